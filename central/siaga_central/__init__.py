@@ -1,0 +1,1 @@
+"""The control room: everything nodes send becomes incidents, alerts and work."""

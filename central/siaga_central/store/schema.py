@@ -1,0 +1,327 @@
+"""The hub's tables, one set for SQLite and PostgreSQL. Truth is `event`; the rest can be rebuilt from it.
+
+Times are Unix microseconds UTC in BigInteger columns named `*_us`; booleans are Boolean; bodies are JSON text.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite makes an INTEGER PRIMARY KEY its row id; BIGINT would be an ordinary column there.
+_serial = BigInteger().with_variant(Integer, "sqlite")
+
+event = Table(
+    "event",
+    metadata,
+    Column("seq", _serial, primary_key=True, autoincrement=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(64), nullable=False),  # incident id, node id, camera id, user name, ...
+    Column("actor", String(64), nullable=False),  # user name, `node:<id>` or `hub`
+    Column("body", Text, nullable=False),
+    Index(None, "subject", "seq"),
+)
+
+record = Table(
+    "record",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("stream", String(24), primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(40), nullable=False),
+    Column("at", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Index(None, "kind", "received_us"),
+)
+
+mark = Table(
+    "mark",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("stream", String(24), primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("upto", BigInteger, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("received_us", BigInteger, nullable=False),
+    Column("reason", String(24), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Index(None, "reason"),
+)
+
+site = Table(
+    "site",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("district", Text, nullable=False, server_default=""),
+    Column("latitude", Float),
+    Column("longitude", Float),
+)
+
+node = Table(
+    "node",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("site", String(40), ForeignKey("site.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", String(12), nullable=False, server_default="claimed"),  # invited, claimed, revoked
+    Column("online", Boolean, nullable=False, server_default="0"),
+    Column("heard_us", BigInteger),
+    Column("level", String(8), nullable=False, server_default="unknown"),
+    Column("version", Text, nullable=False, server_default=""),
+    Column("health", Text, nullable=False, server_default="{}"),
+    Column("health_us", BigInteger),
+)
+
+service_state = Table(
+    "service_state",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("service", String(16), primary_key=True),
+    Column("code", String(40), primary_key=True),
+    Column("level", String(8), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+)
+
+camera = Table(
+    "camera",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("node", String(40), ForeignKey("node.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("status", String(12), nullable=False, server_default="unknown"),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("status_us", BigInteger),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("firmware", Text, nullable=False, server_default=""),
+    Column("clock_offset_ms", BigInteger),
+    Column("picture_us", BigInteger),  # when the last picture was taken, None: none yet
+    Column("picture_sha256", String(64), nullable=False, server_default=""),
+)
+
+footage = Table(
+    "footage",
+    metadata,
+    Column("camera", String(40), primary_key=True),
+    Column("segment", String(80), primary_key=True),
+    Column("start_us", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("state", String(8), nullable=False),  # closed, deleted, gap
+    Column("reason", Text, nullable=False, server_default=""),
+    Index(None, "camera", "start_us"),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("number", String(20), nullable=False, unique=True),
+    Column("state", String(20), nullable=False),
+    Column("category", String(8), nullable=False),
+    Column("priority", String(2), nullable=False),
+    Column("source", String(8), nullable=False),
+    Column("summary", Text, nullable=False, server_default=""),
+    Column("place", Text, nullable=False, server_default=""),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("closed_us", BigInteger),
+    Column("taken_by", String(64)),
+    Column("taken_us", BigInteger),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Index(None, "state", "opened_us"),
+)
+
+report = Table(
+    "report",
+    metadata,
+    Column("id", String(64), primary_key=True),  # report_id made by the node
+    Column("incident", String(26), ForeignKey("incident.id"), nullable=False),
+    Column("node", String(40), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("source", String(8), nullable=False),
+    Column("reporter", String(32)),
+    Column("reporter_e164", String(20)),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("parts_have", Integer, nullable=False, server_default="1"),
+    Column("parts_total", Integer, nullable=False, server_default="1"),
+    Column("undecodable", Text),
+    Column("call_state", String(12)),
+    Column("rings", Integer, nullable=False, server_default="0"),
+    Column(
+        "arrived_us", BigInteger, nullable=False
+    ),  # by the node's clock, when it was first committed there
+    Column("clock", String(10), nullable=False, server_default="unknown"),
+    Column("received_us", BigInteger, nullable=False),  # by the hub's clock
+    Column("body", Text, nullable=False),
+    Index(None, "incident"),
+    Index(None, "reporter_e164", "arrived_us"),
+)
+
+callback = Table(
+    "callback",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("incident", String(26), ForeignKey("incident.id"), nullable=False),
+    Column("number", String(32)),  # None: withheld, nobody can be called back
+    Column("calls", Integer, nullable=False, server_default="1"),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column(
+        "state", String(12), nullable=False, server_default="waiting"
+    ),  # waiting, reached, noanswer, prank
+    Column("done_by", String(64)),
+    Column("done_us", BigInteger),
+    Index(None, "state", "last_us"),
+)
+
+reply = Table(
+    "reply",
+    metadata,
+    Column("id", String(26), primary_key=True),  # also the id of the command that sends it
+    Column("incident", String(26), ForeignKey("incident.id"), nullable=False),
+    Column("to", String(20), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("written_by", String(64), nullable=False),
+    Column("written_us", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False, server_default="QUEUED"),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("changed_us", BigInteger, nullable=False),
+    Index(None, "incident"),
+)
+
+command = Table(
+    "command",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("node", String(40), ForeignKey("node.id"), nullable=False),
+    Column("service", String(16), nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("issued_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("issuer", String(64), nullable=False),
+    # queued, sent, received, started, done, failed, expired
+    Column("state", String(10), nullable=False, server_default="queued"),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("result", Text, nullable=False, server_default="{}"),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("sent_us", BigInteger),
+    Index(None, "state", "issued_us"),
+)
+
+clip = Table(
+    "clip",
+    metadata,
+    Column("id", String(26), primary_key=True),  # id of the clip.fetch command
+    Column("camera", String(40), ForeignKey("camera.id"), nullable=False),
+    Column("incident", String(26)),
+    Column("start_us", BigInteger, nullable=False),
+    Column("end_us", BigInteger, nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", String(12), nullable=False, server_default="asked"),  # asked, coming, ready, failed
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("size_bytes", BigInteger),
+    Column("got_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("sha256", String(64), nullable=False, server_default=""),  # as the node stated it
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("channel", String(12), nullable=False),  # alert: retained MQTT topic of one incident
+    Column("subject", String(64), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("done_us", BigInteger),
+    Index(None, "done_us", "number"),
+)
+
+user = Table(
+    "user_account",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("full_name", Text, nullable=False),
+    Column("role", String(12), nullable=False),  # domain/role.py
+    Column("password_hash", Text, nullable=False),
+    Column("language", String(2), nullable=False, server_default="id"),
+    Column("expires_us", BigInteger),
+    Column("disabled", Boolean, nullable=False, server_default="0"),
+    Column("must_change", Boolean, nullable=False, server_default="0"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("user", String(64), ForeignKey("user_account.name"), nullable=False),
+    Column("csrf", String(64), nullable=False),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("node", String(40), nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger),
+    Column("public_key_sha256", String(64)),
+)
+
+certificate = Table(
+    "certificate",
+    metadata,
+    Column("serial", String(48), primary_key=True),
+    Column("node", String(40), nullable=False),
+    Column("pem", Text, nullable=False),
+    Column("not_after_us", BigInteger, nullable=False),
+    Column("revoked_us", BigInteger),
+    CheckConstraint("length(serial) > 0", name="serial"),
+    UniqueConstraint("node", "serial"),
+)

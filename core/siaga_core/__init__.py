@@ -1,0 +1,1 @@
+"""What both sides of the link stand on: the wire contract and the service frame."""

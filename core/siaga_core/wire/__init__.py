@@ -1,0 +1,1 @@
+"""What crosses the link, as values: ids, topics, envelope and one module per message kind. Pure."""

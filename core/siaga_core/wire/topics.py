@@ -1,0 +1,78 @@
+"""Every MQTT topic of Siaga; direction first, so that two ACL patterns cover every node.
+
+`siaga/v1/up/<node>/state`              retained presence of a node's link (birth, LWT)
+`siaga/v1/up/<node>/rec/<stream>`       one record of the node's journals
+`siaga/v1/down/<node>/ack`              the hub's acknowledgement, after its own commit
+`siaga/v1/down/<node>/cmd`              a command
+`siaga/v1/alert/<incident>`             for operators' own clients; retained while the incident is open
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from siaga_core.errors import SiagaError
+from siaga_core.wire.ids import BadId, IncidentId, NodeId, node_id
+
+ROOT = "siaga/v1"
+UP_FILTER = f"{ROOT}/up/#"
+ALERT_FILTER = f"{ROOT}/alert/#"
+
+_STREAM = re.compile(r"[a-z]{3,16}\.(urgent|bulk)\Z")
+
+
+class BadTopic(SiagaError, ValueError):
+    """A topic that is none of Siaga's."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpTopic:
+    """A node's topic, taken apart. `stream` is None for presence."""
+
+    node: NodeId
+    leaf: Literal["state", "rec"]
+    stream: str | None
+
+
+def up_state(node: NodeId) -> str:
+    """Presence of one node."""
+    return f"{ROOT}/up/{node}/state"
+
+
+def up_record(node: NodeId, stream: str) -> str:
+    """Records of one stream (`<service>.<lane>`) of one node."""
+    return f"{ROOT}/up/{node}/rec/{stream}"
+
+
+def down_ack(node: NodeId) -> str:
+    """Acknowledgements to one node."""
+    return f"{ROOT}/down/{node}/ack"
+
+
+def down_command(node: NodeId) -> str:
+    """Commands to one node."""
+    return f"{ROOT}/down/{node}/cmd"
+
+
+def down_filter(node: NodeId) -> str:
+    """All that the hub says to one node."""
+    return f"{ROOT}/down/{node}/#"
+
+
+def alert(incident: IncidentId) -> str:
+    """The alert of one open incident."""
+    return f"{ROOT}/alert/{incident}"
+
+
+def parse_up(topic: str) -> UpTopic:
+    """Take a node's topic apart. Raises BadTopic for anything else."""
+    levels = topic.split("/")
+    try:
+        match levels:
+            case ["siaga", "v1", "up", node, "state"]:
+                return UpTopic(node_id(node), "state", None)
+            case ["siaga", "v1", "up", node, "rec", stream] if _STREAM.match(stream):
+                return UpTopic(node_id(node), "rec", stream)
+    except BadId as error:
+        raise BadTopic(f"topic {topic!r}: {error}") from error
+    raise BadTopic(f"topic {topic!r} is none of Siaga's up topics")

@@ -1,0 +1,1 @@
+"""What runs at a camera site or beside a modem: services that outlive the network."""

@@ -1,0 +1,76 @@
+"""A service's side: its commands, oldest first, and which of them it has already taken."""
+
+import sqlite3
+from pathlib import Path
+
+from siaga_core.service.database import StoreMissing, open_reader
+from siaga_core.wire import command
+from siaga_core.wire.command import Command, Outcome, OutcomeState
+from siaga_edge.journal import Journal
+
+# Lives in the service's own journal, so that "taken" and the outcome record are one commit.
+EXTRA_SCHEMA = """
+CREATE TABLE IF NOT EXISTS taken_command (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+
+
+class Inbox:
+    """Commands for one service. A command is taken once: `begin` commits that before anything is done."""
+
+    def __init__(self, path: Path, service: str, journal: Journal) -> None:
+        """`journal` is the service's own, opened with EXTRA_SCHEMA among its extra tables."""
+        self._path, self._service, self._journal = path, service, journal
+        self._connection: sqlite3.Connection | None = None
+
+    def waiting(self, now_wall_ns: int, limit: int = 100) -> list[Command]:
+        """Commands not taken yet; those past their expiry are journaled as expired and left out."""
+        found: list[Command] = []
+        for row in self._rows(limit):
+            order = command.decode_command(row["payload"].encode())
+            if self._journal.connection.execute(
+                "SELECT 1 FROM taken_command WHERE id = ?", (order.id,)
+            ).fetchone():
+                continue
+            if order.expires_ms * 1_000_000 <= now_wall_ns:
+                self.finish(order, "expired", "it came too late to be carried out")
+                continue
+            found.append(order)
+        return found
+
+    def begin(self, order: Command) -> None:
+        """Commit that the command is being carried out; after a crash it is not begun again."""
+        self._note(order, "started", Outcome(id=order.id, state="started"))
+
+    def finish(
+        self, order: Command, state: OutcomeState, detail: str = "", result: dict[str, object] | None = None
+    ) -> None:
+        """Commit what became of the command."""
+        self._note(order, state, Outcome(id=order.id, state=state, detail=detail, result=result or {}))
+
+    def interrupted(self) -> list[str]:
+        """Ids of commands begun but never finished, because the service died in between."""
+        rows = self._journal.connection.execute("SELECT id FROM taken_command WHERE state = 'started'")
+        return [str(row["id"]) for row in rows]
+
+    def _rows(self, limit: int) -> list[sqlite3.Row]:
+        if self._connection is None:
+            try:
+                self._connection = open_reader(self._path)
+            except StoreMissing:
+                return []
+        return self._connection.execute(
+            "SELECT payload FROM command WHERE service = ? ORDER BY number DESC LIMIT ?",
+            (self._service, limit),
+        ).fetchall()[::-1]
+
+    def _note(self, order: Command, state: str, outcome: Outcome) -> None:
+        def mark(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO taken_command VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+                (order.id, state),
+            )
+
+        self._journal.append_all([(command.KIND, outcome, "urgent")], mark)

@@ -1,0 +1,48 @@
+"""The uplink's side: a command is committed here before it is called received."""
+
+from pathlib import Path
+
+from siaga_core.service.database import WriterLock, open_writer, transaction
+from siaga_core.wire.command import Command
+from siaga_core.wire.envelope import encode
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS command (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    service TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    payload TEXT NOT NULL
+) STRICT
+"""
+
+
+class InboxWriter:
+    """The one writer of a node's inbox; not thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the inbox. Raises AlreadyOpen."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = WriterLock(path)
+        self._connection = open_writer(path)
+        self._connection.execute(SCHEMA)
+
+    def put(self, command: Command) -> bool:
+        """Commit a command; False if it was there already (MQTT delivers at least once)."""
+        with transaction(self._connection):
+            cursor = self._connection.execute(
+                "INSERT INTO command (id, service, expires_ms, payload) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (id) DO NOTHING",
+                (command.id, command.service, command.expires_ms, encode(command).decode()),
+            )
+        return cursor.rowcount == 1
+
+    def forget(self, before_ms: int) -> int:
+        """Drop commands that expired before `before_ms`; how many."""
+        with transaction(self._connection):
+            return self._connection.execute("DELETE FROM command WHERE expires_ms < ?", (before_ms,)).rowcount
+
+    def close(self) -> None:
+        """Close the file and let another writer in."""
+        self._connection.close()
+        self._lock.release()
