@@ -31,7 +31,7 @@ def publish(folder: Path, ticket: Ticket) -> None:
 
 
 def waiting(folder: Path) -> list[Ticket]:
-    """Tickets of files ready to go, pictures first (small), then oldest first; broken tickets are left out."""
+    """Tickets of files ready to go, pictures first (small), then oldest first; broken ones left out."""
     found: list[tuple[float, Ticket]] = []
     for path in folder.glob("*.json"):
         try:

@@ -1,6 +1,6 @@
 """The hub's tables, one set for SQLite and PostgreSQL. Truth is `event`; the rest can be rebuilt from it.
 
-Times are Unix microseconds UTC in BigInteger columns named `*_us`; booleans are Boolean; bodies are JSON text.
+Times are Unix microseconds UTC in columns named `*_us`; bodies are JSON text.
 """
 
 from sqlalchemy import (

@@ -25,10 +25,10 @@ class Inbox:
         self._path, self._service, self._journal = path, service, journal
         self._connection: sqlite3.Connection | None = None
 
-    def waiting(self, now_wall_ns: int, limit: int = 100) -> list[Command]:
+    def waiting(self, now_wall_ns: int) -> list[Command]:
         """Commands not taken yet; those past their expiry are journaled as expired and left out."""
         found: list[Command] = []
-        for row in self._rows(limit):
+        for row in self._rows():
             order = command.decode_command(row["payload"].encode())
             if self._journal.connection.execute(
                 "SELECT 1 FROM taken_command WHERE id = ?", (order.id,)
@@ -55,21 +55,21 @@ class Inbox:
         rows = self._journal.connection.execute("SELECT id FROM taken_command WHERE state = 'started'")
         return [str(row["id"]) for row in rows]
 
-    def _rows(self, limit: int) -> list[sqlite3.Row]:
+    def _rows(self) -> list[sqlite3.Row]:
         if self._connection is None:
             try:
                 self._connection = open_reader(self._path)
             except StoreMissing:
                 return []
         return self._connection.execute(
-            "SELECT payload FROM command WHERE service = ? ORDER BY number DESC LIMIT ?",
-            (self._service, limit),
-        ).fetchall()[::-1]
+            "SELECT payload FROM command WHERE service = ? ORDER BY number", (self._service,)
+        ).fetchall()
 
     def _note(self, order: Command, state: str, outcome: Outcome) -> None:
         def mark(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT INTO taken_command VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+                "INSERT INTO taken_command VALUES (?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET state = excluded.state",
                 (order.id, state),
             )
 

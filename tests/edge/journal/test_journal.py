@@ -1,0 +1,73 @@
+"""The journal: committed before it counts, numbered without gaps, pruned only below the hub's mark."""
+
+from pathlib import Path
+
+import pytest
+from support.clock import FakeClock
+
+from siaga_core.service.clock import Boot
+from siaga_core.service.database import AlreadyOpen
+from siaga_core.wire import health
+from siaga_core.wire.envelope import decode_record, encode
+from siaga_core.wire.health import ServiceState
+from siaga_core.wire.ids import node_id
+from siaga_edge.journal import Journal, JournalReader
+
+
+def state(code: str) -> ServiceState:
+    return ServiceState(service="modem", level="ok", code=code)
+
+
+def test_each_lane_counts_by_itself_and_without_gaps(journal: Journal) -> None:
+    assert [journal.append(health.SERVICE_KIND, state("a"), "urgent") for _ in range(3)] == [1, 2, 3]
+    assert journal.append(health.SERVICE_KIND, state("a"), "bulk") == 1
+
+
+def test_a_failed_transaction_uses_up_no_number(journal: Journal) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        journal.append_all([(health.SERVICE_KIND, state("a"), "urgent")], fail)
+    assert journal.append(health.SERVICE_KIND, state("b")) == 1
+
+
+def test_the_reader_sees_what_was_appended_as_it_will_travel(journal: Journal, tmp_path: Path) -> None:
+    journal.append(health.SERVICE_KIND, state("modem.silent"))
+    [stored] = JournalReader(tmp_path / "journal-modem.db", "modem").after("urgent", 0, 10)
+    wire = encode(stored.as_wire(node_id("btm-017")))
+    record = decode_record(wire, node=node_id("btm-017"), stream="modem.urgent")
+    assert (record.seq, record.epoch, record.at.boot_id) == (1, journal.epoch, "boot-one")
+
+
+def test_a_journal_has_one_writer(journal: Journal, tmp_path: Path, clock: FakeClock) -> None:
+    with pytest.raises(AlreadyOpen, match="another process"):
+        Journal(tmp_path / "journal-modem.db", clock, Boot(1, "boot-one"))
+
+
+def test_a_new_file_is_a_new_epoch_and_a_reopened_one_is_not(tmp_path: Path, clock: FakeClock) -> None:
+    first = Journal(tmp_path / "a.db", clock, Boot(1, "x"))
+    epoch = first.epoch
+    first.append(health.SERVICE_KIND, state("a"))
+    first.close()
+    again = Journal(tmp_path / "a.db", clock, Boot(1, "x"))
+    assert again.epoch == epoch
+    assert again.append(health.SERVICE_KIND, state("b")) == 2
+    other = Journal(tmp_path / "b.db", clock, Boot(1, "x"))
+    assert other.epoch != epoch
+    again.close()
+    other.close()
+
+
+def test_urgent_records_stay_thirty_days_after_acknowledgement(journal: Journal, clock: FakeClock) -> None:
+    journal.append(health.SERVICE_KIND, state("a"), "urgent")
+    journal.append(health.SERVICE_KIND, state("a"), "bulk")
+    marks = [("modem.urgent", journal.epoch, 1), ("modem.bulk", journal.epoch, 1)]
+    assert journal.prune(marks) == 1
+    clock.advance(31 * 86400)
+    assert journal.prune(marks) == 1
+
+
+def test_a_mark_of_another_epoch_prunes_nothing(journal: Journal) -> None:
+    journal.append(health.SERVICE_KIND, state("a"), "bulk")
+    assert journal.prune([("modem.bulk", "0" * 16, 1)]) == 0
