@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.clock import FakeClock
 
 from siaga_core.service.clock import Boot
 from siaga_edge.journal import Journal
+from support.clock import FakeClock
 
 
 class _BadFormatFails(logging.Handler):
@@ -17,7 +17,7 @@ class _BadFormatFails(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         record.getMessage()
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+    def handleError(self, record: logging.LogRecord) -> None:
         raise AssertionError(f"badly formatted log call: {record.msg!r} {record.args!r}")
 
 

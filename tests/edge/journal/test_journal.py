@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from support.clock import FakeClock
 
 from siaga_core.service.clock import Boot
 from siaga_core.service.database import AlreadyOpen
@@ -12,6 +11,7 @@ from siaga_core.wire.envelope import decode_record, encode
 from siaga_core.wire.health import ServiceState
 from siaga_core.wire.ids import node_id
 from siaga_edge.journal import Journal, JournalReader
+from support.clock import FakeClock
 
 
 def state(code: str) -> ServiceState:
