@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,7 +22,7 @@ class ConfigError(SiagaError):
 def load(path: Path, kind: type[T]) -> T:
     """Read `path` into `kind`, a msgspec Struct with forbid_unknown_fields. Raises ConfigError."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=kind)
+        return msgspec.toml.decode(path.read_bytes(), type=kind, dec_hook=_decode)
     except FileNotFoundError as error:
         raise ConfigError(path, "", "there is no such file; name it with --config") from error
     except OSError as error:
@@ -32,6 +32,13 @@ def load(path: Path, kind: type[T]) -> T:
         raise ConfigError(path, key, why) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(path, "", f"is not TOML: {error}") from error
+
+
+def _decode(kind: type[Any], value: Any) -> Any:
+    """What TOML has no word for: paths."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"expected `{kind.__name__}`, got {value!r}")
 
 
 def _key_and_reason(message: str) -> tuple[str, str]:

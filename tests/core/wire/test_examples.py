@@ -1,0 +1,52 @@
+"""examples/*.json are the contract: each decodes to the value that writes it again, and fits its schema."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from siaga_core.wire import command, document, envelope
+from siaga_core.wire.alert import Alert
+from siaga_core.wire.ids import node_id
+from siaga_core.wire.kinds import BODIES, decode_body
+
+EXAMPLES = sorted(Path(str(resources.files("siaga_core.wire") / "examples")).glob("*.json"))
+KINDS = {
+    "record": envelope.Record,
+    "ack": envelope.Ack,
+    "presence": envelope.Presence,
+    "command": command.Command,
+    "alert": Alert,
+}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_decodes_and_encodes_to_itself(path: Path) -> None:
+    kind = KINDS[path.stem.partition("-")[0]]
+    value = msgspec.json.decode(path.read_bytes(), type=kind)
+    assert json.loads(envelope.encode(value)) == json.loads(path.read_bytes())
+
+
+def test_every_kind_of_record_has_an_example() -> None:
+    shown = set()
+    for path in EXAMPLES:
+        if path.stem.startswith("record-"):
+            payload = path.read_bytes()
+            stream = json.loads(payload)["stream"]
+            record = envelope.decode_record(payload, node=node_id("btm-017"), stream=stream)
+            assert decode_body(record) is not None
+            shown.add(record.kind)
+    assert shown == set(BODIES)
+
+
+def test_the_document_is_what_the_code_says() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
+    assert document.replace_generated(text) == text
+
+
+def test_the_document_names_every_message() -> None:
+    generated = document.document()
+    for name in (*document.MESSAGES, *(f"`{kind}`" for kind in BODIES)):
+        assert f"### {name}" in generated
