@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from siaga_core.wire import command, document, envelope
+from siaga_core import document
+from siaga_core.wire import command, envelope
 from siaga_core.wire.alert import Alert
 from siaga_core.wire.ids import node_id
 from siaga_core.wire.kinds import BODIES, decode_body

@@ -1,6 +1,6 @@
 """Writes the generated part of docs/protocol.md: topics, and the JSON Schema of every message.
 
-`python -m siaga_core.wire.document --check docs/protocol.md` fails when the file is not what the code says.
+`python -m siaga_core.document --check docs/protocol.md` fails when the file is not what the code says.
 """
 
 import argparse
