@@ -1,0 +1,87 @@
+"""`python -m siaga_edge.simulate.camera`: cameras for training and tests, until SIGTERM."""
+
+import argparse
+import asyncio
+import functools
+import logging
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from siaga_core.service.main import run_main
+from siaga_core.wire.ids import camera_id
+from siaga_edge.simulate.camera import orders, rtsp, scene
+from siaga_edge.simulate.camera.device import Camera
+from siaga_edge.simulate.camera.digest import Gate
+
+log = logging.getLogger(__name__)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="siaga_edge.simulate.camera", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="RTSP port on --host")
+    parser.add_argument("--onvif-port", type=int, help="HTTP port of the ONVIF devices; absent: none")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--control", type=Path, required=True, help="Unix socket to be made")
+    parser.add_argument("--cameras", required=True, help="names, separated by commas")
+    parser.add_argument("--user", default="", help="empty: everybody may watch")
+    parser.add_argument("--password-file", type=Path, help="its first line is the password")
+    parser.add_argument("--size", default="640x360")
+    parser.add_argument("--fps", type=int, default=10)
+    parser.add_argument("--gop", type=int, default=10, help="pictures from one key picture to the next")
+    parser.add_argument("--seed", type=int, default=0, help="changes the cameras' colours")
+    parser.add_argument("--scene-dir", type=Path, help="where coded scenes are kept; default: the XDG cache")
+    parser.add_argument("--ffmpeg", default="ffmpeg")
+    return parser
+
+
+def make_cameras(args: argparse.Namespace) -> dict[str, Camera]:
+    """The cameras that the command line names, with their scenes. Raises SceneFailed, BadId."""
+    width, _, height = args.size.partition("x")
+    form = scene.Form(int(width), int(height), args.fps, args.gop)
+    folder = args.scene_dir or scene.default_folder()
+    names = [camera_id(name) for name in args.cameras.split(",")]
+    return {
+        name: Camera(name, scene.make(name, form, folder, args.seed, args.ffmpeg), form) for name in names
+    }
+
+
+async def serve(args: argparse.Namespace, cameras: Mapping[str, Camera]) -> None:
+    """Run until SIGTERM or SIGINT."""
+    password = args.password_file.read_text().partition("\n")[0] if args.password_file else ""
+
+    async def watch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await rtsp.Connection(reader, writer, cameras, Gate(args.user, password)).serve()
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    args.control.unlink(missing_ok=True)
+    await asyncio.start_server(watch, args.host, args.port)
+    pacing = [asyncio.create_task(rtsp.pace(camera)) for camera in cameras.values()]
+    await asyncio.start_unix_server(functools.partial(orders.attend, cameras), args.control)
+    log.info("cameras ready url=rtsp://%s:%d names=%s", args.host, args.port, ",".join(cameras))
+    ended = asyncio.create_task(stopped.wait())
+    await asyncio.wait([ended, *pacing], return_when=asyncio.FIRST_COMPLETED)
+    args.control.unlink(missing_ok=True)
+    for task in pacing:
+        if task.done():
+            task.result()  # a bug in a camera ends the simulator loudly
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the simulator; the exit status."""
+    args = parser().parse_args(argv)
+
+    def work() -> int:
+        asyncio.run(serve(args, make_cameras(args)))
+        return 0
+
+    return run_main(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

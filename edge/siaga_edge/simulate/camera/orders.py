@@ -1,0 +1,58 @@
+"""The other end of the control socket: orders in, the camera's state out."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from siaga_edge.simulate.camera.device import MODES, ONVIF_FAULTS, Camera
+
+
+def obey(cameras: Mapping[str, Camera], line: bytes) -> dict[str, Any]:
+    """Do what one line says; the answer says `ok`, and the state or the error."""
+    try:
+        order = json.loads(line)
+        return {"ok": True, "state": _obey(cameras, order)}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return {"ok": False, "error": str(error)}
+
+
+def _obey(cameras: Mapping[str, Camera], order: dict[str, Any]) -> dict[str, Any]:
+    what, name = order["do"], order.get("camera") or ""
+    if what == "state" and not name:
+        return {camera.name: camera.state() for camera in cameras.values()}
+    if name not in cameras:
+        raise ValueError(f"no camera {name!r}; there are {', '.join(cameras)}")
+    camera = cameras[name]
+    if what in MODES:
+        seconds = order.get("seconds")
+        camera.switch(what, None if seconds is None else float(seconds))
+    elif what == "onvif":
+        _misbehave(camera, order)
+    elif what != "state":
+        raise ValueError(f"unknown order {what!r}; use {', '.join(MODES)}, onvif or state")
+    return camera.state()
+
+
+def _misbehave(camera: Camera, order: dict[str, Any]) -> None:
+    fault, offset_s = order.get("fault"), order.get("clock_offset_s")
+    if fault is not None:
+        if fault not in ONVIF_FAULTS:
+            raise ValueError(f"unknown fault {fault!r}; use {', '.join(ONVIF_FAULTS)}")
+        camera.onvif.fault = fault
+    if offset_s is not None:
+        camera.onvif.clock_offset_s = float(offset_s)
+
+
+async def attend(
+    cameras: Mapping[str, Camera], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Answer the orders of one client until it leaves."""
+    try:
+        while line := await reader.readline():
+            writer.write(json.dumps(obey(cameras, line)).encode() + b"\n")
+            await writer.drain()
+    except (ConnectionError, ValueError):
+        pass
+    finally:
+        writer.close()
