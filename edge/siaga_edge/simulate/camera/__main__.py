@@ -14,6 +14,7 @@ from siaga_core.wire.ids import camera_id
 from siaga_edge.simulate.camera import orders, rtsp, scene
 from siaga_edge.simulate.camera.device import Camera
 from siaga_edge.simulate.camera.digest import Gate
+from siaga_edge.simulate.camera.onvif import OnvifDevices
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,9 @@ async def serve(args: argparse.Namespace, cameras: Mapping[str, Camera]) -> None
         loop.add_signal_handler(number, stopped.set)
     args.control.unlink(missing_ok=True)
     await asyncio.start_server(watch, args.host, args.port)
+    if args.onvif_port:
+        devices = OnvifDevices(cameras, args.host, args.onvif_port, args.port, args.user, password)
+        await asyncio.start_server(devices.attend, args.host, args.onvif_port)
     pacing = [asyncio.create_task(rtsp.pace(camera)) for camera in cameras.values()]
     await asyncio.start_unix_server(functools.partial(orders.attend, cameras), args.control)
     log.info("cameras ready url=rtsp://%s:%d names=%s", args.host, args.port, ",".join(cameras))
