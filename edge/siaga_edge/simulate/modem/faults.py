@@ -1,0 +1,32 @@
+"""What can be made to go wrong, at run time, through the control socket."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+LineName = Literal["clean", "slow", "lossy", "one-byte", "garbage"]
+
+
+class Faults(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Everything off by default."""
+
+    drop_cmti: Fraction = 0.0  # of all +CMTI: never said, though the message is stored
+    cmti_inside: Fraction = 0.0  # of all +CMTI: said between the lines of the next command's answer
+    delay_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0  # before each command is carried out
+    garbage: Fraction = 0.0  # of all lines: preceded by bytes that are no text
+    split_ms: Annotated[int, Meta(ge=0, le=10_000)] = 0  # each line comes in two pieces, so far apart
+    late_clip_ms: Annotated[int, Meta(ge=0, le=30_000)] = 0  # between RING and its +CLIP
+    withhold: bool = False  # every caller hides the number
+    ucs2_clip: bool = False  # the number in +CLIP comes as UCS-2 hex although the character set is GSM
+    send_code: Annotated[int, Meta(ge=0, le=999)] = 0  # +CMS ERROR of the next `send_count` AT+CMGS
+    send_count: Annotated[int, Meta(ge=0)] = 0
+    mute: str = ""  # commands of this name get no answer, `mute_count` times (CMGL on old Huawei firmware)
+    mute_count: Annotated[int, Meta(ge=0)] = 0
+    fail: str = ""  # commands of this name end in an error, `fail_count` times
+    fail_code: Annotated[int, Meta(ge=0, le=999)] = 100
+    fail_count: Annotated[int, Meta(ge=0)] = 0
+    report: Literal["delivered", "failed", "none"] = "delivered"  # what comes of a sent message by itself
+    report_after_ms: Annotated[int, Meta(ge=0)] = 300
+    csq: Annotated[int, Meta(ge=0, le=99)] = 18
+    registered: Annotated[int, Meta(ge=0, le=5)] = 1  # <stat> of +CREG

@@ -1,0 +1,220 @@
+"""The modem as a device: a pseudo-terminal under a lasting name, and the control socket beside it."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import logging
+import os
+import selectors
+import socket
+import termios
+import time
+import tty
+from pathlib import Path
+from typing import Any
+
+from siaga_core.errors import SiagaError
+from siaga_edge.simulate.modem import orders
+from siaga_edge.simulate.modem.dialogue import Dialogue
+from siaga_edge.simulate.modem.director import Director
+from siaga_edge.simulate.modem.machine import Now
+
+log = logging.getLogger(__name__)
+
+_BACKLOG_MAX_BYTES = 256 * 1024  # said while nobody reads; a UART would have lost it long before
+_ORDER_MAX_BYTES = 1024 * 1024
+_IDLE_S = 0.2
+
+
+class NameTaken(SiagaError):
+    """The name for the device or the socket belongs to something that is not ours."""
+
+
+def present() -> Now:
+    """The machine's clocks."""
+    return Now(time.monotonic(), time.time())
+
+
+class Terminal:
+    """A pseudo-terminal in raw mode with a symbolic link to it; `close` is the pulled plug."""
+
+    def __init__(self, link: Path) -> None:
+        """Raises NameTaken when `link` is something other than a symbolic link."""
+        if link.exists() and not link.is_symlink():
+            raise NameTaken(f"{link} exists and is no link of a simulated modem; choose another --link")
+        self.master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self.master, False)
+        self._link, self._backlog = link, bytearray()
+        self.name = os.ttyname(self._slave)
+        fresh = link.with_name(f".{link.name}.{os.getpid()}")
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(self.name)
+        fresh.replace(link)
+
+    def read(self) -> bytes:
+        """What the node wrote."""
+        try:
+            return os.read(self.master, 4096)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EIO):
+                return b""
+            raise
+
+    def write(self, octets: bytes) -> bool:
+        """Say `octets`; False while some are still waiting for somebody to read."""
+        self._backlog += octets
+        del self._backlog[:-_BACKLOG_MAX_BYTES]
+        with contextlib.suppress(BlockingIOError):
+            while self._backlog:
+                del self._backlog[: os.write(self.master, self._backlog)]
+        return not self._backlog
+
+    def forgive_exclusive(self) -> None:
+        """Undo a client's TIOCEXCL: while we hold the device open, its close would not end it."""
+        fcntl.ioctl(self._slave, termios.TIOCNXCL)
+
+    def close(self) -> None:
+        """Take the device away: readers get an end of file or EIO, the name is gone."""
+        with contextlib.suppress(OSError):
+            if self._link.is_symlink() and str(self._link.readlink()) == self.name:
+                self._link.unlink()
+        os.close(self.master)
+        os.close(self._slave)
+
+
+class Port:
+    """Runs one dialogue on one terminal and one control socket, in one thread."""
+
+    def __init__(self, dialogue: Dialogue, link: Path, control: Path) -> None:
+        self._dialogue, self._link, self._control = dialogue, link, control
+        self._director = Director(dialogue, self._unplug, self._power_on_later)
+        self._selector = selectors.DefaultSelector()
+        self._terminal: Terminal | None = None
+        self._plug_at: float | None = None
+        self._power_on_at: float | None = None
+        self._listener = _listen(control)
+        self._selector.register(self._listener, selectors.EVENT_READ, "listen")
+        self._unfinished: dict[socket.socket, bytearray] = {}
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End `run` after its present turn."""
+        self._stopped = True
+
+    def run(self) -> None:
+        """Serve until `stop`; then take device and socket away."""
+        try:
+            while not self._stopped:
+                self._turn()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Take device and socket away."""
+        if self._terminal is not None:
+            self._terminal.close()
+            self._terminal = None
+        self._listener.close()
+        self._control.unlink(missing_ok=True)
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(self._pause_s()):
+            if key.data == "listen":
+                self._accept()
+            elif key.data == "terminal":
+                self._hear()
+            else:
+                self._obey(key.data)
+        now = present()
+        if self._plug_at is not None and now.mono_s >= self._plug_at:
+            self._plug_at = None
+            self.plug_in()
+            self._dialogue.power_on(now)
+        if self._power_on_at is not None and now.mono_s >= self._power_on_at:
+            self._power_on_at = None
+            self._dialogue.power_on(now)
+        self._dialogue.advance(now)
+        self._speak(now)
+
+    def _pause_s(self) -> float:
+        due = [at for at in (self._dialogue.due_mono_s(), self._plug_at, self._power_on_at) if at is not None]
+        return max(0.0, min([_IDLE_S, *(at - time.monotonic() for at in due)]))
+
+    def _hear(self) -> None:
+        if self._terminal is not None and (octets := self._terminal.read()):
+            self._dialogue.feed(octets, present())
+
+    def _speak(self, now: Now) -> None:
+        if self._terminal is None:
+            return
+        self._terminal.forgive_exclusive()
+        octets = self._dialogue.output(now)
+        self._terminal.write(octets)
+
+    def plug_in(self) -> None:
+        """Make the device appear."""
+        self._terminal = Terminal(self._link)
+        self._selector.register(self._terminal.master, selectors.EVENT_READ, "terminal")
+        log.info("plugged in link=%s device=%s", self._link, self._terminal.name)
+
+    def _unplug(self, seconds: float, now: Now) -> None:
+        self._dialogue.power_off(now)
+        self._plug_at = now.mono_s + seconds
+        if self._terminal is not None:
+            self._selector.unregister(self._terminal.master)
+            self._terminal.close()
+            self._terminal = None
+        log.info("unplugged for_s=%.1f", seconds)
+
+    def _power_on_later(self, seconds: float) -> None:
+        self._power_on_at = time.monotonic() + seconds
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        self._unfinished[connection] = bytearray()
+        self._selector.register(connection, selectors.EVENT_READ, connection)
+
+    def _obey(self, connection: socket.socket) -> None:
+        try:
+            octets = connection.recv(65536)
+        except OSError:
+            octets = b""
+        typed = self._unfinished[connection]
+        typed += octets
+        if not octets or len(typed) > _ORDER_MAX_BYTES:
+            self._forget(connection)
+            return
+        *lines, rest = bytes(typed).split(b"\n")
+        self._unfinished[connection] = bytearray(rest)
+        for line in filter(bytes.strip, lines):
+            answer = json.dumps(self._carry_out(line)).encode() + b"\n"
+            try:
+                connection.sendall(answer)
+            except OSError:
+                self._forget(connection)
+                return
+
+    def _carry_out(self, line: bytes) -> dict[str, Any]:
+        try:
+            return {"ok": True} | self._director.carry_out(orders.decode(line), present())
+        except orders.BadOrder as error:
+            return {"ok": False, "error": str(error)}
+
+    def _forget(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        del self._unfinished[connection]
+        connection.close()
+
+
+def _listen(path: Path) -> socket.socket:
+    if path.exists() and not path.is_socket():
+        raise NameTaken(f"{path} exists and is no socket; choose another --control")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    listener.bind(str(path))
+    path.chmod(0o660)
+    listener.listen(8)
+    return listener
