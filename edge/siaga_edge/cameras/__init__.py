@@ -1,1 +1,1 @@
-"""TODO"""
+"""Whether each camera shows a true picture: looks at the newest ones, asks over ONVIF, sends pictures up."""
