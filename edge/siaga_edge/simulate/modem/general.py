@@ -281,6 +281,7 @@ COMMANDS: dict[str, Handler] = {
     "+CGATT": _kept("(0,1)", "1"),
     "^CURC": _kept("(0,1)", "1"),
     "^CVOICE": _kept("(0)", "0"),
+    "^PORTSEL": _kept("(0,1)", "1"),
     "^DSCI": _kept("(0,1)", "0"),
     "+DDET": _kept("(0,1)", "0"),
     "+CSDVC": _kept("(1,3)", "1"),

@@ -1,0 +1,38 @@
+"""A simulated modem in its own process, as a technician would start it."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from siaga_edge.simulate.modem.control import Control
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedModem:
+    """Where it is and how to direct it."""
+
+    link: Path
+    control_file: Path
+    control: Control
+    process: subprocess.Popen[str]
+
+
+@contextlib.contextmanager
+def simulated_modem(directory: Path, *options: str) -> Iterator[SimulatedModem]:
+    """Start one in `directory` with further command line `options`; ended afterwards."""
+    link, control_file = directory / "modem", directory / "modem.sock"
+    command = [sys.executable, "-m", "siaga_edge.simulate.modem", "--link", str(link)]
+    command += ["--control", str(control_file), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().startswith("READY"), "the simulated modem did not start"
+        with Control(control_file) as control:
+            yield SimulatedModem(link, control_file, control, process)
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
