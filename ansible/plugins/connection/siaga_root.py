@@ -1,6 +1,6 @@
-"""Ansible connection: a root file system on this machine, not booted (chroot) or booted in a container (nsenter).
+"""Ansible connection: a root file system on this machine, by chroot, or by nsenter when it is booted.
 
-The host's address is the folder; `siaga_root_leader` is the PID of the container's first process when it is booted.
+The host's address is the folder; `siaga_root_leader` is the PID of the booted container's first process.
 """
 
 from __future__ import annotations
@@ -33,6 +33,16 @@ options:
       - name: siaga_root_leader
 """
 
+# systemd's tools want /proc; the mount goes with the command, the machine outside never sees it.
+_WITH_PROC = [
+    "unshare",
+    "--mount",
+    "--propagation=private",
+    "sh",
+    "-c",
+    'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"',
+]
+
 
 class Connection(ConnectionBase):
     """Commands by chroot or nsenter, files by copying into the folder."""
@@ -49,21 +59,24 @@ class Connection(ConnectionBase):
         self._connected = True
         return self
 
-    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+    def exec_command(
+        self, cmd: str, in_data: bytes | None = None, sudoable: bool = True
+    ) -> tuple[int, bytes, bytes]:
         """Run a shell command inside."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         leader = self.get_option("leader")
         enter = (
             ["nsenter", "--target", str(leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
             if leader
-            else ["chroot", str(self._root)]
+            else [*_WITH_PROC, str(self._root)]
         )
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
             "LC_ALL": "C.UTF-8",
         }
-        done = subprocess.run([*enter, "/bin/sh", "-c", cmd], input=in_data, capture_output=True, env=environment)
+        shell = [*enter, "/bin/sh", "-c", cmd]
+        done = subprocess.run(shell, input=in_data, capture_output=True, env=environment)  # noqa: S603
         return done.returncode, done.stdout, done.stderr
 
     def put_file(self, in_path: str, out_path: str) -> None:

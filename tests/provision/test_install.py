@@ -1,0 +1,119 @@
+"""The roles make a node and a hub of a blank Debian 12; a second run changes nothing; the services run."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.container import Container, blank_root, booted
+from support.waiting import until
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="a container needs root"),
+    pytest.mark.timeout(580),
+]
+
+COUNT_RECORDS = """
+import sqlite3
+journal = sqlite3.connect("file:/var/lib/siaga/journal-health.db?mode=ro", uri=True)
+print(journal.execute("select count(*) from record").fetchone()[0] > 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One release bundle of each extra."""
+    folder = tmp_path_factory.mktemp("bundles")
+    for extra in ("edge", "central"):
+        subprocess.run(
+            [ROOT / "script/bundle", extra, str(folder)], check=True, capture_output=True, timeout=300
+        )
+    return folder
+
+
+def play(
+    group: str, root: Path, bundle: Path, variables: dict[str, object], leader: int = 0
+) -> dict[str, int]:
+    """Run the site's roles over one root; return the recap's numbers."""
+    inventory = {
+        group: {
+            "hosts": {
+                str(root): {
+                    "ansible_connection": "siaga_root",
+                    "siaga_bundle": str(bundle),
+                    "siaga_version": re.findall(r"siaga-([\d.]+)-", bundle.name)[0],
+                    **variables,
+                }
+            }
+        }
+    }
+    path = root.with_suffix(".inventory.yml")
+    path.write_text(json.dumps(inventory))
+    result = subprocess.run(
+        [BIN / "ansible-playbook", "-i", path, "site.yml"],
+        cwd=ROOT / "ansible",
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible/ansible.cfg"), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    recap = result.stdout.rpartition("PLAY RECAP")[2]
+    return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", recap)}
+
+
+def test_a_node_is_installed_from_the_wheel_and_its_services_run(tmp_path: Path, bundles: Path) -> None:
+    root = blank_root(tmp_path / "node")
+    [bundle] = bundles.glob("*-edge-*.tar")
+    variables = {
+        "siaga_node_id": "btm-017",
+        "siaga_site": "BTM-017",
+        "siaga_hub_host": "192.0.2.1",
+        "siaga_services": ["recorder", "cameras", "modem", "health"],
+        "siaga_pin_factory": "none",
+        "siaga_cameras": [
+            {"id": "cam-a", "rtsp_url": "rtsp://192.0.2.10/stream", "user": "siaga", "password": "x"}
+        ],
+    }
+    assert play("nodes", root, bundle, variables)["changed"] > 5
+    assert play("nodes", root, bundle, variables)["changed"] == 0
+    with booted(root) as container:
+        for service in ("health", "modem", "cameras", "recorder", "uplink"):
+            _is_running(container, f"siaga-{service}.service")
+        password = container.run("stat", "-c", "%U %G %a", "/etc/siaga/camera-cam-a.password")
+        assert password.stdout.strip() == "root siaga 640"
+        as_uplink = ("runuser", "-u", "siaga-uplink", "--", "/usr/bin/python3", "-c", COUNT_RECORDS)
+        until(lambda: container.run(*as_uplink).stdout.strip() == "True", 30, because="journal is readable")
+        doctor = container.run("siaga-node", "doctor", "--config", "/etc/siaga/node.toml", "--json")
+        assert doctor.returncode == 1  # no hub, no camera, no modem here: it must say so
+        assert json.loads(doctor.stdout)
+
+
+def test_a_hub_is_installed_from_the_wheel_and_answers(tmp_path: Path, bundles: Path) -> None:
+    root = blank_root(tmp_path / "hub")
+    [bundle] = bundles.glob("*-central-*.tar")
+    assert play("hub", root, bundle, {})["changed"] > 5
+    assert play("hub", root, bundle, {})["changed"] == 0
+    with booted(root) as container:
+        _is_running(container, "siaga-central.service")
+        page = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/masuk').read().decode()[:4000])"
+        answer = until(lambda: container.run("/usr/bin/python3", "-c", page).stdout, 30, because="console")
+        assert "Siaga" in answer
+
+
+def _is_running(container: Container, unit: str) -> None:
+    def active() -> bool:
+        return container.run("systemctl", "is-active", unit).stdout.strip() == "active"
+
+    try:
+        until(active, 40)
+    except AssertionError:
+        log = container.run("journalctl", "--no-pager", "-u", unit, "-n", "30").stdout
+        raise AssertionError(f"{unit} is not active:\n{log}") from None

@@ -1,0 +1,88 @@
+"""Every service that exists has a unit that systemd finds flawless and tightly shut."""
+
+import configparser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UNITS = sorted((ROOT / "systemd").glob("*.service"))
+EXPOSURE_AT_MOST = 1.5
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A root with nothing but our units and programs of the names they start."""
+    folder = tmp_path / "etc/systemd/system"
+    folder.mkdir(parents=True)
+    for unit in UNITS:
+        shutil.copy(unit, folder)
+    shutil.copytree(ROOT / "systemd/siaga-.service.d", folder / "siaga-.service.d")
+    for program in ("python", "siaga-central"):
+        path = tmp_path / "opt/siaga/current/bin" / program
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o755)
+    return tmp_path
+
+
+def test_every_service_of_the_tree_has_a_unit_and_no_unit_is_without_a_service() -> None:
+    services = {
+        path.parent.name
+        for path in (ROOT / "edge/siaga_edge").glob("*/__main__.py")
+        if path.parent.name not in ("cli", "simulate")
+    }
+    assert {unit.stem.removeprefix("siaga-") for unit in UNITS} == services | {"central"}
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_systemd_has_nothing_to_say_against_a_unit(installed: Path, unit: Path) -> None:
+    result = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", f"--root={installed}", unit.name],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    # It exits 0 on unknown keys, so what counts is that it says nothing; targets of a bare root are not ours.
+    ours = [line for line in result.stderr.splitlines() if "siaga" in line and "not found" not in line]
+    assert ours == []
+
+
+def test_a_misspelt_key_would_be_noticed(installed: Path) -> None:
+    unit = installed / "etc/systemd/system/siaga-modem.service"
+    unit.write_text(unit.read_text().replace("WatchdogSec", "WachdogSec"))
+    result = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", f"--root={installed}", unit.name],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "WachdogSec" in result.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_is_tightly_shut(installed: Path, unit: Path) -> None:
+    result = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", f"--root={installed}", unit.name],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    level = re.search(r"Overall exposure level for \S+: ([\d.]+)", result.stdout)
+    assert level, result.stdout + result.stderr
+    assert float(level[1]) <= EXPOSURE_AT_MOST
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_is_watched_and_started_again(unit: Path) -> None:
+    parsed = configparser.ConfigParser(strict=False, interpolation=None)
+    parsed.read([ROOT / "systemd/siaga-.service.d/10-sandbox.conf", unit])
+    assert parsed["Service"]["Type"] == "notify"
+    assert int(parsed["Service"]["WatchdogSec"]) <= 30
+    assert parsed["Service"]["Restart"] == "always"
+    assert f"`{unit.stem}`" in (ROOT / "systemd/README.md").read_text()
