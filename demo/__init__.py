@@ -1,0 +1,1 @@
+"""A small city on one machine: real broker, hub and nodes; simulated modem and cameras."""
