@@ -85,7 +85,7 @@ class Link:
     def open(self) -> None:
         """Reach the broker and say CONNECT; `Connected` or `Lost` follows. Raises BrokerUnreachable."""
         where = f"{self._hub.broker_host}:{self._hub.broker_port}"
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_S
         try:
             self._client.tls_set_context(_context(self._hub))
