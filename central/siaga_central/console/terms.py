@@ -1,0 +1,94 @@
+"""The closed sets of words a page shows: states, categories, priorities, levels."""
+
+from siaga_central.console.wording import N_
+
+CATEGORIES = {
+    "AMB": N_("ambulance"),
+    "SLM": N_("rescue of people"),
+    "KBR": N_("fire"),
+    "LKA": N_("accident"),
+    "KRM": N_("crime, disturbance"),
+    "TRR": N_("terrorism"),
+    "BCN": N_("disaster"),
+    "HWN": N_("dangerous animal"),
+    "PHN": N_("fallen tree"),
+    "KON": N_("damaged structure"),
+    "NRK": N_("narcotics"),
+    "KDRT": N_("domestic violence, child"),
+    "LAIN": N_("not known yet"),
+}
+PRIORITIES = {
+    "P1": N_("life in danger now"),
+    "P2": N_("urgent"),
+    "P3": N_("not urgent"),
+    "P4": N_("information"),
+}
+WORDS = {
+    # sources
+    "sms": N_("SMS"),
+    "call": N_("call"),
+    "camera": N_("camera"),
+    "manual": N_("entered by hand"),
+    # calls
+    "ringing": N_("ringing"),
+    "identified": N_("ringing, number known"),
+    "missed": N_("missed"),
+    "answered": N_("answered"),
+    "ended": N_("ended"),
+    # answers by SMS
+    "QUEUED": N_("Queued"),
+    "SENT": N_("Sent"),
+    "DELIVERED": N_("Arrived"),
+    "FAILED": N_("Failed"),
+    "UNKNOWN": N_("Uncertain"),
+    # cameras and levels
+    "up": N_("healthy"),
+    "down": N_("DOWN"),
+    "black": N_("BLACK"),
+    "frozen": N_("FROZEN"),
+    "unknown": N_("unknown"),
+    "ok": N_("good"),
+    "warn": N_("warning"),
+    "crit": N_("CRITICAL"),
+    # call-backs
+    "waiting": N_("waiting"),
+    "reached": N_("reached"),
+    "noanswer": N_("no answer"),
+    "prank": N_("prank"),
+    # clips
+    "asked": N_("asked"),
+    "coming": N_("coming"),
+    "ready": N_("ready"),
+    "failed": N_("failed"),
+    # incidents
+    "new": N_("new"),
+    "taken": N_("taken"),
+    "verified": N_("verified"),
+    "handling": N_("being handled"),
+    "handled": N_("being handled"),
+    "done": N_("done"),
+    "closed": N_("closed"),
+    "unfounded": N_("unfounded"),
+    "cancelled": N_("cancelled"),
+    "merged": N_("merged"),
+    "reopened": N_("reopened"),
+    # commands to an incident
+    "verify": N_("Verify"),
+    "handle": N_("Being handled"),
+    "dispatch": N_("Send out"),
+    "finish": N_("Done"),
+    "close": N_("Close"),
+    "dismiss": N_("Unfounded"),
+    "unfound": N_("Unfounded"),
+    "cancel": N_("Cancel"),
+    "reopen": N_("Reopen"),
+    # roles
+    "head": N_("Head"),
+    "supervisor": N_("Supervisor"),
+    "deputy": N_("Deputy supervisor"),
+    "operator": N_("Operator"),
+    "technician": N_("Technician"),
+    "admin": N_("Administrator"),
+    "ppid": N_("PPID"),
+}
+MARKS = {"ok": "●", "up": "●", "warn": "▲", "crit": "■", "down": "■", "black": "■", "frozen": "■"}

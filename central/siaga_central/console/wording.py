@@ -1,0 +1,99 @@
+"""Words, times and numbers as people in Batam read them, in Indonesian or English."""
+
+import gettext
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from siaga_core.errors import SiagaError
+
+LANGUAGES = ("id", "en")
+# Batam keeps UTC+7 the year round; a fixed offset needs no time zone files on the machine.
+WIB = timezone(timedelta(hours=7), "WIB")
+_LOCALE = Path(__file__).parent / "locale"
+
+
+def N_(message: str) -> str:
+    """Mark `message` for the catalogues; it is translated where it is shown."""
+    return message
+
+
+class CatalogueMissing(SiagaError):
+    """The compiled catalogue is not there."""
+
+
+def catalogue(language: str) -> gettext.NullTranslations:
+    """Return the compiled catalogue of `language`. Raises CatalogueMissing."""
+    path = _LOCALE / language / "LC_MESSAGES" / "console.mo"
+    try:
+        with path.open("rb") as stream:
+            return gettext.GNUTranslations(stream)
+    except FileNotFoundError as error:
+        raise CatalogueMissing(f"catalogue {language} is not compiled; run script/frontend") from error
+
+
+def clock_time(at_us: int | None) -> str:
+    """`14.03.07`, in WIB."""
+    return "–" if at_us is None else _wib(at_us).strftime("%H.%M.%S")
+
+
+def day(at_us: int | None) -> str:
+    """`23-11-2026`, in WIB."""
+    return "–" if at_us is None else _wib(at_us).strftime("%d-%m-%Y")
+
+
+def moment(at_us: int | None) -> str:
+    """`23-11-2026 14.03.07 WIB`."""
+    return "–" if at_us is None else f"{day(at_us)} {clock_time(at_us)} WIB"
+
+
+def form_moment(at_us: int) -> str:
+    """What a datetime-local field takes: `2026-11-23T14:03:07`, in WIB."""
+    return _wib(at_us).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def parse_form_moment(text: str) -> int | None:
+    """Unix microseconds of a datetime-local field's WIB value, None when it is none."""
+    try:
+        naive = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if naive.tzinfo is not None:
+        return None
+    return int(naive.replace(tzinfo=WIB).timestamp()) * 1_000_000
+
+
+def age(since_us: int | None, now_us: int, translate: Callable[[str], str]) -> str:
+    """How long ago in one unit: `42 dtk`, `3 mnt`, `5 jam`, `2 hari`; a future moment is `0 dtk`."""
+    if since_us is None:
+        return translate("never")
+    seconds = max(0, (now_us - since_us) // 1_000_000)
+    for unit, size in ((N_("d ago|d"), 86_400), (N_("h ago|h"), 3_600), (N_("min ago|min"), 60)):
+        if seconds >= size:
+            return f"{seconds // size} {_unit(unit, translate)}"
+    return f"{seconds} {_unit(N_('s ago|s'), translate)}"
+
+
+def masked(number: str | None) -> str:
+    """A phone number of which only the last three digits show."""
+    return "" if not number else f"…{number[-3:]}"
+
+
+def size(count: int | None) -> str:
+    """Bytes as people read them, decimal comma: `12,3 MB`."""
+    if count is None:
+        return "–"
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}".replace(".", ",")
+
+
+def _unit(message: str, translate: Callable[[str], str]) -> str:
+    return translate(message).rpartition("|")[2]
+
+
+def _wib(at_us: int) -> datetime:
+    return datetime.fromtimestamp(at_us / 1e6, WIB)

@@ -1,0 +1,351 @@
+"""What the console's pages read: queries over the projections, no writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, case, desc, func, or_, select
+
+from siaga_central.store import schema as t
+
+Rows = Sequence[Any]
+
+# How long a new report may wait before somebody takes it, by priority (escalation policy; P4 is a guess).
+TAKE_WITHIN_US = {"P1": 20_000_000, "P2": 60_000_000, "P3": 300_000_000, "P4": 900_000_000}
+LANE_LIMIT = 100
+# Rows of a full lane kept for the newest, so that what just came is on the page however long the queue is.
+_NEWEST_KEPT = 10
+_NOT_PEOPLE = ("hub",)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The rows to show, and how many there are in all."""
+
+    rows: list[Any]
+    total: int
+
+    @property
+    def hidden(self) -> int:
+        """How many rows the lane does not show."""
+        return self.total - len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentLine:
+    """One incident as a lane shows it; `fresh` when a reporter spoke after the last operator did."""
+
+    incident: Row[Any]
+    newest: Row[Any] | None
+    reports: int
+    fresh: bool
+    deadline_us: int
+
+    @property
+    def lane(self) -> str:
+        """`act` while nobody has it or the reporter said more, `run` while somebody does, `` when closed."""
+        if self.incident.closed_us is not None:
+            return ""
+        return "act" if self.incident.taken_by is None or self.fresh else "run"
+
+
+def last_seq(connection: Connection) -> int:
+    """Number of the newest event, 0 when there is none."""
+    return int(connection.execute(select(func.coalesce(func.max(t.event.c.seq), 0))).scalar_one())
+
+
+def events_after(connection: Connection, seq: int, limit: int) -> Rows:
+    """Events after `seq`, oldest first."""
+    found = (
+        select(t.event.c.seq, t.event.c.subject)
+        .where(t.event.c.seq > seq)
+        .order_by(t.event.c.seq)
+        .limit(limit)
+    )
+    return connection.execute(found).all()
+
+
+def needs_action(connection: Connection) -> Lane:
+    """Open incidents untaken or with a later word of the reporter; oldest deadline first, newest always in."""
+    wanted = and_(t.incident.c.closed_us.is_(None), or_(t.incident.c.taken_by.is_(None), _is_fresh()))
+    total = _count(connection, wanted)
+    by_deadline = _incidents().where(wanted).order_by(_deadline(), t.incident.c.id)
+    if total <= LANE_LIMIT:
+        return Lane(_lines(connection, by_deadline), total)
+    first = _lines(connection, by_deadline.limit(LANE_LIMIT - _NEWEST_KEPT))
+    newest = _lines(connection, _incidents().where(wanted).order_by(desc("opened_us")).limit(_NEWEST_KEPT))
+    lines = {line.incident.id: line for line in first + newest}
+    return Lane(sorted(lines.values(), key=lambda line: line.deadline_us), total)
+
+
+def running(connection: Connection) -> Lane:
+    """Open incidents somebody works on, the last changed first."""
+    wanted = and_(t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None), ~_is_fresh())
+    found = _incidents().where(wanted).order_by(desc("changed_us")).limit(LANE_LIMIT)
+    return Lane(_lines(connection, found), _count(connection, wanted))
+
+
+def incident_line(connection: Connection, incident_id: str) -> IncidentLine | None:
+    """One incident as its lane shows it."""
+    found = _lines(connection, _incidents().where(t.incident.c.id == incident_id))
+    return found[0] if found else None
+
+
+def signals(connection: Connection) -> Lane:
+    """Cameras and nodes in trouble, the latest change first; items carry `what` camera or node."""
+    cameras = connection.execute(
+        _cameras().where(_camera_trouble()).order_by(desc("status_us")).limit(LANE_LIMIT)
+    ).all()
+    nodes = connection.execute(
+        _nodes().where(_node_trouble()).order_by(t.node.c.heard_us).limit(LANE_LIMIT)
+    ).all()
+    total = sum(
+        int(connection.execute(select(func.count()).select_from(table).where(trouble)).scalar_one())
+        for table, trouble in ((t.camera, _camera_trouble()), (t.node, _node_trouble()))
+    )
+    return Lane([*nodes, *cameras][:LANE_LIMIT], total)
+
+
+def signal(connection: Connection, subject: str) -> tuple[Row[Any], bool] | None:
+    """The camera or node called `subject`, and whether it is in trouble; None when there is none."""
+    for columns, table, trouble in (
+        (_cameras(), t.camera, _camera_trouble()),
+        (_nodes(), t.node, _node_trouble()),
+    ):
+        row = connection.execute(columns.where(table.c.id == subject)).one_or_none()
+        if row is not None:
+            bad = connection.execute(
+                select(func.count()).select_from(table).where(table.c.id == subject, trouble)
+            )
+            return row, bool(bad.scalar_one())
+    return None
+
+
+def callbacks(connection: Connection) -> Lane:
+    """Callers still to be rung back, longest waiting first."""
+    waiting = t.callback.c.state == "waiting"
+    rows = connection.execute(
+        _callbacks().where(waiting).order_by(t.callback.c.last_us).limit(LANE_LIMIT)
+    ).all()
+    total = connection.execute(select(func.count()).select_from(t.callback).where(waiting)).scalar_one()
+    return Lane(list(rows), int(total))
+
+
+def callbacks_of(connection: Connection, subject: str) -> Rows:
+    """Call-backs with this id or of this incident, settled ones too."""
+    return connection.execute(
+        _callbacks().where(or_(t.callback.c.id == subject, t.callback.c.incident == subject))
+    ).all()
+
+
+def settled_callbacks(connection: Connection, limit: int = 50) -> Rows:
+    """The last call-backs somebody settled."""
+    return connection.execute(
+        _callbacks().where(t.callback.c.state != "waiting").order_by(desc("done_us")).limit(limit)
+    ).all()
+
+
+def incident_of(connection: Connection, subject: str) -> str | None:
+    """Id of the incident that `subject` (incident, report, call-back, reply or clip) belongs to."""
+    for table in (t.report, t.callback, t.reply, t.clip):
+        found = connection.execute(select(table.c.incident).where(table.c.id == subject)).scalar_one_or_none()
+        if found is not None:
+            return str(found)
+    return connection.execute(select(t.incident.c.id).where(t.incident.c.id == subject)).scalar_one_or_none()
+
+
+def incident_by_number(connection: Connection, number: str) -> Row[Any] | None:
+    """The incident people call `number`."""
+    return connection.execute(select(t.incident).where(t.incident.c.number == number)).one_or_none()
+
+
+def reports_of(connection: Connection, incident_id: str) -> Rows:
+    """Every contact about an incident, oldest first."""
+    found = select(t.report).where(t.report.c.incident == incident_id)
+    return connection.execute(found.order_by(t.report.c.arrived_us, t.report.c.id)).all()
+
+
+def replies_of(connection: Connection, incident_id: str) -> Rows:
+    """Answers written to an incident's reporters, oldest first."""
+    return connection.execute(
+        select(t.reply).where(t.reply.c.incident == incident_id).order_by(t.reply.c.written_us)
+    ).all()
+
+
+def clips_of(connection: Connection, incident_id: str) -> Rows:
+    """Clips asked for an incident, newest first."""
+    return connection.execute(
+        select(t.clip, t.camera.c.name.label("camera_name"))
+        .join(t.camera, t.camera.c.id == t.clip.c.camera)
+        .where(t.clip.c.incident == incident_id)
+        .order_by(desc(t.clip.c.asked_us))
+    ).all()
+
+
+def clip(connection: Connection, clip_id: str) -> Row[Any] | None:
+    """One clip with the name of its camera."""
+    return connection.execute(
+        select(t.clip, t.camera.c.name.label("camera_name"))
+        .join(t.camera, t.camera.c.id == t.clip.c.camera)
+        .where(t.clip.c.id == clip_id)
+    ).one_or_none()
+
+
+def events_of(connection: Connection, subject: str, limit: int = 200) -> Rows:
+    """The last events about `subject`, newest first."""
+    return connection.execute(
+        select(t.event).where(t.event.c.subject == subject).order_by(desc(t.event.c.seq)).limit(limit)
+    ).all()
+
+
+def cameras(connection: Connection) -> Rows:
+    """Every camera with its node and site, those in trouble first."""
+    return connection.execute(_cameras().order_by(case((_camera_trouble(), 0), else_=1), t.camera.c.id)).all()
+
+
+def camera(connection: Connection, camera_id: str) -> Row[Any] | None:
+    """One camera with its node and site."""
+    return connection.execute(_cameras().where(t.camera.c.id == camera_id)).one_or_none()
+
+
+def nodes(connection: Connection) -> Rows:
+    """Every node with its site, those in trouble first."""
+    return connection.execute(_nodes().order_by(case((_node_trouble(), 0), else_=1), t.node.c.id)).all()
+
+
+def node(connection: Connection, node_id: str) -> Row[Any] | None:
+    """One node with its site."""
+    return connection.execute(_nodes().where(t.node.c.id == node_id)).one_or_none()
+
+
+def service_states(connection: Connection, node_id: str) -> Rows:
+    """What a node's services say of themselves, the latest change first."""
+    found = select(t.service_state).where(t.service_state.c.node == node_id)
+    return connection.execute(found.order_by(desc(t.service_state.c.changed_us))).all()
+
+
+def gsm_node(connection: Connection, incident_id: str) -> str | None:
+    """The node through which an incident's last report came; an answer goes back the same way."""
+    found = select(t.report.c.node).where(
+        t.report.c.incident == incident_id, t.report.c.source.in_(("sms", "call"))
+    )
+    return connection.execute(found.order_by(desc(t.report.c.received_us)).limit(1)).scalar_one_or_none()
+
+
+def any_gsm_node(connection: Connection) -> str | None:
+    """Some node that has ever brought a report, the last heard first."""
+    found = select(t.node.c.id).where(t.node.c.id.in_(select(t.report.c.node)))
+    return connection.execute(found.order_by(desc(t.node.c.heard_us)).limit(1)).scalar_one_or_none()
+
+
+def quarantine_counts(connection: Connection) -> Rows:
+    """Refused messages: reason, how many, the latest."""
+    counted = select(
+        t.quarantine.c.reason,
+        func.count().label("how_many"),
+        func.max(t.quarantine.c.received_us).label("latest_us"),
+    ).group_by(t.quarantine.c.reason)
+    return connection.execute(counted.order_by(desc("how_many"))).all()
+
+
+def quarantined(connection: Connection, reason: str | None, limit: int = 50) -> Rows:
+    """The last refused messages, of one reason or all."""
+    found = select(t.quarantine).order_by(desc(t.quarantine.c.number)).limit(limit)
+    if reason:
+        found = found.where(t.quarantine.c.reason == reason)
+    return connection.execute(found).all()
+
+
+def _incidents() -> Select[Any]:
+    return select(t.incident, _is_fresh().label("fresh"), _deadline().label("deadline_us"))
+
+
+def _deadline() -> Any:
+    allowed = case(
+        *((t.incident.c.priority == priority, wait_us) for priority, wait_us in TAKE_WITHIN_US.items()),
+        else_=TAKE_WITHIN_US["P2"],
+    )
+    return t.incident.c.opened_us + allowed
+
+
+def _is_fresh() -> Any:
+    """Whether a report came in after the last thing an operator did to its incident."""
+    people = t.event.alias("people")
+    last_deed = (
+        select(func.coalesce(func.max(people.c.at_us), 0))
+        .where(
+            people.c.subject == t.incident.c.id,
+            people.c.actor.not_in(_NOT_PEOPLE),
+            people.c.actor.not_like("node:%"),
+        )
+        .scalar_subquery()
+    )
+    last_word = (
+        select(func.coalesce(func.max(t.report.c.received_us), 0))
+        .where(t.report.c.incident == t.incident.c.id)
+        .scalar_subquery()
+    )
+    return and_(t.incident.c.taken_by.is_not(None), last_word > last_deed)
+
+
+def _lines(connection: Connection, found: Select[Any]) -> list[IncidentLine]:
+    incidents = connection.execute(found).all()
+    newest: dict[str, Row[Any]] = {}
+    reports: dict[str, int] = {}
+    wanted = t.report.c.incident.in_([row.id for row in incidents])
+    for report in connection.execute(select(t.report).where(wanted).order_by(t.report.c.received_us)):
+        newest[report.incident] = report
+        reports[report.incident] = reports.get(report.incident, 0) + 1
+    return [
+        IncidentLine(row, newest.get(row.id), reports.get(row.id, 0), bool(row.fresh), int(row.deadline_us))
+        for row in incidents
+    ]
+
+
+def _count(connection: Connection, wanted: Any) -> int:
+    return int(connection.execute(select(func.count()).select_from(t.incident).where(wanted)).scalar_one())
+
+
+def _camera_trouble() -> Any:
+    return t.camera.c.status.not_in(("up", "unknown"))
+
+
+def _node_trouble() -> Any:
+    return and_(
+        t.node.c.state != "revoked",
+        or_(
+            and_(t.node.c.online.is_(False), t.node.c.heard_us.is_not(None)),
+            t.node.c.level == "crit",
+            t.node.c.id.in_(select(t.service_state.c.node).where(t.service_state.c.level == "crit")),
+        ),
+    )
+
+
+def _cameras() -> Select[Any]:
+    return (
+        select(
+            t.camera,
+            t.node.c.online,
+            t.node.c.heard_us,
+            t.site.c.name.label("site_name"),
+            t.site.c.district,
+            t.site.c.latitude.label("site_latitude"),
+            t.site.c.longitude.label("site_longitude"),
+        )
+        .join(t.node, t.node.c.id == t.camera.c.node)
+        .join(t.site, t.site.c.id == t.node.c.site)
+    )
+
+
+def _nodes() -> Select[Any]:
+    return select(t.node, t.site.c.name.label("site_name"), t.site.c.district).join(
+        t.site, t.site.c.id == t.node.c.site
+    )
+
+
+def _callbacks() -> Select[Any]:
+    return select(
+        t.callback,
+        t.incident.c.number.label("incident_number"),
+        t.incident.c.closed_us.label("incident_closed_us"),
+    ).join(t.incident, t.incident.c.id == t.callback.c.incident)

@@ -1,0 +1,69 @@
+"""What the lanes' queries promise: nothing new is hidden, whatever the queue."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, create_engine, insert
+
+from siaga_central.store import schema as t
+from siaga_central.store import views
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    t.metadata.create_all(engine)
+    with engine.begin() as opened:
+        yield opened
+    engine.dispose()
+
+
+def _incident(connection: Connection, name: str, opened_us: int, taken_by: str | None = None) -> None:
+    values = {
+        "id": name,
+        "number": name,
+        "state": "new",
+        "category": "LAIN",
+        "priority": "P2",
+        "source": "sms",
+    }
+    times = {"source": "sms", "opened_us": opened_us, "changed_us": opened_us}
+    connection.execute(insert(t.incident).values(**values, **times, taken_by=taken_by))
+
+
+def _report(connection: Connection, name: str, incident: str, at_us: int) -> None:
+    values = {"id": name, "incident": incident, "node": "gsm-1", "revision": 1, "source": "sms", "body": "{}"}
+    connection.execute(insert(t.report).values(**values, arrived_us=at_us, received_us=at_us))
+
+
+def _deed(connection: Connection, incident: str, actor: str, at_us: int) -> None:
+    values = {"kind": "incident.noted", "subject": incident, "actor": actor, "body": "{}"}
+    connection.execute(insert(t.event).values(**values, at_us=at_us))
+
+
+def test_a_full_lane_shows_the_newest_report_and_says_how_many_it_hides(connection: Connection) -> None:
+    for number in range(130):
+        _incident(connection, f"K-{number}", 1000 + number)
+    lane = views.needs_action(connection)
+    shown = [line.incident.number for line in lane.rows]
+    assert (lane.total, len(shown), lane.hidden) == (130, 100, 30)
+    assert shown[0] == "K-0"
+    assert shown[-1] == "K-129"
+
+
+def test_a_report_after_the_operators_last_deed_calls_for_action_again(connection: Connection) -> None:
+    _incident(connection, "K-1", 5, taken_by="ani")
+    _report(connection, "r-0", "K-1", 6)
+    _deed(connection, "K-1", "ani", 10)
+    assert (views.running(connection).total, views.needs_action(connection).total) == (1, 0)
+    _report(connection, "r-1", "K-1", 20)
+    assert (views.running(connection).total, views.needs_action(connection).total) == (0, 1)
+
+
+def test_what_the_hub_or_a_node_does_is_no_operators_deed(connection: Connection) -> None:
+    _incident(connection, "K-1", 5, taken_by="ani")
+    _deed(connection, "K-1", "ani", 10)
+    _report(connection, "r-1", "K-1", 20)
+    _deed(connection, "K-1", "hub", 30)
+    _deed(connection, "K-1", "node:gsm-1", 31)
+    assert views.needs_action(connection).total == 1
