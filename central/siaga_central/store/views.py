@@ -66,7 +66,7 @@ def events_after(connection: Connection, seq: int, limit: int) -> Rows:
 
 
 def needs_action(connection: Connection) -> Lane:
-    """Open incidents untaken or with a later word of the reporter; oldest deadline first, newest always in."""
+    """Incidents untaken or with a later word of the reporter: oldest deadline first, newest always in."""
     wanted = and_(t.incident.c.closed_us.is_(None), or_(t.incident.c.taken_by.is_(None), _is_fresh()))
     total = _count(connection, wanted)
     by_deadline = _incidents().where(wanted).order_by(_deadline(), t.incident.c.id)

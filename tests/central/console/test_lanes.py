@@ -25,7 +25,6 @@ def _incident(connection: Connection, name: str, opened_us: int, taken_by: str |
         "state": "new",
         "category": "LAIN",
         "priority": "P2",
-        "source": "sms",
     }
     times = {"source": "sms", "opened_us": opened_us, "changed_us": opened_us}
     connection.execute(insert(t.incident).values(**values, **times, taken_by=taken_by))
