@@ -1,1 +1,1 @@
-"""TODO"""
+"""Everything nodes send, committed once, acknowledged after the commit."""

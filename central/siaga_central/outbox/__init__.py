@@ -1,1 +1,1 @@
-"""TODO"""
+"""What the hub has to say: alerts for operators' own clients, commands to nodes."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What falls due by itself."""

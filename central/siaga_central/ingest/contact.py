@@ -1,0 +1,191 @@
+"""A citizen's contact becomes a report of an incident, however often and in whatever order it comes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from siaga_central.domain import conversation
+from siaga_central.domain.classification import Suggestion, classify
+from siaga_central.ingest.policy import Policy
+from siaga_central.store import callbacks, commands, events, incidents
+from siaga_central.store.schema import callback, event, incident, report
+from siaga_core.wire.command import SoundSiren
+from siaga_core.wire.envelope import Record
+from siaga_core.wire.report import Report
+
+_RANK = {"P1": 1, "P2": 2, "P3": 3, "P4": 4}
+
+
+def take(
+    connection: Connection,
+    record: Record,
+    given: Report,
+    now_us: int,
+    new_id: Callable[[], str],
+    policy: Policy,
+) -> None:
+    """Take one revision of a contact; an older one than is known changes nothing."""
+    known = connection.execute(select(report).where(report.c.id == given.report_id)).one_or_none()
+    if known is None:
+        _first(connection, record, given, now_us, new_id, policy)
+    elif known.node == record.node and given.revision > known.revision:
+        _more(connection, known, record, given, now_us, new_id, policy)
+
+
+def _first(
+    connection: Connection,
+    record: Record,
+    given: Report,
+    now_us: int,
+    new_id: Callable[[], str],
+    policy: Policy,
+) -> None:
+    actor = f"node:{record.node}"
+    suggestion = suggest(given)
+    incident_id = _incident_of(connection, given.reporter_e164, now_us)
+    follows = incident_id is not None
+    if incident_id is None:
+        incident_id = new_id()
+        opening = incidents.Opening(
+            suggestion.category, suggestion.priority, given.source, _text(given), suggestion.place
+        )
+        incidents.open_new(connection, incident_id, opening, actor, now_us)
+    connection.execute(insert(report).values(id=given.report_id, **_row(record, given, incident_id, now_us)))
+    body = {"report": given.report_id, "source": given.source, "follows": follows}
+    events.append(connection, now_us, "report.received", incident_id, actor, body)
+    if follows:
+        incidents.touch(connection, incident_id, now_us)
+        _raise(connection, incident_id, suggestion, now_us, new_id, policy)
+        incidents.publish(connection, incident_id, now_us)
+    elif suggestion.priority == "P1":
+        _sound(connection, incident_id, now_us, new_id, policy)
+    if given.call is not None:
+        callbacks.add(connection, new_id(), incident_id, _number(given), actor, now_us)
+
+
+def _more(
+    connection: Connection,
+    known: Row[Any],
+    record: Record,
+    given: Report,
+    now_us: int,
+    new_id: Callable[[], str],
+    policy: Policy,
+) -> None:
+    incident_id = str(known.incident)
+    if known.reporter_e164 is None and given.reporter_e164 is not None and given.call is not None:
+        incident_id = _name_caller(connection, known, given, now_us)
+    values = _row(record, given, incident_id, known.received_us)
+    connection.execute(update(report).where(report.c.id == given.report_id).values(**values))
+    actor = f"node:{record.node}"
+    body = {"report": given.report_id, "revision": given.revision}
+    events.append(connection, now_us, "report.updated", incident_id, actor, body)
+    if known.text and incidents.find(connection, incident_id).summary == known.text:
+        connection.execute(update(incident).where(incident.c.id == incident_id).values(summary=_text(given)))
+    incidents.touch(connection, incident_id, now_us)
+    if given.sms is not None:
+        _raise(connection, incident_id, suggest(given), now_us, new_id, policy)
+
+
+def suggest(given: Report) -> Suggestion:
+    """What the contact is probably about; a call says nothing by itself and is urgent."""
+    if given.sms is None:
+        return Suggestion("LAIN", "P2", "")
+    return classify(given.sms.text)
+
+
+def _raise(
+    connection: Connection,
+    incident_id: str,
+    suggestion: Suggestion,
+    now_us: int,
+    new_id: Callable[[], str],
+    policy: Policy,
+) -> None:
+    """Make an incident more urgent by what was said later; never less, never against a person's word."""
+    row = incidents.find(connection, incident_id)
+    judged = select(func.count()).where(event.c.subject == incident_id, event.c.kind == "incident.classified")
+    by_people = judged.where(event.c.actor != "hub")
+    if connection.execute(by_people).scalar_one() or suggestion.category == "LAIN":
+        return
+    graver = _RANK[suggestion.priority] < _RANK[row.priority]
+    if not graver and row.category != "LAIN":
+        return
+    priority = suggestion.priority if graver else row.priority
+    place = row.place or suggestion.place
+    incidents.classify(connection, incident_id, suggestion.category, priority, place, "hub", now_us)
+    if graver and priority == "P1":
+        _sound(connection, incident_id, now_us, new_id, policy)
+
+
+def _name_caller(connection: Connection, known: Row[Any], given: Report, now_us: int) -> str:
+    """The number came after the first ring: fill it in, or join the open incident of the same number."""
+    number = given.reporter_e164
+    joined = _incident_of(connection, number, now_us)
+    waiting = callback.c.incident == known.incident
+    if joined is None or joined == known.incident:
+        values = {"number": number, "last_us": now_us}
+        connection.execute(update(callback).where(waiting, callback.c.number.is_(None)).values(**values))
+        for row in connection.execute(select(callback.c.id).where(waiting)):
+            events.append(connection, now_us, "callback.named", row.id, "hub", {"incident": known.incident})
+        return str(known.incident)
+    connection.execute(update(callback).where(waiting).values(incident=joined, number=number, last_us=now_us))
+    target = incidents.find(connection, joined)
+    for row in connection.execute(select(callback.c.id).where(callback.c.incident == joined)):
+        events.append(connection, now_us, "callback.named", row.id, "hub", {"incident": joined})
+    incidents.move(connection, known.incident, "cancel", "hub", now_us, f"same number as {target.number}")
+    incidents.publish(connection, joined, now_us)
+    return joined
+
+
+def _incident_of(connection: Connection, number: str | None, now_us: int) -> str | None:
+    if number is None:
+        return None
+    rows = connection.execute(
+        select(report.c.incident, func.max(report.c.received_us).label("last_us"))
+        .join(incident, incident.c.id == report.c.incident)
+        .where(report.c.reporter_e164 == number, incident.c.closed_us.is_(None))
+        .group_by(report.c.incident)
+    )
+    return conversation.belongs_to(
+        number, [conversation.Open(row.incident, row.last_us) for row in rows], now_us
+    )
+
+
+def _sound(
+    connection: Connection, incident_id: str, now_us: int, new_id: Callable[[], str], policy: Policy
+) -> None:
+    for node in policy.siren_nodes:
+        order = SoundSiren(incident=incident_id, duration_s=policy.siren_s)
+        commands.queue(connection, new_id(), node, "health", order, "hub", now_us, policy.siren_ttl_s)
+
+
+def _row(record: Record, given: Report, incident_id: str, received_us: int) -> dict[str, Any]:
+    sms, call = given.sms, given.call
+    return {
+        "incident": incident_id,
+        "node": record.node,
+        "revision": given.revision,
+        "source": given.source,
+        "reporter": given.reporter,
+        "reporter_e164": given.reporter_e164,
+        "text": _text(given),
+        "parts_have": len({part.number for part in sms.parts}) if sms else 1,
+        "parts_total": sms.parts_total if sms else 1,
+        "undecodable": sms.undecodable if sms else None,
+        "call_state": call.state if call else None,
+        "rings": call.rings if call else 0,
+        "arrived_us": record.at.wall_ns // 1000,
+        "clock": record.at.clock,
+        "received_us": received_us,
+        "body": bytes(record.body).decode(),
+    }
+
+
+def _text(given: Report) -> str:
+    return given.sms.text if given.sms else ""
+
+
+def _number(given: Report) -> str | None:
+    return given.reporter_e164 or given.reporter

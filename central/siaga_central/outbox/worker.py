@@ -1,0 +1,104 @@
+"""Publishes alerts and commands, each until it is confirmed."""
+
+import logging
+from concurrent.futures import Future, wait
+from typing import Protocol
+
+from siaga_central.store import commands, incidents, outbox
+from siaga_central.store.writer import Store
+from siaga_core.service.clock import Clock
+from siaga_core.service.workers import Heartbeat, Stop
+from siaga_core.wire.ids import IncidentId, NodeId
+from siaga_core.wire.topics import alert, down_command
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+CONFIRM_LIMIT_S = 5.0
+# A command the node has not confirmed is sent again; the node knows it by its id.
+AGAIN_AFTER_US = 5_000_000
+
+
+class Publisher(Protocol):
+    """What the outbox needs of the bus."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> "Future[None]":
+        """Publish with QoS 1; the future resolves when the broker has it."""
+
+    @property
+    def connection(self) -> int:
+        """0 when down, else a number that grows with each connect."""
+
+
+class Outbox:
+    """The worker; `flush` is one round."""
+
+    def __init__(self, store: Store, bus: Publisher, clock: Clock) -> None:
+        self._store, self._bus, self._clock = store, bus, clock
+        self._reconciled = 0
+
+    def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
+        """Publish after every commit and every second until asked to stop."""
+        subscription = self._store.subscribe()
+        try:
+            while not stop.is_set():
+                self.flush()
+                heartbeat.beat()
+                subscription.get(POLL_S)
+        finally:
+            subscription.close()
+
+    def flush(self) -> None:
+        """Publish what waits; nothing while the broker is away."""
+        connection = self._bus.connection
+        if not connection:
+            return
+        if connection != self._reconciled:
+            self._reconcile()
+            self._reconciled = connection
+        self._alerts()
+        self._commands()
+
+    def _reconcile(self) -> None:
+        """A broker that was killed has forgotten what it retained: say every open alert again."""
+        with self._store.read() as connection:
+            alerts = incidents.open_alerts(connection)
+        futures = [self._publish_alert(subject, payload) for subject, payload in alerts]
+        wait(futures, CONFIRM_LIMIT_S)
+        log.info("alerts reconciled open=%d", len(alerts))
+
+    def _alerts(self) -> None:
+        with self._store.read() as connection:
+            rows = outbox.waiting(connection)
+        if not rows:
+            return
+        futures = {row.number: self._publish_alert(row.subject, row.payload) for row in rows}
+        wait(futures.values(), CONFIRM_LIMIT_S)
+        done = [number for number, future in futures.items() if _confirmed(future)]
+        if done:
+            now_us = self._now_us()
+            self._store.write(lambda connection: outbox.done(connection, done, now_us))
+
+    def _commands(self) -> None:
+        now_us = self._now_us()
+        with self._store.read() as connection:
+            rows = commands.to_send(connection, now_us, now_us - AGAIN_AFTER_US)
+        if not rows:
+            return
+        futures = {
+            row.id: self._bus.publish(down_command(NodeId(row.node)), row.payload.encode()) for row in rows
+        }
+        wait(futures.values(), CONFIRM_LIMIT_S)
+        sent = [id for id, future in futures.items() if _confirmed(future)]
+        if sent:
+            self._store.write(lambda connection: commands.sent(connection, sent, now_us))
+
+    def _publish_alert(self, subject: str, payload: str) -> "Future[None]":
+        return self._bus.publish(alert(IncidentId(subject)), payload.encode(), retain=True)
+
+    def _now_us(self) -> int:
+        return self._clock.wall_ns() // 1000
+
+
+def _confirmed(future: "Future[None]") -> bool:
+    return future.done() and future.exception() is None

@@ -1,0 +1,37 @@
+"""Certificates issued to nodes."""
+
+from sqlalchemy import Connection, insert, select, update
+
+from siaga_central.store import events
+from siaga_central.store.schema import certificate
+
+
+def add(connection: Connection, serial: str, node: str, pem: str, not_after_us: int, now_us: int) -> None:
+    """Note an issued certificate; `serial` is hexadecimal."""
+    row = {"serial": serial, "node": node, "pem": pem, "not_after_us": not_after_us}
+    connection.execute(insert(certificate).values(row))
+    events.append(connection, now_us, "certificate.issued", node, "hub", {"serial": serial})
+
+
+def is_good(connection: Connection, serial: str, node: str) -> bool:
+    """Whether this certificate was issued to this node and is not revoked."""
+    found = connection.execute(
+        select(certificate.c.revoked_us).where(certificate.c.serial == serial, certificate.c.node == node)
+    ).one_or_none()
+    return found is not None and found.revoked_us is None
+
+
+def revoke(connection: Connection, node: str, actor: str, now_us: int) -> list[str]:
+    """Revoke every certificate of a node; their serials."""
+    live = (certificate.c.node == node) & certificate.c.revoked_us.is_(None)
+    serials = [row.serial for row in connection.execute(select(certificate.c.serial).where(live))]
+    connection.execute(update(certificate).where(live).values(revoked_us=now_us))
+    for serial in serials:
+        events.append(connection, now_us, "certificate.revoked", node, actor, {"serial": serial})
+    return serials
+
+
+def revoked(connection: Connection) -> list[tuple[str, int]]:
+    """(serial, when) of every revoked certificate."""
+    rows = connection.execute(select(certificate).where(certificate.c.revoked_us.is_not(None)))
+    return [(row.serial, row.revoked_us) for row in rows]

@@ -1,0 +1,32 @@
+"""What the end of a command means for what it was asked for."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from siaga_central.store import clips, commands, replies
+
+# What an operator reads when the node has said nothing.
+EXPIRED = "the node did not confirm in time"
+
+
+def settle(
+    connection: Connection,
+    id: str,
+    state: str,
+    detail: str,
+    result: dict[str, Any],
+    actor: str,
+    now_us: int,
+) -> bool:
+    """Note what became of a command and of the reply or clip behind it; False when it is not news."""
+    if not commands.settle(connection, id, state, detail, result, actor, now_us):
+        return False
+    row = commands.find(connection, id)
+    if row is None or state not in ("failed", "expired"):
+        return True
+    if row.kind == "sms.send":
+        replies.delivered(connection, id, "FAILED", detail or EXPIRED, actor, now_us)
+    elif row.kind == "clip.fetch":
+        clips.fail(connection, id, detail or EXPIRED, now_us)
+    return True

@@ -1,0 +1,43 @@
+"""Nodes that fall silent and commands whose time is over."""
+
+from sqlalchemy import Connection
+
+from siaga_central.store import commands, fates, nodes
+from siaga_central.store.writer import Store
+from siaga_core.service.clock import Clock
+from siaga_core.service.workers import Heartbeat, Stop
+
+EVERY_S = 1.0
+# Health comes every 10 s; liveness is the age of the last word, the broker's last will only speeds it up.
+SILENT_AFTER_US = 45_000_000
+# A node that has begun may still be cutting a clip when the command's time ends.
+GRACE_US = 600_000_000
+
+
+class Timers:
+    """The worker; `sweep` is one round."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
+        """Look every second until asked to stop."""
+        while not stop.wait(EVERY_S):
+            self.sweep()
+            heartbeat.beat()
+
+    def sweep(self) -> None:
+        """Note what has fallen due; writes only when something has."""
+        now_us = self._clock.wall_ns() // 1000
+        with self._store.read() as connection:
+            silent = nodes.unheard_since(connection, now_us - SILENT_AFTER_US)
+            overdue = [row.id for row in commands.overdue(connection, now_us, GRACE_US)]
+        if silent or overdue:
+            self._store.write(lambda connection: _note(connection, silent, overdue, now_us))
+
+
+def _note(connection: Connection, silent: list[str], overdue: list[str], now_us: int) -> None:
+    for node in silent:
+        nodes.silent(connection, node, f"not heard for {SILENT_AFTER_US // 1_000_000} s", now_us)
+    for command in overdue:
+        fates.settle(connection, command, "expired", fates.EXPIRED, {}, "hub", now_us)
