@@ -1,1 +1,1 @@
-"""TODO"""
+"""Who is who: certificates of nodes and servers, passwords of people."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The hub's HTTPS door for nodes: claims, clips, pictures."""

@@ -24,6 +24,15 @@ def make(
     events.append(connection, now_us, "claim.made", node, actor, {"expires_us": expires_us})
 
 
+def node_of(connection: Connection, token_sha256: str) -> str:
+    """The node a token is for. Raises ClaimRefused."""
+    found = connection.execute(select(claim.c.node).where(claim.c.token_sha256 == token_sha256))
+    node = found.scalar_one_or_none()
+    if node is None:
+        raise ClaimRefused("unknown", "this token was never issued here")
+    return str(node)
+
+
 def use(connection: Connection, token_sha256: str, public_key_sha256: str, now_us: int) -> str:
     """Use a token with a key; the node it is for. Raises ClaimRefused.
 

@@ -1,0 +1,28 @@
+"""Passwords, by argon2id."""
+
+import threading
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+# RFC 9106 §4, second recommended option: 64 MiB, three passes, four lanes.
+_HASHER = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
+# Two at a time: a flood of logins must not take the hub's memory.
+_SLOTS = threading.Semaphore(2)
+# Checked when the account does not exist, so that the answer takes as long as for one that does.
+NOBODY = _HASHER.hash("nobody has this password")
+
+
+def hash_password(password: str) -> str:
+    """Return the hash to be kept."""
+    with _SLOTS:
+        return _HASHER.hash(password)
+
+
+def verify(hashed: str, password: str) -> bool:
+    """Whether `password` is the one behind `hashed`; False also for a hash that is none."""
+    with _SLOTS:
+        try:
+            return _HASHER.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False

@@ -1,0 +1,172 @@
+"""`siaga-central`: set up, run and look after the hub."""
+
+import argparse
+import json
+import secrets
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from siaga_core.service.main import require, run_main
+
+DEFAULT_CONFIG = Path("/etc/siaga/hub.toml")
+NEEDS = ("alembic", "argon2", "cryptography", "fastapi", "jinja2", "paho", "sqlalchemy", "uvicorn")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it was carried out, 1 when it was refused, 78 for a wrong configuration."""
+    args = parser().parse_args(argv)
+    require("central", NEEDS)
+    return run_main(lambda: _carry_out(args))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="siaga-central", description=__doc__)
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    init = _add(commands, "init", "make authority, database and the first account")
+    init.add_argument("--password-file", type=Path, help="its first line is the account's password")
+    _add(commands, "run", "run the hub until it is asked to stop")
+    _user_commands(_group(commands, "user", "accounts of the console"))
+    client = _add(
+        _group(commands, "operator-client", "operators' own MQTT clients"), "add", "credentials for alerts"
+    )
+    client.add_argument("name", help="USER-DEVICE, e.g. rina-phone")
+    _password(client)
+    site = _add(_group(commands, "site", "places of nodes"), "add", "add a site")
+    site.add_argument("site", help="its id, e.g. BTM-017")
+    site.add_argument("--name", required=True)
+    site.add_argument("--district", default="")
+    camera = _add(_group(commands, "camera", "cameras of nodes"), "add", "add a camera to a node")
+    camera.add_argument("camera", help="its id")
+    for name in ("node", "name"):
+        camera.add_argument(f"--{name}", required=True)
+    for name in ("latitude", "longitude"):
+        camera.add_argument(f"--{name}", type=float)
+    _node_commands(_group(commands, "node", "nodes of the registry"))
+    _add(commands, "quarantine", "what was refused, counted by reason")
+    return made
+
+
+def _user_commands(group: Any) -> None:
+    add = _add(group, "add", "add an account")
+    add.add_argument("name")
+    add.add_argument("--full-name", required=True)
+    add.add_argument("--role", required=True)
+    _password(add)
+    password = _add(group, "password", "change a password; ends the account's sessions")
+    password.add_argument("name")
+    _password(password)
+    _add(group, "disable", "close an account").add_argument("name")
+    _add(group, "list", "every account")
+
+
+def _node_commands(group: Any) -> None:
+    invite = _add(group, "invite", "put a node into the registry and print its single-use token")
+    for name in ("node", "site", "name"):
+        invite.add_argument(f"--{name}", required=True)
+    _add(group, "list", "every node and how it is")
+    _add(group, "revoke", "revoke a node's certificates").add_argument("node")
+
+
+def _group(commands: Any, name: str, text: str) -> Any:
+    group = commands.add_parser(name, help=text, description=text)
+    return group.add_subparsers(dest="deed", required=True, metavar="DEED")
+
+
+def _add(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    made.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="hub's config (%(default)s)")
+    made.add_argument("--json", action="store_true", help="answer as JSON")
+    return made
+
+
+def _password(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--password-file", type=Path, help="its first line is the password; else standard input"
+    )
+
+
+def _carry_out(args: argparse.Namespace) -> int:
+    from siaga_central import hub
+
+    config = hub.load(args.config)
+    if args.command == "run":
+        from siaga_central.cli.run import run
+
+        return run(config)
+    if args.command == "init":
+        return _init(config, args)
+    order = f"{args.command} {args.deed}" if hasattr(args, "deed") else args.command
+    own = ("command", "deed", "config", "json", "password_file")
+    keys = {key: value for key, value in vars(args).items() if key not in own and value is not None}
+    if "password_file" in vars(args):
+        keys["password"] = _read_password(args.password_file)
+    _show(_order(config, order, keys), args.json)
+    return 0
+
+
+def _order(config: Any, order: str, keys: dict[str, Any]) -> dict[str, Any]:
+    """Ask the running hub; without one, do it here: a database has one writer."""
+    from siaga_central.authority.authority import Authority
+    from siaga_central.cli.office import ask, socket_path
+    from siaga_central.cli.orders import Office, carry_out
+    from siaga_central.store.writer import Store
+    from siaga_core.service.clock import SystemClock
+
+    answer = ask(socket_path(config.hub.data_dir), order, keys)
+    if answer is not None:
+        return answer
+    clock = SystemClock()
+    store = Store(config.database_url, clock)
+    try:
+        office = Office(config, store, Authority(config.authority_dir), clock, lambda: None)
+        return carry_out(office, order, keys)
+    finally:
+        store.close()
+
+
+def _init(config: Any, args: argparse.Namespace) -> int:
+    """Make what is missing; an account `admin` with a password that is printed once."""
+    from siaga_central.authority.authority import Authority
+    from siaga_central.bus import broker
+    from siaga_central.cli.run import broker_settings
+    from siaga_core.errors import SiagaError
+
+    now = datetime.now(UTC)
+    config.hub.data_dir.mkdir(parents=True, exist_ok=True)
+    authority = Authority.create(config.authority_dir, config.city.name, now)
+    broker.write(broker_settings(config, authority, now))
+    password = _read_password(args.password_file) if args.password_file else secrets.token_urlsafe(12)
+    keys = {"name": "admin", "full_name": "Administrator", "role": "admin", "password": password}
+    answer: dict[str, Any] = {"ca_file": str(authority.ca_file), "ca_sha256": authority.ca_sha256}
+    try:
+        _order(config, "user add", keys)
+        answer |= {"user": "admin"} | ({} if args.password_file else {"password": password})
+    except SiagaError as error:
+        answer["note"] = str(error)
+    _show(answer, args.json)
+    return 0
+
+
+def _read_password(path: Path | None) -> str:
+    text = path.read_text() if path is not None else sys.stdin.readline()
+    return text.partition("\n")[0]
+
+
+def _show(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False))
+        return
+    for key, value in answer.items():
+        if isinstance(value, list):
+            for row in value:
+                print("  ".join(f"{k}={v}" for k, v in row.items()) if isinstance(row, dict) else row)
+        else:
+            print(f"{key}: {value}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

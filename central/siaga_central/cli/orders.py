@@ -1,0 +1,199 @@
+"""What an administrator can order: the same functions whether the hub runs (over its socket) or not."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from siaga_central.authority import passwords
+from siaga_central.authority.authority import Authority
+from siaga_central.bus import broker
+from siaga_central.domain.role import ROLES
+from siaga_central.hub import HubConfig
+from siaga_central.store import certificates, claims, nodes, records, users
+from siaga_central.store.schema import node as node_table
+from siaga_central.store.writer import Store
+from siaga_core.errors import SiagaError
+from siaga_core.service.clock import Clock
+from siaga_core.wire.ids import camera_id, node_id
+
+INVITATION_S = 72 * 3600
+PASSWORD_LEAST = 10
+
+
+class Refused(SiagaError):
+    """An order that cannot be carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What orders work on."""
+
+    config: HubConfig
+    store: Store
+    authority: Authority
+    clock: Clock
+    reload_broker: Callable[[], None]
+
+    def now_us(self) -> int:
+        """Unix microseconds UTC."""
+        return self.clock.wall_ns() // 1000
+
+
+Answer = dict[str, Any]
+ADMIN = "admin"
+
+
+def add_user(office: Office, name: str, full_name: str, role: str, password: str) -> Answer:
+    """Add an account."""
+    if role not in ROLES:
+        raise Refused(f"{role} is no role; choose one of {', '.join(ROLES)}")
+    hashed = passwords.hash_password(_good(password))
+    now_us = office.now_us()
+    with office.store.read() as connection:
+        if users.find(connection, name) is not None:
+            raise Refused(f"there is an account {name} already")
+    office.store.write(lambda c: users.add(c, name, full_name, role, hashed, ADMIN, now_us))
+    return {"user": name, "role": role}
+
+
+def set_password(office: Office, name: str, password: str) -> Answer:
+    """Change a password and end the account's sessions."""
+    _known_user(office, name)
+    hashed, now_us = passwords.hash_password(_good(password)), office.now_us()
+    office.store.write(lambda c: users.set_password(c, name, hashed, ADMIN, now_us))
+    return {"user": name}
+
+
+def disable_user(office: Office, name: str) -> Answer:
+    """Close an account and end its sessions."""
+    _known_user(office, name)
+    now_us = office.now_us()
+    office.store.write(lambda c: users.disable(c, name, ADMIN, now_us))
+    return {"user": name, "disabled": True}
+
+
+def list_users(office: Office) -> Answer:
+    """Every account."""
+    with office.store.read() as connection:
+        rows = users.all_of_them(connection)
+    keys = ("name", "full_name", "role", "disabled")
+    return {"users": [{key: getattr(row, key) for key in keys} for row in rows]}
+
+
+def add_operator_client(office: Office, name: str, password: str) -> Answer:
+    """Give an operator's own MQTT client its credentials: alerts only."""
+    user, _, _ = name.partition("-")
+    _known_user(office, user)
+    broker.set_operator_password(office.config.broker_dir, name, _good(password))
+    office.reload_broker()
+    return {"client": name, "port": office.config.broker.operator_port}
+
+
+def add_site(office: Office, site: str, name: str, district: str = "") -> Answer:
+    """Add a site."""
+    now_us = office.now_us()
+    office.store.write(lambda c: nodes.add_site(c, site, name, district, ADMIN, now_us))
+    return {"site": site}
+
+
+def add_camera(
+    office: Office,
+    camera: str,
+    node: str,
+    name: str,
+    latitude: float | None = None,
+    longitude: float | None = None,
+) -> Answer:
+    """Add a camera to a node."""
+    camera_id(camera)
+    now_us = office.now_us()
+    office.store.write(lambda c: nodes.add_camera(c, camera, node, name, latitude, longitude, ADMIN, now_us))
+    return {"camera": camera, "node": node}
+
+
+def invite_node(office: Office, node: str, site: str, name: str) -> Answer:
+    """Put a node into the registry and make its single-use token."""
+    node_id(node)
+    token, now_us = secrets.token_urlsafe(24), office.now_us()
+    digest, expires_us = hashlib.sha256(token.encode()).hexdigest(), now_us + INVITATION_S * 1_000_000
+
+    def work(connection: Any) -> None:
+        nodes.add(connection, node, site, name, ADMIN, now_us)
+        claims.make(connection, digest, node, ADMIN, now_us, expires_us)
+
+    office.store.write(work)
+    return {
+        "node": node,
+        "token": token,
+        "expires": datetime.fromtimestamp(expires_us / 1e6, UTC).isoformat(),
+        "ca_file": str(office.authority.ca_file),
+        "ca_sha256": office.authority.ca_sha256,
+        "gateway_port": office.config.gateway.port,
+    }
+
+
+def list_nodes(office: Office) -> Answer:
+    """Every node and how it is."""
+    with office.store.read() as connection:
+        rows = connection.execute(node_table.select().order_by(node_table.c.id)).all()
+    keys = ("id", "site", "name", "state", "online", "level", "heard_us")
+    return {"nodes": [{key: getattr(row, key) for key in keys} for row in rows]}
+
+
+def revoke_node(office: Office, node: str) -> Answer:
+    """Revoke a node's certificates; its records are refused from now on."""
+    now_us = office.now_us()
+
+    def work(connection: Any) -> list[str]:
+        if nodes.find(connection, node) is None:
+            raise Refused(f"there is no node {node}")
+        nodes.set_state(connection, node, "revoked", ADMIN, now_us)
+        return certificates.revoke(connection, node, ADMIN, now_us)
+
+    serials = office.store.write(work)
+    with office.store.read() as connection:
+        revoked = certificates.revoked(connection)
+    office.authority.write_crl(revoked, datetime.fromtimestamp(now_us / 1e6, UTC))
+    office.reload_broker()
+    return {"node": node, "revoked": serials}
+
+
+def quarantine(office: Office) -> Answer:
+    """What was refused, counted by reason."""
+    with office.store.read() as connection:
+        return {"refused": records.refused(connection)}
+
+
+ORDERS: dict[str, Callable[..., Answer]] = {
+    "user add": add_user,
+    "user password": set_password,
+    "user disable": disable_user,
+    "user list": list_users,
+    "operator-client add": add_operator_client,
+    "site add": add_site,
+    "camera add": add_camera,
+    "node invite": invite_node,
+    "node list": list_nodes,
+    "node revoke": revoke_node,
+    "quarantine": quarantine,
+}
+
+
+def carry_out(office: Office, order: str, keys: dict[str, Any]) -> Answer:
+    """Carry out one order. Raises SiagaError."""
+    return ORDERS[order](office, **keys)
+
+
+def _good(password: str) -> str:
+    if len(password) < PASSWORD_LEAST:
+        raise Refused(f"a password has at least {PASSWORD_LEAST} characters")
+    return password
+
+
+def _known_user(office: Office, name: str) -> None:
+    with office.store.read() as connection:
+        if users.find(connection, name) is None:
+            raise Refused(f"there is no account {name}")

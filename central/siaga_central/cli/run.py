@@ -1,0 +1,98 @@
+"""The hub as one process: broker, bus, ingest, outbox, timers, gateway, console."""
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+from siaga_central.authority.authority import Authority
+from siaga_central.bus import broker
+from siaga_central.bus.client import Bus, Connect
+from siaga_central.bus.settings import BrokerSettings
+from siaga_central.cli.office import OfficeDoor, socket_path
+from siaga_central.cli.orders import Office
+from siaga_central.console.app import create_app as create_console
+from siaga_central.console.context import ConsoleSettings
+from siaga_central.gateway.app import create_app as create_gateway
+from siaga_central.gateway.server import Server, mutual_tls, plain
+from siaga_central.hub import HubConfig
+from siaga_central.ingest.policy import Policy
+from siaga_central.ingest.worker import Ingest
+from siaga_central.outbox.worker import Outbox
+from siaga_central.store.writer import Store
+from siaga_central.timers.worker import Timers
+from siaga_core.service.clock import Clock, SystemClock
+from siaga_core.service.main import stop_on_signals
+from siaga_core.service.workers import Supervisor
+
+log = logging.getLogger(__name__)
+
+
+def run(config: HubConfig) -> int:
+    """Run the hub until it is asked to stop; the exit status."""
+    clock = SystemClock()
+    now = datetime.now(UTC)
+    authority = Authority(config.authority_dir)
+    store = Store(config.database_url, clock)
+    try:
+        supervisor = Supervisor(clock)
+        stop_on_signals(supervisor.stop)
+        child = broker.Broker(config.broker.program, broker.write(broker_settings(config, authority, now)))
+        bus = Bus(connect(config, authority, now))
+        policy = Policy(siren_nodes=tuple(config.hub.siren_nodes))
+        office = Office(config, store, authority, clock, child.reload)
+        door = OfficeDoor(office, socket_path(config.hub.data_dir))
+        supervisor.add("broker", child.work)
+        supervisor.add("bus", bus.work)
+        supervisor.add("ingest", Ingest(store, bus, clock, policy).work)
+        supervisor.add("outbox", Outbox(store, bus, clock).work)
+        supervisor.add("timers", Timers(store, clock).work)
+        supervisor.add("office", door.work)
+        supervisor.add("gateway", gateway(config, store, authority, clock, now).work)
+        supervisor.add("console", console(config, store, clock).work)
+        log.info("hub starts console=http://%s:%d", config.console.host, config.console.port)
+        return supervisor.run()
+    finally:
+        store.close()
+
+
+def broker_settings(config: HubConfig, authority: Authority, now: datetime) -> BrokerSettings:
+    """What mosquitto is started with."""
+    chain, key = authority.own("server", now, config.gateway.names)
+    return BrokerSettings(
+        folder=config.broker_dir,
+        host=config.broker.host,
+        port=config.broker.port,
+        operator_port=config.broker.operator_port,
+        ca_file=authority.bundle_file,
+        crl_file=authority.crl_file,
+        certificate_file=chain,
+        key_file=key,
+        run_as=broker.run_as(),
+    )
+
+
+def connect(config: HubConfig, authority: Authority, now: datetime) -> Connect:
+    """How the hub reaches its own broker: as a client with a certificate, like everybody."""
+    chain, key = authority.own("hub", now)
+    host = config.gateway.names[0] if config.broker.host == "0.0.0.0" else config.broker.host  # noqa: S104
+    return Connect(host, config.broker.port, authority.ca_file, chain, key)
+
+
+def gateway(config: HubConfig, store: Store, authority: Authority, clock: Clock, now: datetime) -> Server:
+    """The nodes' HTTPS door."""
+    chain, key = authority.own("server", now, config.gateway.names)
+    app = create_gateway(store, authority, config.media_dir, clock)
+    listen = config.gateway
+    return Server("gateway", mutual_tls(app, listen.host, listen.port, chain, key, authority.bundle_file))
+
+
+def console(config: HubConfig, store: Store, clock: Clock) -> Server:
+    """The operators' screens."""
+    settings = ConsoleSettings(
+        media_dir=Path(config.media_dir),
+        secure_cookies=config.console.secure_cookies,
+        city_latitude=config.city.latitude,
+        city_longitude=config.city.longitude,
+    )
+    app = create_console(store, settings, clock)
+    return Server("console", plain(app, config.console.host, config.console.port))

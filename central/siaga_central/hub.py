@@ -1,0 +1,97 @@
+"""The hub's config: one TOML file from which every part of the hub reads."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from siaga_core.service import config
+from siaga_core.service.config import ConfigError
+from siaga_core.wire.ids import BadId, node_id
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class Base(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[hub]`: where it keeps things."""
+
+    data_dir: Path = Path("/var/lib/siaga-central")
+    media_dir: Path | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    # A P1 sounds the siren of these nodes.
+    siren_nodes: list[str] = field(default_factory=list)
+
+
+class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[console]`: where operators' browsers come."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    # Without TLS in front of it a browser would not send a secure cookie.
+    secure_cookies: bool = True
+
+
+class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[gateway]`: where nodes come by HTTPS; `names` go into the server's certificate."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - nodes are elsewhere; every request but a claim shows its certificate
+    port: Port = 8443
+    names: list[str] = field(default_factory=lambda: ["localhost"])
+
+
+class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[broker]`: mosquitto's two listeners: nodes by mTLS, operators' own clients by password over TLS."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - as above
+    port: Port = 8883
+    operator_port: Port = 8884
+    program: str = "mosquitto"
+
+
+class City(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[city]`: what the screens say and where its middle is."""
+
+    name: str = "Batam"
+    latitude: float = 1.1301
+    longitude: float = 104.0529
+
+
+class HubConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file; every section has its defaults."""
+
+    hub: Base = field(default_factory=Base)
+    console: Listener = field(default_factory=Listener)
+    gateway: Gateway = field(default_factory=Gateway)
+    broker: Broker = field(default_factory=Broker)
+    city: City = field(default_factory=City)
+
+    @property
+    def database_url(self) -> str:
+        """Where the store is."""
+        return f"sqlite:///{self.hub.data_dir / 'hub.db'}"
+
+    @property
+    def media_dir(self) -> Path:
+        """Pictures and clips."""
+        return self.hub.media_dir or self.hub.data_dir / "media"
+
+    @property
+    def authority_dir(self) -> Path:
+        """Keys and certificates."""
+        return self.hub.data_dir / "authority"
+
+    @property
+    def broker_dir(self) -> Path:
+        """What mosquitto is started with, and what it keeps."""
+        return self.hub.data_dir / "broker"
+
+
+def load(path: Path) -> HubConfig:
+    """Read the hub's config. Raises ConfigError naming file, key and reason."""
+    loaded = config.load(path, HubConfig)
+    for index, name in enumerate(loaded.hub.siren_nodes):
+        try:
+            node_id(name)
+        except BadId as error:
+            raise ConfigError(path, f"hub.siren_nodes[{index}]", str(error)) from error
+    return loaded
