@@ -34,8 +34,8 @@ def _logging_kept() -> Iterator[None]:
 
 with _logging_kept():
     import onvif as onvif_zeep
-    from onvif.definition import SERVICES
     import zeep
+    from onvif.definition import SERVICES
     from zeep.exceptions import Fault
     from zeep.wsdl.utils import etree_to_string
     from zeep.wsse.username import UsernameToken
