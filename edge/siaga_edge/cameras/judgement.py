@@ -99,7 +99,7 @@ class Judgement:
     def see(self, look: Look) -> "Judgement":
         """Judge with one more picture."""
         gap = self.last_mono_s is not None and look.at_mono_s - self.last_mono_s >= self.limits.down_after_s
-        seen = self._forget_runs() if gap or (self.status == "down" and self.steady is None) else self
+        seen = self._forget_runs() if gap else self
         seen = seen._count(look)
         status, reason = seen._status(look.at_mono_s)
         return replace(seen, status=status, reason=reason)
@@ -110,11 +110,14 @@ class Judgement:
         missing_s = now_mono_s - since_mono_s
         if missing_s < self.limits.down_after_s:
             return self
+        if self.status == "down" and self.steady is None:
+            return self
+        # A recovery that broke off is one more drop: else a flapping camera would be up every ten minutes.
+        lost = replace(self._forget_runs(), drops=(*self.drops, now_mono_s))
         if self.status == "down":
-            return self._forget_runs()
+            return lost
         reason = f"no picture for {missing_s:.0f} s" + (f": {why}" if why else "")
-        drops = (*self.drops, now_mono_s)
-        return replace(self._forget_runs(), status="down", reason=reason, drops=drops)
+        return replace(lost, status="down", reason=reason)
 
     @property
     def frozen_limit_s(self) -> float:
