@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 
 from siaga_central.console.context import Console, console_of
 from siaga_central.domain.role import Permission, allows
@@ -45,14 +46,15 @@ class Forged(HTTPException):
 
 
 class Needs:
-    """Lets a visitor with `permission` in; a changing request must come from our own page with its token."""
+    """Lets a visitor with `permission` in, anybody logged in when it is None.
 
-    def __init__(self, permission: Permission) -> None:
+    A changing request must come from our own page with its token.
+    """
+
+    def __init__(self, permission: Permission | None) -> None:
         self.permission = permission
 
     async def __call__(self, request: Request, console: Annotated[Console, Depends(console_of)]) -> Visitor:
-        from starlette.concurrency import run_in_threadpool
-
         visitor = await run_in_threadpool(find_visitor, console, request.cookies.get(COOKIE, ""))
         if visitor is None:
             raise NotLoggedIn
@@ -61,7 +63,7 @@ class Needs:
             given = str((await request.form()).get("csrf", ""))
             if not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
                 raise Forged
-        if not visitor.may(self.permission):
+        if self.permission is not None and not visitor.may(self.permission):
             raise HTTPException(403, f"{visitor.role} may not: {self.permission}")
         chosen = request.cookies.get(LANGUAGE_COOKIE, "")
         return _in_language(visitor, chosen)

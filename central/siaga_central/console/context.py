@@ -43,7 +43,8 @@ class Console:
 
     def render(self, template: str, language: str, **values: Any) -> str:
         """The template's text in `language`."""
-        return self._environments[language].get_template(template).render(now_us=self.now_us(), **values)
+        made = self._environments[language].get_template(template)
+        return made.render(now_us=self.now_us(), **values)
 
     def translate(self, message: str, language: str) -> str:
         """One message in `language`."""
@@ -84,8 +85,8 @@ def _environment(language: str, console: Console) -> Environment:
         form_moment=wording.form_moment,
         masked=wording.masked,
         size=wording.size,
-        word=lambda key: say(terms.WORDS.get(key, key)),
-        category=lambda code: say(terms.CATEGORIES.get(code, code)),
+        word=lambda key: say(terms.WORDS.get(key) or key),
+        category=lambda code: say(terms.CATEGORIES.get(code) or code),
         from_json=json.loads,
     )
     return made

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
@@ -153,8 +153,3 @@ def _packet_for(packets: dict[str, "rows.Packet"], listener: _Listener) -> str |
 
 def _message(packet: "rows.Packet") -> str:
     return f"id: {packet.seq}\nevent: rows\ndata: {json.dumps(packet.body(), separators=(',', ':'))}\n\n"
-
-
-def lanes_of(names: Iterable[str]) -> frozenset[str]:
-    """The lanes a visitor may see."""
-    return frozenset(names)

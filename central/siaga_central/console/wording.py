@@ -23,7 +23,9 @@ class CatalogueMissing(SiagaError):
 
 
 def catalogue(language: str) -> gettext.NullTranslations:
-    """Return the compiled catalogue of `language`. Raises CatalogueMissing."""
+    """Return the compiled catalogue of `language`; English needs none. Raises CatalogueMissing."""
+    if language == "en":
+        return gettext.NullTranslations()
     path = _LOCALE / language / "LC_MESSAGES" / "console.mo"
     try:
         with path.open("rb") as stream:
