@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.page import At, page, see_other
 from siaga_central.console.terms import CATEGORIES, PRIORITIES
+from siaga_central.console.wording import N_
 from siaga_central.domain.role import Permission
 from siaga_central.store import incidents
 from siaga_core.service.clock import new_id
@@ -40,7 +41,7 @@ def enter(
     if category not in CATEGORIES or priority not in PRIORITIES or not summary.strip():
         raise HTTPException(422, "say what happened, its category and its priority")
     id, now_us = new_id(console.clock), console.now_us()
-    name = reporter_name.strip() or console.translate("name not given", "id")
+    name = reporter_name.strip() or console.translate(N_("name not given"), "id")
 
     def open_it(connection: Connection) -> str:
         made = incidents.open_manual(

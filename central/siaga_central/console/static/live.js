@@ -1,0 +1,192 @@
+// Keeps an open page up to date. The page came with the rows as of event `data-seq`; the stream goes on from there.
+const body = document.body;
+const QUIET_MS = 12_000; // the hub beats every 3 s
+const units = body.dataset.units.split(",");
+const offsetMs = Number(body.dataset.nowMs) - Date.now(); // the hub's clock, not this machine's
+const lastOf = new Map(); // row key -> number of the event it was last drawn for
+let seq = Number(body.dataset.seq);
+let heardMs = performance.now();
+let source = null;
+
+function age(sinceMs) {
+  const seconds = Math.max(0, Math.floor((Date.now() + offsetMs - sinceMs) / 1000));
+  for (const [unit, size] of [[3, 86_400], [2, 3600], [1, 60]]) {
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${units[unit]}`;
+  }
+  return `${seconds} ${units[0]}`;
+}
+
+function tick() {
+  for (const element of document.querySelectorAll("[data-age]")) {
+    const text = age(Number(element.dataset.age));
+    if (element.textContent !== text) element.textContent = text;
+  }
+  const isLost = performance.now() - heardMs > QUIET_MS;
+  showLink(!isLost);
+  if (isLost && (!source || source.readyState === EventSource.CLOSED)) connect();
+}
+
+function showLink(isUp) {
+  const bar = document.getElementById("lost");
+  if (bar.hidden !== isUp) bar.hidden = isUp;
+  const chip = document.getElementById("link");
+  const word = isUp ? chip.dataset.on : chip.dataset.off;
+  if (chip.textContent !== word) chip.textContent = word;
+}
+
+function parse(html) {
+  // Markup made and escaped by the hub; a template's content runs no script.
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  return holder.content.firstElementChild;
+}
+
+function place(item, packetSeq) {
+  if ((lastOf.get(item.key) ?? 0) > packetSeq) return false;
+  lastOf.set(item.key, packetSeq);
+  const old = document.getElementById(item.key);
+  const lane = item.lane && document.querySelector(`[data-lane="${item.lane}"]`);
+  if (!lane) {
+    old?.remove();
+    return false;
+  }
+  const row = parse(item.html);
+  const wasChosen = old?.classList.contains("chosen");
+  const hadFocus = old?.contains(document.activeElement);
+  old?.remove();
+  const after = [...lane.children].find((other) => Number(other.dataset.order) > item.order);
+  lane.insertBefore(row, after ?? null);
+  if (wasChosen) row.classList.add("chosen");
+  if (hadFocus) row.querySelector(".open")?.focus();
+  return !old && item.lane === "act";
+}
+
+function onRows(event) {
+  const packet = JSON.parse(event.data);
+  heardMs = performance.now();
+  let isNew = false;
+  for (const item of packet.items) isNew = place(item, packet.seq) || isNew;
+  for (const [lane, count] of Object.entries(packet.counts)) {
+    const shown = document.querySelector(`[data-count="${lane}"]`);
+    if (shown) shown.textContent = count;
+  }
+  seq = Math.max(seq, packet.seq);
+  body.dataset.seq = seq;
+  if (isNew) sound();
+  if (packet.touched.includes(body.dataset.incident)) refresh();
+  if ("watch" in body.dataset && packet.touched.length) refresh();
+}
+
+function connect() {
+  source?.close();
+  source = new EventSource(`/live?after=${seq}`);
+  source.addEventListener("rows", onRows);
+  source.addEventListener("beat", () => { heardMs = performance.now(); showLink(true); });
+  source.addEventListener("reset", () => location.reload());
+  source.addEventListener("error", async () => {
+    if (source.readyState !== EventSource.CLOSED) return; // the browser itself tries again
+    const answer = await fetch("/live?after=0", { method: "HEAD" }).catch(() => null);
+    if (answer?.status === 401) location.assign("/masuk");
+  });
+}
+
+// The parts of a page that change by themselves, fetched again when what they show was touched.
+let isRefreshing = false;
+let isStale = false;
+async function refresh() {
+  if (isRefreshing) { isStale = true; return; }
+  isRefreshing = true;
+  try {
+    const answer = await fetch(body.dataset.parts ?? location.pathname);
+    if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } finally {
+    isRefreshing = false;
+    if (isStale) { isStale = false; refresh(); }
+  }
+}
+
+function swap(fresh) {
+  for (const part of fresh.querySelectorAll("[data-part]")) {
+    const old = document.querySelector(`[data-part="${part.dataset.part}"]`);
+    const isInUse = [...(old?.querySelectorAll("video") ?? [])].some((video) => !video.paused);
+    if (old && !isInUse && !old.contains(document.activeElement)) old.replaceWith(document.importNode(part, true));
+  }
+}
+
+let audio = null;
+function sound() {
+  if (!audio || audio.state !== "running") return;
+  for (const [start, pitch] of [[0, 660], [0.22, 880]]) {
+    const tone = audio.createOscillator();
+    const gain = audio.createGain();
+    tone.frequency.value = pitch;
+    gain.gain.setValueAtTime(0.2, audio.currentTime + start);
+    gain.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + start + 0.2);
+    tone.connect(gain).connect(audio.destination);
+    tone.start(audio.currentTime + start);
+    tone.stop(audio.currentTime + start + 0.2);
+  }
+}
+
+function setUpSound() {
+  const chip = document.getElementById("sound");
+  const show = () => {
+    const isOn = audio?.state === "running";
+    chip.setAttribute("aria-pressed", String(isOn));
+    chip.textContent = isOn ? chip.dataset.on : chip.dataset.off;
+  };
+  chip.addEventListener("click", async () => {
+    audio ??= new AudioContext();
+    await (audio.state === "running" ? audio.suspend() : audio.resume());
+    localStorage.setItem("sound", audio.state);
+    show();
+    sound();
+  });
+  // Browsers let a page sound only after a key or click on it: the wish is kept until then.
+  if (localStorage.getItem("sound") === "running") {
+    addEventListener("pointerdown", async () => { audio ??= new AudioContext(); await audio.resume(); show(); }, { once: true });
+  }
+}
+
+function choose(step) {
+  const rows = [...document.querySelectorAll(".row")];
+  if (!rows.length) return;
+  const at = rows.findIndex((row) => row.classList.contains("chosen"));
+  const next = rows[Math.min(rows.length - 1, Math.max(0, at + step))];
+  rows[at]?.classList.remove("chosen");
+  next.classList.add("chosen");
+  next.querySelector(".open")?.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+const keys = {
+  j: () => choose(1),
+  k: () => choose(-1),
+  a: () => document.querySelector("[data-key-a]")?.click(),
+  n: () => (document.querySelector("[data-key-n]") ?? { focus: () => location.assign("/panggilan/baru") }).focus(),
+  "?": () => location.assign("/bantuan"),
+};
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select, video")) return;
+  const act = keys[event.key.toLowerCase()];
+  if (act) { event.preventDefault(); act(); }
+}
+
+// The counter of an answer by SMS, wherever the form is.
+addEventListener("input", (event) => {
+  const counter = event.target.closest("form")?.querySelector("[data-left]");
+  if (counter && event.target.maxLength > 0) counter.textContent = event.target.maxLength - event.target.value.length;
+});
+addEventListener("click", (event) => { if (event.target.closest("[data-print]")) print(); });
+
+if (body.dataset.live === "yes") {
+  for (const link of document.querySelectorAll("nav a:not(.brand)")) {
+    if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
+  }
+  setUpSound();
+  connect();
+  setInterval(tick, 1000);
+  addEventListener("keydown", onKey);
+  addEventListener("pagehide", () => source?.close());
+  addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
+}
