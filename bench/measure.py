@@ -39,7 +39,7 @@ def at_most(
     limit: float,
     runs: int = RUNS,
 ) -> Figure:
-    """Run both in turn, A B A B …, after one uncounted run of each; met when the ratio of medians is at most `limit`."""
+    """Run both in turn, A B A B …, after one uncounted run of each; met when ratio <= `limit`."""
     ours(), anchor()
     pairs = [(ours(), anchor()) for _ in range(runs)]
     our_median = statistics.median(pair[0] for pair in pairs)
