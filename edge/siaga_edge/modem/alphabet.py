@@ -1,0 +1,73 @@
+"""The GSM 7-bit default alphabet and its extension (3GPP TS 23.038 §6.2.1). Pure."""
+
+DEFAULT = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENSION = {
+    0x0A: "\f",
+    0x14: "^",
+    0x28: "{",
+    0x29: "}",
+    0x2F: "\\",
+    0x3C: "[",
+    0x3D: "~",
+    0x3E: "]",
+    0x40: "|",
+    0x65: "€",
+}
+ESCAPE = 0x1B
+_CODES = {letter: code for code, letter in enumerate(DEFAULT) if code != ESCAPE}
+_EXTENDED = {letter: code for code, letter in EXTENSION.items()}
+# What phones and word processors put in place of plain signs.
+_PLAIN = str.maketrans(
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " ", "\t": " "}
+)
+
+
+def plain(text: str) -> str:
+    """Typographic quotes, dashes and spaces as the alphabet has them, so that a text stays one part."""
+    return text.translate(_PLAIN)
+
+
+def encode(text: str) -> list[int] | None:
+    """Septets of `text`, None if it has a letter outside the alphabet."""
+    septets: list[int] = []
+    for letter in text:
+        if letter in _CODES:
+            septets.append(_CODES[letter])
+        elif letter in _EXTENDED:
+            septets += [ESCAPE, _EXTENDED[letter]]
+        else:
+            return None
+    return septets
+
+
+def decode(septets: list[int]) -> str:
+    """The text of `septets`; an escape before an unknown code is the code's plain letter (§6.2.1.1)."""
+    letters: list[str] = []
+    escaped = False
+    for code in septets:
+        if escaped:
+            letters.append(EXTENSION.get(code, " " if code == ESCAPE else DEFAULT[code]))
+            escaped = False
+        elif code == ESCAPE:
+            escaped = True
+        else:
+            letters.append(DEFAULT[code])
+    return "".join(letters)
+
+
+def pack(septets: list[int], fill_bits: int = 0) -> bytes:
+    """Octets of `septets`, beginning after `fill_bits` zero bits (§6.1.2.1.1)."""
+    number, width = 0, fill_bits
+    for code in septets:
+        number |= code << width
+        width += 7
+    return number.to_bytes((width + 7) // 8, "little")
+
+
+def unpack(octets: bytes, count: int, fill_bits: int = 0) -> list[int]:
+    """`count` septets from `octets` after `fill_bits`; missing octets read as zero bits."""
+    number = int.from_bytes(octets, "little") >> fill_bits
+    return [number >> 7 * place & 0x7F for place in range(count)]
