@@ -1,11 +1,15 @@
 """A service's side: its commands, oldest first, and which of them it has already taken."""
 
 import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from msgspec import Struct
 
 from siaga_core.service.database import StoreMissing, open_reader
 from siaga_core.wire import command
 from siaga_core.wire.command import Command, Outcome, OutcomeState
+from siaga_core.wire.envelope import Lane
 from siaga_edge.journal import Journal
 
 # Lives in the service's own journal, so that "taken" and the outcome record are one commit.
@@ -40,15 +44,31 @@ class Inbox:
             found.append(order)
         return found
 
-    def begin(self, order: Command) -> None:
-        """Commit that the command is being carried out; after a crash it is not begun again."""
-        self._note(order, "started", Outcome(id=order.id, state="started"))
+    def begin(
+        self,
+        order: Command,
+        records: Sequence[tuple[str, Struct, Lane]] = (),
+        also: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        """Commit that the command is being carried out; after a crash it is not begun again.
+
+        `records` and what `also` writes are committed with it.
+        """
+        self._note(order.id, "started", Outcome(id=order.id, state="started"), records, also)
 
     def finish(
-        self, order: Command, state: OutcomeState, detail: str = "", result: dict[str, object] | None = None
+        self,
+        order: Command | str,
+        state: OutcomeState,
+        detail: str = "",
+        result: dict[str, object] | None = None,
+        records: Sequence[tuple[str, Struct, Lane]] = (),
+        also: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
-        """Commit what became of the command."""
-        self._note(order, state, Outcome(id=order.id, state=state, detail=detail, result=result or {}))
+        """Commit what became of a command (or the one of this id), with `records` and `also`."""
+        id = order if isinstance(order, str) else order.id
+        outcome = Outcome(id=id, state=state, detail=detail, result=result or {})
+        self._note(id, state, outcome, records, also)
 
     def interrupted(self) -> list[str]:
         """Ids of commands begun but never finished, because the service died in between."""
@@ -65,12 +85,21 @@ class Inbox:
             "SELECT payload FROM command WHERE service = ? ORDER BY number", (self._service,)
         ).fetchall()
 
-    def _note(self, order: Command, state: str, outcome: Outcome) -> None:
+    def _note(
+        self,
+        id: str,
+        state: str,
+        outcome: Outcome,
+        records: Sequence[tuple[str, Struct, Lane]] = (),
+        also: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
         def mark(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "INSERT INTO taken_command VALUES (?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET state = excluded.state",
-                (order.id, state),
+                (id, state),
             )
+            if also is not None:
+                also(connection)
 
-        self._journal.append_all([(command.KIND, outcome, "urgent")], mark)
+        self._journal.append_all([(command.KIND, outcome, "urgent"), *records], mark)

@@ -9,7 +9,7 @@ from siaga_core.service.database import StoreMissing, open_reader
 def read_marks(delivery_file: Path) -> list[tuple[str, str, int]]:
     """Return (stream, epoch, upto) of every acknowledged stream; empty while the uplink has written none.
 
-    Fit for `Journal.prune`. A mark stands here only after the hub's own acknowledgement, never after a PUBACK.
+    Fit for `Journal.prune`. A mark stands here only after the hub's own acknowledgement, not after a PUBACK.
     """
     try:
         connection = open_reader(delivery_file)

@@ -1,11 +1,12 @@
 """The reading side of a journal, for the uplink: read-only, from another process."""
 
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from siaga_core.service.database import open_reader
+from siaga_core.service.database import StoreMissing, open_reader
 from siaga_core.wire.envelope import Record, Stamp
 from siaga_core.wire.ids import NodeId
 
@@ -40,7 +41,13 @@ class JournalReader:
     def __init__(self, path: Path, service: str) -> None:
         self._connection = open_reader(path)
         self._service = service
-        self.epoch = str(self._connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
+        try:
+            row = self._connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+        except sqlite3.OperationalError as error:
+            # The file is made before its tables are committed.
+            self._connection.close()
+            raise StoreMissing(f"{path} is only just being made; look again") from error
+        self.epoch = str(row[0])
 
     def last_seq(self, lane: str) -> int:
         """The newest sequence number of a lane, 0 if it has none."""

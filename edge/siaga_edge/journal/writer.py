@@ -46,6 +46,16 @@ class Journal:
                 also(self.connection)
         return numbers
 
+    def append_made(
+        self,
+        make: Callable[[sqlite3.Connection], None],
+        records: Sequence[tuple[str, Struct, Lane]],
+    ) -> list[int]:
+        """Run `make` inside a transaction and commit the records it has put into `records` with what it wrote."""
+        with transaction(self.connection):
+            make(self.connection)
+            return [self._insert(kind, body, lane, self._stamp()) for kind, body, lane in records]
+
     def prune(
         self, acknowledged: Iterable[tuple[str, str, int]], *, keep_urgent_s: float = 30 * 86400
     ) -> int:

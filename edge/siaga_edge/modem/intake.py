@@ -1,0 +1,135 @@
+"""Taking messages in: read every store, commit, and only then let the modem forget."""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from siaga_core.service.clock import Clock
+from siaga_core.service.logs import mask_number
+from siaga_core.wire import report as wire
+from siaga_core.wire.envelope import Lane
+from siaga_edge.journal import Journal
+from siaga_edge.modem import assembly, at, pdu
+from siaga_edge.modem.assembly import Piece
+from siaga_edge.modem.ledger import Ledger, Message
+from siaga_edge.modem.port import Port, Refused
+
+log = logging.getLogger(__name__)
+
+# A full SIM of a slow modem: 40 messages at some 150 ms each, and the answer itself.
+LIST_LIMIT_S = 20.0
+
+
+@dataclass
+class Batch:
+    """What one store's listing makes: records and rows of one transaction."""
+
+    records: list[tuple[str, Struct, Lane]] = field(default_factory=list)
+    writes: list[Callable[[sqlite3.Connection], None]] = field(default_factory=list)
+    slots: list[tuple[str, int]] = field(default_factory=list)
+    reports: list[pdu.StatusReport] = field(default_factory=list)
+
+
+class Intake:
+    """Sweeps the modem's stores. Used by the thread that owns port and journal."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        modem: str,
+        clock: Clock,
+        new_id: Callable[[], str],
+        on_status: Callable[[pdu.StatusReport], None],
+    ) -> None:
+        self._journal, self._modem, self._clock, self._new_id = journal, modem, clock, new_id
+        self._ledger = Ledger(journal.connection)
+        self._on_status = on_status
+
+    def sweep(self, port: Port, memories: list[str]) -> int:
+        """Take everything out of the modem's stores; how many messages. Raises the port's errors."""
+        return sum(self._sweep_store(port, memory) for memory in memories)
+
+    def _sweep_store(self, port: Port, memory: str) -> int:
+        try:
+            port.command(f'AT+CPMS="{memory}"')
+        except Refused:
+            return 0
+        found = at.stored(port.command("AT+CMGL=4", LIST_LIMIT_S))
+        if not found:
+            return 0
+        self.commit(memory, found)
+        # What is committed may be forgotten by the modem; a crash from here on is met by is_committed.
+        deleted = [(memory, one.index) for one in found if self._delete(port, one)]
+        if deleted:
+            self._journal.append_all([], lambda _connection: self._ledger.deleted(deleted))
+        return len(found)
+
+    def commit(self, memory: str, found: list[at.Stored]) -> None:
+        """Commit raw PDUs and the reports they make in one transaction; returns when both are durable."""
+        batch = Batch()
+        now_wall_ns = self._clock.wall_ns()
+
+        def write(_connection: sqlite3.Connection) -> None:
+            for one in found:
+                if not self._ledger.is_committed(memory, one.index, one.pdu):
+                    self._take(batch, memory, one, now_wall_ns)
+
+        self._journal.append_made(write, batch.records)
+        for status in batch.reports:
+            self._on_status(status)
+
+    def _take(self, batch: Batch, memory: str, one: at.Stored, now_wall_ns: int) -> None:
+        try:
+            message = pdu.decode(one.pdu)
+        except pdu.BadPdu as error:
+            log.warning("sms not readable memory=%s slot=%d cause=%s", memory, one.index, error)
+            report_id = self._new_id()
+            self._ledger.add_pdu(memory, one.index, Piece(1, "", one.pdu, None), report_id, now_wall_ns)
+            made = assembly.undecodable(report_id, self._modem, one.pdu, error)
+            batch.records.append((wire.KIND, made, "urgent"))
+            return
+        if isinstance(message, pdu.StatusReport):
+            batch.reports.append(message)
+            return
+        self._take_message(batch, memory, one, message, now_wall_ns)
+
+    def _take_message(
+        self, batch: Batch, memory: str, one: at.Stored, message: pdu.Deliver, now_wall_ns: int
+    ) -> None:
+        key = assembly.key(message)
+        number, total = (message.part.number, message.part.total) if key and message.part else (1, 1)
+        known = self._ledger.message(key, now_wall_ns)
+        pieces = self._ledger.pieces(known.report_id) if known else []
+        if known and any(piece.number == number and piece.text != message.text for piece in pieces):
+            known, pieces = None, []  # the reference has come round: another message
+        progress = Message(
+            known.report_id if known else self._new_id(), total, known.revision + 1 if known else 1
+        )
+        piece = Piece(number, message.text, one.pdu, message.sent_at)
+        self._ledger.add_pdu(memory, one.index, piece, progress.report_id, now_wall_ns)
+        if any(old.number == number for old in pieces):
+            return  # a part that came twice adds nothing
+        self._ledger.set_message(progress, key, now_wall_ns)
+        made = assembly.report(
+            progress.report_id, progress.revision, self._modem, message, [*pieces, piece], total
+        )
+        batch.records.append((wire.KIND, made, "urgent"))
+        log.info(
+            "sms accepted report=%s from=%s part=%d/%d len=%d",
+            progress.report_id,
+            mask_number(message.sender),
+            number,
+            total,
+            len(message.text),
+        )
+
+    def _delete(self, port: Port, one: at.Stored) -> bool:
+        try:
+            port.command(f"AT+CMGD={one.index}")
+        except Refused as error:
+            log.warning("sms not deleted slot=%d cause=%s", one.index, error)
+            return False
+        return True

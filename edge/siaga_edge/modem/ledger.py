@@ -1,0 +1,206 @@
+"""The modem's own tables in its journal file: PDUs, messages they belong to, what is to be sent.
+
+They share the journal's transactions, so that a PDU and the report it makes are committed together.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from siaga_edge.modem.assembly import SAME_WITHIN_NS, Piece
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS pdu (
+    id INTEGER PRIMARY KEY,
+    memory TEXT NOT NULL,
+    slot INTEGER NOT NULL,
+    pdu TEXT NOT NULL,
+    on_modem INTEGER NOT NULL,
+    report_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    sent_at TEXT,
+    at_wall_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS pdu_report ON pdu (report_id);
+CREATE INDEX IF NOT EXISTS pdu_slot ON pdu (memory, slot) WHERE on_modem = 1;
+CREATE TABLE IF NOT EXISTS message (
+    report_id TEXT PRIMARY KEY,
+    key TEXT NOT NULL,
+    total INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    at_wall_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS message_key ON message (key, at_wall_ns);
+CREATE TABLE IF NOT EXISTS outgoing (
+    id TEXT PRIMARY KEY,
+    recipient TEXT NOT NULL,
+    text TEXT NOT NULL,
+    at_least_once INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    not_before_wall_ns INTEGER NOT NULL DEFAULT 0,
+    at_wall_ns INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS outgoing_part (
+    id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    reference INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (id, number)
+) STRICT
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of which a part has come."""
+
+    report_id: str
+    total: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A text to be sent."""
+
+    id: str
+    recipient: str
+    text: str
+    at_least_once: bool
+    tries: int
+
+
+class Ledger:
+    """Reads and writes on the journal's connection; writes belong inside its transactions."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    # -- incoming --------------------------------------------------------------------------------
+
+    def is_committed(self, memory: str, slot: int, pdu: str) -> bool:
+        """Whether exactly this PDU in this slot is ours already and only its deletion is missing."""
+        row = self._connection.execute(
+            "SELECT 1 FROM pdu WHERE on_modem = 1 AND memory = ? AND slot = ? AND pdu = ?",
+            (memory, slot, pdu),
+        ).fetchone()
+        return row is not None
+
+    def message(self, key: str, now_wall_ns: int) -> Message | None:
+        """The newest message with this key that may still lack a part."""
+        row = self._connection.execute(
+            "SELECT report_id, total, revision FROM message WHERE key = ? AND key != '' AND at_wall_ns > ?"
+            " ORDER BY at_wall_ns DESC LIMIT 1",
+            (key, now_wall_ns - SAME_WITHIN_NS),
+        ).fetchone()
+        return Message(row["report_id"], row["total"], row["revision"]) if row else None
+
+    def pieces(self, report_id: str) -> list[Piece]:
+        """The parts of a message that have come, in the order they came."""
+        rows = self._connection.execute("SELECT * FROM pdu WHERE report_id = ? ORDER BY id", (report_id,))
+        return [Piece(row["number"], row["text"], row["pdu"], row["sent_at"]) for row in rows]
+
+    def add_pdu(
+        self, memory: str, slot: int, piece: Piece, report_id: str, now_wall_ns: int, *, on_modem: bool = True
+    ) -> None:
+        """Keep a PDU; it stays after its deletion from the modem."""
+        self._connection.execute(
+            "INSERT INTO pdu (memory, slot, pdu, on_modem, report_id, number, text, sent_at, at_wall_ns)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                memory,
+                slot,
+                piece.pdu,
+                int(on_modem),
+                report_id,
+                piece.number,
+                piece.text,
+                piece.sent_at,
+                now_wall_ns,
+            ),
+        )
+
+    def set_message(self, message: Message, key: str, now_wall_ns: int) -> None:
+        """Keep how far a message has come."""
+        self._connection.execute(
+            "INSERT INTO message VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (report_id) DO UPDATE SET revision = excluded.revision",
+            (message.report_id, key, message.total, message.revision, now_wall_ns),
+        )
+
+    def deleted(self, slots: list[tuple[str, int]]) -> None:
+        """Note that these slots of the modem are free again."""
+        self._connection.executemany(
+            "UPDATE pdu SET on_modem = 0 WHERE on_modem = 1 AND memory = ? AND slot = ?", slots
+        )
+
+    def forget(self, before_wall_ns: int) -> None:
+        """Drop what is older; the retention of raw PDUs on the node."""
+        for table in ("pdu", "message", "outgoing"):
+            self._connection.execute(f"DELETE FROM {table} WHERE at_wall_ns < ?", (before_wall_ns,))  # noqa: S608
+        self._connection.execute("DELETE FROM outgoing_part WHERE id NOT IN (SELECT id FROM outgoing)")
+
+    # -- outgoing --------------------------------------------------------------------------------
+
+    def queue(self, outgoing: Outgoing, now_wall_ns: int) -> None:
+        """Keep a text to be sent."""
+        self._connection.execute(
+            "INSERT INTO outgoing (id, recipient, text, at_least_once, state, at_wall_ns)"
+            " VALUES (?, ?, ?, ?, 'queued', ?)",
+            (outgoing.id, outgoing.recipient, outgoing.text, int(outgoing.at_least_once), now_wall_ns),
+        )
+
+    def next_outgoing(self, now_wall_ns: int) -> Outgoing | None:
+        """The oldest text that may be sent now; alerts before courtesies."""
+        return self._one(
+            "state = 'queued' AND not_before_wall_ns <= ? ORDER BY at_least_once DESC, at_wall_ns, id",
+            (now_wall_ns,),
+        )
+
+    def interrupted(self) -> list[Outgoing]:
+        """Texts whose sending had begun when the service died: nobody knows whether they left."""
+        rows = self._connection.execute("SELECT * FROM outgoing WHERE state = 'sending'")
+        return [_outgoing(row) for row in rows]
+
+    def set_outgoing(self, id: str, state: str, *, tries: int = 0, not_before_wall_ns: int = 0) -> None:
+        """Keep how far a text has come."""
+        self._connection.execute(
+            "UPDATE outgoing SET state = ?, tries = ?, not_before_wall_ns = ? WHERE id = ?",
+            (state, tries, not_before_wall_ns, id),
+        )
+
+    def add_part(self, id: str, number: int, reference: int) -> None:
+        """Keep the reference under which the network will report on a part."""
+        self._connection.execute(
+            "INSERT INTO outgoing_part VALUES (?, ?, ?, 'sent')"
+            " ON CONFLICT (id, number) DO UPDATE SET reference = excluded.reference, state = 'sent'",
+            (id, number, reference),
+        )
+
+    def find_part(self, reference: int, since_wall_ns: int) -> list[tuple[Outgoing, int]]:
+        """Sent parts that a status report with this reference may mean, the newest first."""
+        rows = self._connection.execute(
+            "SELECT outgoing.*, outgoing_part.number AS part FROM outgoing_part"
+            " JOIN outgoing ON outgoing.id = outgoing_part.id"
+            " WHERE outgoing_part.reference = ? AND outgoing_part.state = 'sent' AND outgoing.at_wall_ns > ?"
+            " ORDER BY outgoing.at_wall_ns DESC, outgoing.id DESC",
+            (reference, since_wall_ns),
+        )
+        return [(_outgoing(row), int(row["part"])) for row in rows]
+
+    def set_part(self, id: str, number: int, state: str) -> list[str]:
+        """Keep what became of a part; the states of all parts of its text."""
+        self._connection.execute(
+            "UPDATE outgoing_part SET state = ? WHERE id = ? AND number = ?", (state, id, number)
+        )
+        rows = self._connection.execute("SELECT state FROM outgoing_part WHERE id = ?", (id,))
+        return [str(row["state"]) for row in rows]
+
+    def _one(self, condition: str, values: tuple[object, ...]) -> Outgoing | None:
+        row = self._connection.execute(f"SELECT * FROM outgoing WHERE {condition} LIMIT 1", values).fetchone()  # noqa: S608
+        return _outgoing(row) if row else None
+
+
+def _outgoing(row: sqlite3.Row) -> Outgoing:
+    return Outgoing(row["id"], row["recipient"], row["text"], bool(row["at_least_once"]), row["tries"])

@@ -1,0 +1,254 @@
+"""The modem's wire: python-gsmmodem-new's GsmModem with a reader and a dialogue of our own.
+
+The library's reader dies of one stray byte, takes events for answers and loses messages (docs/decisions/0005);
+so its connection, reader and `write` are replaced here; its error classes and its queries stand on them.
+"""
+
+import contextlib
+import os
+import queue
+import threading
+import time
+import warnings
+from typing import Any
+
+from siaga_core.errors import SiagaError, Transient
+from siaga_edge.modem import at
+
+with warnings.catch_warnings():
+    # The library compares strings with `is` and has invalid escapes; both are loud on import.
+    warnings.simplefilter("ignore")
+    from gsmmodem.exceptions import CmeError, CmsError, CommandError, TimeoutException
+    from gsmmodem.modem import GsmModem
+
+import serial
+
+READ_MOST = 4096
+_ESCAPE = "\x1b"
+
+
+class PortMissing(SiagaError, Transient):
+    """The device is not there, or somebody else has it."""
+
+
+class PortGone(SiagaError, Transient):
+    """The device vanished while it was open."""
+
+
+class NoAnswer(SiagaError, Transient):
+    """The modem does not answer."""
+
+
+class Refused(SiagaError):
+    """The modem answered with an error; `code` is what it said."""
+
+    def __init__(self, command: str, code: str) -> None:
+        super().__init__(f"modem refused {command.partition('=')[0]}: {code}")
+        self.code = code
+
+
+class Port(GsmModem):  # type: ignore[misc]
+    """One open modem, used by one thread. `fileno` becomes readable when a line has come."""
+
+    def __init__(self, port: str, baud: int, answer_limit_s: float) -> None:
+        """Open the port. Raises PortMissing."""
+        super().__init__(port, baud)
+        self._limit_s = answer_limit_s
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._events: list[at.Event] = []
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._prompt = threading.Event()
+        self.noise = 0
+        self.connect()
+
+    def connect(self, *_: Any, **__: Any) -> None:
+        """Open without flow control (a 3-wire UART has none) and alone; begin to read."""
+        try:
+            if self.port.startswith("socket://"):
+                self.serial = serial.serial_for_url(self.port, timeout=0.2)
+            else:
+                self.serial = serial.Serial(self.port, self.baudrate, timeout=0.2, exclusive=True)
+        except (OSError, ValueError) as error:
+            raise PortMissing(
+                f"modem {self.port} cannot be opened: {error}; check plug and supply"
+            ) from error
+        self.alive = True
+        self.rxThread = threading.Thread(target=self._readLoop, name="modem-reader", daemon=True)
+        self.rxThread.start()
+
+    def close(self) -> None:
+        """Stop reading and close."""
+        self.alive = False
+        with contextlib.suppress(OSError):
+            self.serial.close()
+        self.rxThread.join(2)
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def fileno(self) -> int:
+        """For select."""
+        return self._wake_read
+
+    # -- the owner's side ------------------------------------------------------------------------
+
+    def command(self, text: str, limit_s: float | None = None) -> list[str]:
+        """Send one command; the lines of its answer. Raises Refused, NoAnswer, PortGone."""
+        lines = self._dialogue(text, "\r", limit_s or self._limit_s)
+        failed = at.failure(lines[-1])
+        if failed is not None:
+            raise Refused(text, failed)
+        return lines[:-1]
+
+    def send(self, length: int, pdu: str, limit_s: float) -> int:
+        """Hand over one PDU; its message reference. Raises Refused, NoAnswer, PortGone."""
+        self._prompt.clear()
+        self._write(f"AT+CMGS={length}\r")
+        deadline_s = time.monotonic() + self._limit_s
+        while not self._prompt.is_set():
+            final = self._line("AT+CMGS", deadline_s, quiet=True)
+            if final is not None and at.classify(final, "AT+CMGS") == "final":
+                raise Refused("AT+CMGS", at.failure(final) or final)
+            if time.monotonic() > deadline_s:
+                self._drain()
+                raise NoAnswer(
+                    f"modem {self.port} gave no prompt in {self._limit_s:.0f} s; it is being reset"
+                )
+        lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS")
+        failed = at.failure(lines[-1])
+        if failed is not None:
+            raise Refused("AT+CMGS", failed)
+        return at.sent_reference(lines[:-1])
+
+    def events(self) -> list[at.Event]:
+        """What the modem has said by itself since the last call. Raises PortGone."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._wake_read, READ_MOST):
+                pass
+        while not self._lines.empty():
+            line = self._lines.get_nowait()
+            if line is None:
+                raise PortGone(f"modem {self.port} has vanished; check its plug and supply")
+            self._take_event(line, time.monotonic() + 0.5)
+        events, self._events = self._events, []
+        return events
+
+    def write(
+        self,
+        data: str,
+        waitForResponse: bool = True,
+        timeout: float = 10,
+        parseError: bool = True,
+        writeTerm: str = "\r",
+        expectedResponseTermSeq: str | None = None,  # noqa: ARG002
+    ) -> list[str] | None:
+        """What the library's own queries call: the same dialogue, its kind of errors."""
+        if not waitForResponse:
+            self._write(data + writeTerm)
+            return None
+        try:
+            lines = self._dialogue(data, writeTerm, timeout)
+        except NoAnswer as error:
+            raise TimeoutException(str(error)) from error
+        failed = at.failure(lines[-1])
+        if failed is not None and parseError:
+            raise _library_error(data, lines[-1])
+        return lines
+
+    # -- the dialogue ------------------------------------------------------------------------------
+
+    def _dialogue(self, text: str, end: str, limit_s: float, pending: str = "") -> list[str]:
+        pending = pending or text
+        self._write(text + end)
+        deadline_s = time.monotonic() + limit_s
+        lines: list[str] = []
+        while True:
+            line = self._line(pending, deadline_s)
+            if line is None:
+                self._drain()
+                raise NoAnswer(
+                    f"modem {self.port} gave no answer to {pending.partition('=')[0]} in {limit_s:.0f} s;"
+                    " check power and SIM tray"
+                )
+            kind = at.classify(line, pending)
+            if kind == "final":
+                return [*lines, line]
+            if kind == "answer":
+                lines.append(line)
+            elif kind == "event":
+                self._take_event(line, deadline_s)
+
+    def _line(self, pending: str, deadline_s: float, *, quiet: bool = False) -> str | None:
+        """The next line; None at the deadline, or soon if `quiet`. Raises PortGone."""
+        left_s = max(0.0, deadline_s - time.monotonic())
+        try:
+            line = self._lines.get(timeout=min(left_s, 0.02) if quiet else left_s)
+        except queue.Empty:
+            return None
+        if line is None:
+            raise PortGone(f"modem {self.port} vanished during {pending.partition('=')[0]}; check its plug")
+        return line
+
+    def _take_event(self, line: str, deadline_s: float) -> None:
+        pdu = ""
+        if at.has_pdu(line):
+            pdu = self._line("", deadline_s) or ""
+        self._events.append(at.Event(line, pdu))
+
+    def _write(self, text: str) -> None:
+        try:
+            self.serial.write(text.encode("latin-1", "replace"))
+        except (OSError, serial.SerialException) as error:
+            raise PortGone(f"modem {self.port} cannot be written: {error}") from error
+
+    def _drain(self) -> None:
+        """After a missing answer: leave a prompt, and let a late answer pass before the next command."""
+        with contextlib.suppress(PortGone, NoAnswer):
+            self._write(_ESCAPE)
+            quiet_until_s = time.monotonic() + 0.5
+            while time.monotonic() < quiet_until_s:
+                line = self._line("", quiet_until_s, quiet=True)
+                if line is not None and at.classify(line, "") == "event":
+                    self._take_event(line, quiet_until_s)
+
+    # -- the reader's thread: it queues lines, and nothing it reads can end it -------------------------
+
+    def _readLoop(self) -> None:
+        buffer = b""
+        while self.alive:
+            try:
+                octets = self.serial.read(max(1, min(READ_MOST, self.serial.in_waiting)))
+            except (OSError, TypeError, ValueError, serial.SerialException):
+                break
+            if not octets:
+                continue
+            *lines, buffer = (buffer + octets).replace(b"\r", b"\n").split(b"\n")
+            for line in lines:
+                self._put(line)
+            if buffer.lstrip(b"\x00 ") == b">" or buffer.endswith(b"> "):
+                buffer = b""
+                self._prompt.set()
+            buffer = buffer[-READ_MOST:]
+        self._lines.put(None)
+        self._call()
+
+    def _put(self, raw: bytes) -> None:
+        text = raw.decode("latin-1").replace("\x00", "").strip()
+        if not text:
+            return
+        if any(not 32 <= ord(letter) < 127 for letter in text):
+            self.noise += 1
+            text = "".join(letter for letter in text if 32 <= ord(letter) < 127).strip()
+        if text:
+            self._lines.put(text)
+            self._call()
+
+    def _call(self) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._wake_write, b"!")
+
+
+def _library_error(data: str, final: str) -> CommandError:
+    found = at.failure(final) or ""
+    if found.isdecimal():
+        return CmsError(data, int(found)) if "CMS" in final else CmeError(data, int(found))
+    return CommandError(data)
