@@ -1,0 +1,227 @@
+"""The pages, called as a browser calls them."""
+
+import re
+from collections.abc import Callable
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from siaga_central.console.access import Needs, Public
+from siaga_central.store import clips, pictures, users
+from siaga_core.wire.report import SmsPart
+from support.clock import FakeClock
+from support.console import City
+
+Browse = Callable[[str], httpx.Client]
+
+
+def csrf_of(client: httpx.Client) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', client.get("/bantuan").text)
+    assert found
+    return found[1]
+
+
+def doors(route: APIRoute) -> list[object]:
+    return [d.call for d in route.dependant.dependencies if isinstance(d.call, Needs | Public)]
+
+
+def test_every_route_has_exactly_one_door(city: City) -> None:
+    routes = [route for route in city.app().routes if isinstance(route, APIRoute)]
+    assert len(routes) > 15
+    assert {route.path: len(doors(route)) for route in routes if len(doors(route)) != 1} == {}
+
+
+def test_every_route_that_is_not_public_sends_strangers_away(city: City, stranger: httpx.Client) -> None:
+    for route in city.app().routes:
+        if isinstance(route, APIRoute) and not isinstance(doors(route)[0], Public):
+            path = re.sub(r"\{.*?\}", "x", route.path)
+            method = "GET" if "GET" in route.methods else "POST"
+            answer = stranger.request(method, path, follow_redirects=False)
+            assert answer.headers.get("location") == "/masuk" or answer.status_code == 401, path
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/panggilan-balik", "/perangkat", "/karantina", "/panggilan/baru", "/bantuan"]
+)
+@pytest.mark.parametrize("language", ["id", "en"])
+def test_pages_are_made_in_both_languages(city: City, login: Browse, path: str, language: str) -> None:
+    city.sms("kebakaran di nongsa")
+    city.call("+628127000999")
+    city.call(None)
+    client = login("operator")
+    client.cookies.set("siaga_language", language)
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert f'<html lang="{language}">' in answer.text
+
+
+def test_a_changing_request_without_the_forms_token_changes_nothing(city: City, login: Browse) -> None:
+    number = city.sms("kebakaran di nongsa")
+    client = login("operator")
+    path = f"/kejadian/{number}/ambil"
+    assert client.post(path).status_code == 403
+    assert client.post(path, data={"csrf": "wrong"}).status_code == 403
+    right = {"csrf": csrf_of(client)}
+    assert client.post(path, data=right, headers={"origin": "http://evil.example"}).status_code == 403
+    assert client.post(path, data=right, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    assert city.events("incident.taken") == 0
+    assert client.post(path, data=right).status_code == 200
+    assert city.events("incident.taken") == 1
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'onmouseover='alert(1)",
+    "{{ 7*7 }}{% raw %}",
+    "</textarea><svg/onload=alert(1)>",
+    "javascript:alert(1)",
+    "\u202egnp.exe",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_reporters_write_never_becomes_markup(city: City, login: Browse, text: str) -> None:
+    number = city.sms(text)
+    client = login("operator")
+    for path in ("/", f"/kejadian/{number}", f"/kejadian/{number}/isi"):
+        page = client.get(path).text
+        assert not re.search(r"<(script>|img src=x|svg/)|<[a-z]+[^<>]* on[a-z]+=", page), path
+        assert "49{" not in page
+        assert "script-src 'self'" in client.get(path).headers["content-security-policy"]
+
+
+@pytest.mark.sop("R03")
+def test_looking_at_a_picture_is_on_record_and_stale_ones_say_so(
+    city: City, login: Browse, clock: FakeClock
+) -> None:
+    number = city.sms("kebakaran di nongsa")
+    client = login("operator")
+    (city.media_dir / "pictures" / "cam-1.jpg").write_bytes(b"\xff\xd8 jpeg")
+    assert client.get("/gambar/cam-1").status_code == 404
+    city.store.write(lambda c: pictures.note(c, "cam-1", city.now_us, "0" * 64, city.now_us))
+    assert ">LAMA<" not in client.get(f"/kejadian/{number}").text
+    clock.advance(600)
+    sheet = client.get(f"/kejadian/{number}").text
+    assert (">LAMA<" in sheet, "10 mnt" in sheet) == (True, True)
+    answer = client.get("/gambar/cam-1")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert city.events("camera.picture_viewed") == 1
+
+
+@pytest.mark.sop("R03")
+def test_a_clip_plays_in_ranges_and_each_session_that_looks_is_on_record(city: City, login: Browse) -> None:
+    number = city.sms("kebakaran di nongsa")
+    client = login("operator")
+    form = {"csrf": csrf_of(client), "camera": "cam-1", "reason": "api", "start": "2026-11-18T17:00:00"}
+    assert (
+        client.post(f"/kejadian/{number}/klip", data=form | {"end": "2026-11-18T17:01:00"}).status_code == 200
+    )
+    with city.store.read() as connection:
+        clip = str(connection.exec_driver_sql("SELECT id FROM clip").scalar_one())
+    assert city.events("camera.clip_asked") == 1
+    assert client.get(f"/klip/{clip}").status_code == 404
+    (city.media_dir / "clips" / f"{clip}.mp4").write_bytes(bytes(range(100)))
+    city.store.write(lambda c: clips.ready(c, clip, "a" * 64, 100, city.now_us))
+    # A player that begins in the middle has looked too.
+    part = client.get(f"/klip/{clip}", headers={"range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, bytes(range(10, 20)))
+    assert city.events("clip.viewed") == 1
+    client.get(f"/klip/{clip}", headers={"range": "bytes=20-29"})
+    assert city.events("clip.viewed") == 1
+    assert client.get(f"/klip/{clip}").status_code == 200
+    assert city.events("camera.clip_viewed") == 2
+    assert client.get(f"/klip/{clip}", headers={"sec-fetch-dest": "document"}).status_code == 403
+    assert login("technician").get(f"/klip/{clip}").status_code == 403
+
+
+def test_an_answer_goes_to_a_reporter_of_the_incident_and_to_nobody_else(city: City, login: Browse) -> None:
+    number = city.sms("kebakaran di nongsa", "+6281270001234")
+    client = login("operator")
+    form = {"csrf": csrf_of(client), "text": "Petugas menuju lokasi."}
+    path = f"/kejadian/{number}/jawab"
+    assert client.post(path, data=form | {"to": "+628999"}).status_code == 422
+    assert client.post(path, data=form | {"to": "+6281270001234", "text": "x" * 161}).status_code == 422
+    assert city.events("reply.written") == 0
+    sheet = client.post(path, data=form | {"to": "+6281270001234"}).text
+    assert ("Petugas menuju lokasi." in sheet, 'data-reply-state="QUEUED"' in sheet) == (True, True)
+    with city.store.read() as connection:
+        assert connection.exec_driver_sql("SELECT node, kind FROM command").one() == ("gsm-1", "sms.send")
+
+
+def test_the_life_of_an_incident_by_its_buttons(city: City, login: Browse) -> None:
+    number = city.sms("ada ular di dapur")
+    client = login("operator")
+    form = {"csrf": csrf_of(client)}
+    path = f"/kejadian/{number}"
+    judged = form | {"category": "HWN", "priority": "P3", "place": "Blok A <1>", "reason": ""}
+    assert client.post(f"{path}/golongan", data=judged).status_code == 200
+    assert client.post(f"{path}/catatan", data=form | {"text": "sudah ditelepon"}).status_code == 200
+    assert client.post(f"{path}/langkah", data=form | {"command": "dismiss"}).status_code == 409
+    assert client.post(f"{path}/langkah", data=form | {"command": "close"}).status_code == 409
+    for command in ("verify", "handle", "finish", "close"):
+        assert client.post(f"{path}/langkah", data=form | {"command": command}).status_code == 200
+    sheet = client.get(path).text
+    assert ("sudah ditelepon" in sheet, "Blok A &lt;1&gt;" in sheet, "ditutup" in sheet) == (True, True, True)
+    assert "+6281270001234" not in sheet  # a closed incident shows no whole number
+
+
+def test_a_broken_sms_shows_what_is_missing_and_what_nobody_could_read(city: City, login: Browse) -> None:
+    parts = [SmsPart(number=1, pdu="0791AB")]
+    number = city.sms("tolong […2/3]", parts_total=3, parts=parts, undecodable="unknown alphabet")
+    sheet = login("operator").get(f"/kejadian/{number}").text
+    assert ("1/3" in sheet, "0791AB" in sheet, "unknown alphabet" in sheet) == (True, True, True)
+
+
+@pytest.mark.sop("R01")
+def test_a_call_entered_by_hand_is_an_incident_that_its_operator_has(city: City, login: Browse) -> None:
+    client = login("operator")
+    form = {"csrf": csrf_of(client), "summary": "Rumah terbakar", "place": "Batu Aji"}
+    answer = client.post("/panggilan/baru", data=form | {"category": "KBR", "priority": "P1"})
+    assert (answer.status_code, "Rumah terbakar" in answer.text) == (200, True)
+    assert (city.events("incident.call_entered"), city.events("incident.taken")) == (1, 1)
+
+
+def test_a_callback_is_settled_and_leaves_the_list(city: City, login: Browse) -> None:
+    city.call(None)
+    client = login("operator")
+    page = client.get("/panggilan-balik").text
+    assert "nomor disembunyikan" in page
+    id = re.search(r'action="/panggilan-balik/([^"]+)"', page)
+    assert id
+    assert (
+        client.post(f"/panggilan-balik/{id[1]}", data={"csrf": csrf_of(client), "state": "prank"}).status_code
+        == 200
+    )
+    assert city.events("callback.settled") == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"),
+    [
+        ("operator", {"act", "run", "callback", "signal"}),
+        ("head", {"act", "run", "signal"}),
+        ("technician", {"signal"}),
+        ("ppid", set()),
+    ],
+)
+def test_each_role_sees_its_own_lanes(city: City, login: Browse, role: str, sees: set[str]) -> None:
+    city.sms("kebakaran di nongsa")
+    page = login(role).get("/").text
+    assert set(re.findall(r'data-lane="(\w+)"', page)) == sees
+    assert ("kebakaran di nongsa" in page) == ("act" in sees)
+
+
+def test_five_wrong_passwords_make_the_sixth_wait(stranger: httpx.Client, clock: FakeClock) -> None:
+    client = stranger
+    form = {"name": "nobody-at-all", "password": "guess"}
+    assert [client.post("/masuk", data=form).status_code for _ in range(6)] == [401] * 5 + [429]
+    clock.advance(61)
+    assert client.post("/masuk", data=form).status_code == 401
+
+
+def test_a_closed_account_is_out_at_once(city: City, login: Browse) -> None:
+    client = login("operator")
+    city.store.write(lambda c: users.disable(c, "operator", "admin", city.now_us))
+    assert client.get("/", follow_redirects=False).headers["location"] == "/masuk"
