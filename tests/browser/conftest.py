@@ -46,6 +46,7 @@ def served(city: City) -> Iterator[Served]:
 def page(browser: Browser, served: Served) -> Iterator[Page]:
     """A page on which an operator is logged in; an error in a script or a blocked resource fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(8000)
     opened = context.new_page()
     troubles: list[str] = []
     opened.on("pageerror", lambda error: troubles.append(str(error)))
@@ -57,7 +58,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     opened.fill("[name=name]", "operator")
     opened.fill("[name=password]", PASSWORD)
     opened.click("button.main")
-    opened.wait_for_selector("[data-lane=act]")
+    opened.wait_for_selector("#lane-act")
     yield opened
     context.close()
     assert troubles == []
