@@ -21,6 +21,7 @@ from siaga_core.wire.report import Call, Report, Sms
 from support.waiting import free_port, until
 
 PASSWORD = "batam-kota-aman"
+_HASHED = hash_password(PASSWORD)
 ROLES = ("operator", "supervisor", "head", "technician", "admin", "ppid")
 
 
@@ -105,9 +106,8 @@ class City:
         return self.store.write(commit)
 
     def _found(self, c: Connection) -> None:
-        hashed = hash_password(PASSWORD)
         for role in ROLES:
-            users.add(c, role, f"Nama {role}", role, hashed, "test", self.now_us)
+            users.add(c, role, f"Nama {role}", role, _HASHED, "test", self.now_us)
         nodes.add_site(c, "nongsa", "Simpang Nongsa", "Nongsa", "test", self.now_us)
         nodes.add(c, "gsm-1", "nongsa", "Node GSM", "test", self.now_us)
         nodes.add(c, "node-1", "nongsa", "Node Nongsa", "test", self.now_us)

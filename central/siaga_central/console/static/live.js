@@ -21,6 +21,11 @@ function tick() {
     const text = age(Number(element.dataset.age));
     if (element.textContent !== text) element.textContent = text;
   }
+  for (const figure of document.querySelectorAll("[data-stale-from]")) {
+    const isOld = Date.now() + offsetMs > Number(figure.dataset.staleFrom);
+    figure.classList.toggle("stale", isOld);
+    figure.querySelector(".old").hidden = !isOld;
+  }
   const isLost = performance.now() - heardMs > QUIET_MS;
   showLink(!isLost);
   if (isLost && (!source || source.readyState === EventSource.CLOSED)) connect();
