@@ -1,5 +1,6 @@
 """The live stream: who gets what, from where, and until when."""
 
+import asyncio
 import json
 import threading
 import time
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from siaga_central.console.stream import Stream
 from siaga_central.store import users
 from support.clock import FakeClock
 from support.console import City, Served
@@ -57,6 +59,26 @@ def test_the_stream_tells_nobody_more_than_his_role_may_see(
     assert ("rahasia pelapor" in json.dumps(packet)) == told
     assert "+6281299990000" not in json.dumps(packet)
     assert ("act" in packet["counts"]) == told
+
+
+class Forgetful(Stream):
+    """A broken stream: who comes again hears only what is new."""
+
+    def _missed(self, language: str, lanes: frozenset[str], after: int) -> tuple[int, list[str]]:
+        return 0, []
+
+
+async def first_message(stream: Stream) -> str:
+    """What a page that comes again is told before anything new happens."""
+    told = [message async for message in stream._replay("id", frozenset({"act"}), 0)]
+    return "".join(told)
+
+
+def test_a_stream_that_forgets_what_a_page_missed_would_be_noticed(city: City) -> None:
+    number = city.sms("laporan satu")
+    console = city.app().state.console
+    assert number in asyncio.run(first_message(Stream(console)))
+    assert number not in asyncio.run(first_message(Forgetful(console)))
 
 
 def test_a_stream_ends_when_its_account_is_closed(city: City, login: Browse, clock: FakeClock) -> None:
