@@ -5,6 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from siaga_central.store import clips, users
 from support.console import City, Served
 from support.waiting import until
 
@@ -90,3 +91,23 @@ def test_the_printed_sheet_is_one_page(page: Page, city: City, served: Served, t
     file = tmp_path / "sheet.pdf"
     page.pdf(path=str(file), prefer_css_page_size=True)
     assert file.read_bytes().count(b"/Type /Page\n") + file.read_bytes().count(b"/Type /Page/") == 1
+
+
+def test_a_clips_progress_and_player_appear_by_themselves(page: Page, city: City, served: Served) -> None:
+    number = city.sms("Tolong kebakaran di nongsa")
+    page.goto(f"{served.url}/kejadian/{number}")
+    page.fill("form[action$=klip] [name=reason]", "mencari asal api")
+    page.click("form[action$=klip] button")
+    page.wait_for_selector("[data-state=asked]")
+    with city.store.read() as connection:
+        clip = str(connection.exec_driver_sql("SELECT id FROM clip").scalar_one())
+    city.store.write(lambda c: clips.progress(c, clip, 400, 1000))
+    page.wait_for_selector("[data-state=coming] progress")
+    city.store.write(lambda c: clips.ready(c, clip, "a" * 64, 1000, city.now_us))
+    page.wait_for_selector(f"video[src='/klip/{clip}']")
+
+
+def test_a_page_whose_account_was_closed_goes_to_the_login(page: Page, city: City) -> None:
+    page.wait_for_function("document.getElementById('link').textContent === 'tersambung'")
+    city.store.write(lambda c: users.disable(c, "operator", "admin", city.now_us))
+    page.wait_for_url("**/masuk", timeout=30_000)

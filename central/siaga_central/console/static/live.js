@@ -7,6 +7,7 @@ const lastOf = new Map(); // row key -> number of the event it was last drawn fo
 let seq = Number(body.dataset.seq);
 let heardMs = performance.now();
 let source = null;
+let ticks = 0;
 
 function age(sinceMs) {
   const seconds = Math.max(0, Math.floor((Date.now() + offsetMs - sinceMs) / 1000));
@@ -28,6 +29,9 @@ function tick() {
   }
   const isLost = performance.now() - heardMs > QUIET_MS;
   showLink(!isLost);
+  // How much of a clip has come is no event: ask while one is on its way.
+  ticks += 1;
+  if (ticks % 3 === 0 && document.querySelector('[data-state="asked"], [data-state="coming"]')) refresh();
   if (isLost && (!source || source.readyState === EventSource.CLOSED)) connect();
 }
 
@@ -90,7 +94,7 @@ function connect() {
   source.addEventListener("reset", () => location.reload());
   source.addEventListener("error", async () => {
     if (source.readyState !== EventSource.CLOSED) return; // the browser itself tries again
-    const answer = await fetch("/live?after=0", { method: "HEAD" }).catch(() => null);
+    const answer = await fetch("/bantuan").catch(() => null);
     if (answer?.status === 401) location.assign("/masuk");
   });
 }
@@ -113,7 +117,7 @@ async function refresh() {
 function swap(fresh) {
   for (const part of fresh.querySelectorAll("[data-part]")) {
     const old = document.querySelector(`[data-part="${part.dataset.part}"]`);
-    const isInUse = [...(old?.querySelectorAll("video") ?? [])].some((video) => !video.paused);
+    const isInUse = [...(old?.querySelectorAll("video") ?? [])].some((video) => !video.paused || (video.currentTime > 0 && !video.ended));
     if (old && !isInUse && !old.contains(document.activeElement)) old.replaceWith(document.importNode(part, true));
   }
 }
