@@ -58,6 +58,7 @@ def read_boot(state_dir: Path, boot_id_file: Path = Path("/proc/sys/kernel/rando
         seq, last_id = 0, ""
     if last_id == boot_id:
         return Boot(seq, boot_id)
+    state_dir.mkdir(parents=True, exist_ok=True)
     write_atomic(counter, f"{seq + 1} {boot_id}\n".encode())
     return Boot(seq + 1, boot_id)
 

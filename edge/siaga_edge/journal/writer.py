@@ -51,7 +51,7 @@ class Journal:
         make: Callable[[sqlite3.Connection], None],
         records: Sequence[tuple[str, Struct, Lane]],
     ) -> list[int]:
-        """Run `make` inside a transaction and commit the records it has put into `records` with what it wrote."""
+        """Run `make` in a transaction and commit the records it put into `records` with what it wrote."""
         with transaction(self.connection):
             make(self.connection)
             return [self._insert(kind, body, lane, self._stamp()) for kind, body, lane in records]

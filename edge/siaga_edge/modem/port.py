@@ -1,6 +1,6 @@
 """The modem's wire: python-gsmmodem-new's GsmModem with a reader and a dialogue of our own.
 
-The library's reader dies of one stray byte, takes events for answers and loses messages (docs/decisions/0005);
+The library's reader dies of a stray byte, takes events for answers and loses messages (docs/decisions/0005);
 so its connection, reader and `write` are replaced here; its error classes and its queries stand on them.
 """
 

@@ -1,0 +1,221 @@
+"""The service against the simulated modem: whatever the modem does, no report is lost or doubled."""
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from siaga_core.wire.command import Command, SendSms
+from siaga_core.wire.report import Report
+from siaga_edge.inbox import InboxWriter, wake
+from siaga_edge.simulate.modem.control import Control
+from support.simulated_modem import simulated_modem
+from support.waiting import until
+
+SENDER = "+6281234567890"
+
+
+class Service:
+    """The modem service as its own process, and what it has journaled."""
+
+    def __init__(self, folder: Path, port: Path) -> None:
+        self.folder = folder
+        self.config = folder / "node.toml"
+        self.config.write_text(
+            f"""
+[node]
+id = "gsm-001"
+site = "GSM"
+data_dir = "{folder}/data"
+run_dir = "{folder}/run"
+[hub]
+broker_host = "127.0.0.1"
+gateway_url = "https://127.0.0.1"
+ca_file = "x"
+certificate_file = "x"
+key_file = "x"
+[modem]
+port = "{port}"
+sweep_every_s = 1
+answer_limit_s = 2
+reject_after_s = 3
+"""
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it."""
+        command = [sys.executable, "-W", "ignore", "-m", "siaga_edge.modem", "--config", str(self.config)]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stderr=log)
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def bodies(self, kind: str) -> list[dict[str, object]]:
+        """Bodies of one kind, oldest first."""
+        path = self.folder / "data" / "journal-modem.db"
+        if not path.exists():
+            return []
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            rows = connection.execute("SELECT body FROM record WHERE kind = ? ORDER BY lane, seq", (kind,))
+            return [msgspec.json.decode(row[0]) for row in rows]
+        except sqlite3.OperationalError:
+            return []
+        finally:
+            connection.close()
+
+    def reports(self) -> list[Report]:
+        """The newest revision of every report."""
+        newest: dict[str, Report] = {}
+        for body in self.bodies("report"):
+            report = msgspec.convert(body, Report)
+            newest[report.report_id] = report
+        return list(newest.values())
+
+    def texts(self) -> list[str]:
+        """Texts of all SMS reports."""
+        return [report.sms.text for report in self.reports() if report.sms]
+
+    def order(self, id: str, text: str, *, at_least_once: bool = False) -> None:
+        """Ask it to send an SMS, as the uplink does."""
+        writer = InboxWriter(self.folder / "data" / "inbox.db")
+        order = SendSms(to=SENDER, text=text, at_least_once=at_least_once)
+        command = Command(
+            id=id,
+            node="gsm-001",
+            service="modem",
+            order=order,
+            issued_ms=0,
+            expires_ms=1 << 45,
+            issuer="rina",
+        )
+        writer.put(command)
+        writer.close()
+        wake(self.folder / "run" / "modem.sock")
+
+    def states(self, id: str) -> list[object]:
+        """Delivery states of one message, in order."""
+        return [body["state"] for body in self.bodies("sms.state") if body["message_id"] == id]
+
+
+@pytest.fixture
+def modem(tmp_path: Path) -> Iterator[tuple[Path, Control]]:
+    with simulated_modem(tmp_path) as found:
+        yield found.link, found.control
+
+
+@pytest.fixture
+def service(tmp_path: Path, modem: tuple[Path, Control]) -> Iterator[Service]:
+    made = Service(tmp_path, modem[0])
+    made.start()
+    until(lambda: "modem ready" in (tmp_path / "log").read_text(), 15)
+    yield made
+    if made.process is not None:
+        made.process.kill()
+        made.process.wait()
+
+
+@pytest.mark.sop("R31")
+def test_an_sms_becomes_a_report_and_leaves_the_modem(service: Service, modem: tuple[Path, Control]) -> None:
+    modem[1].sms(SENDER, "Kebakaran di Bengkong")
+    [report] = until(service.reports, 15)
+    assert report.sms is not None
+    assert (report.sms.text, report.reporter_e164) == ("Kebakaran di Bengkong", SENDER)
+    until(lambda: not modem[1].state()["stores"]["SM"], because="the modem is empty again")
+
+
+def test_parts_out_of_order_are_one_report_that_speaks_at_once(
+    service: Service, modem: tuple[Path, Control]
+) -> None:
+    text = "AWAL " + "korban di jalan raya " * 10 + "AKHIR"
+    modem[1].sms(SENDER, text, order=[2, 1], delay_s=1.5)
+    until(lambda: any("belum tiba" in text for text in service.texts()), 15, because="the first part alone")
+    until(lambda: service.texts() == [text], 15)
+
+
+def test_a_call_that_rings_once_is_noted_and_ends_missed(
+    service: Service, modem: tuple[Path, Control]
+) -> None:
+    modem[1].call(SENDER, rings=1)
+    until(lambda: [report.call.state for report in service.reports() if report.call] == ["missed"], 20)
+    [report] = service.reports()
+    assert report.reporter_e164 == SENDER
+    first = service.bodies("report")[0]
+    assert first["call"]["state"] == "ringing"  # type: ignore[index]
+
+
+def test_octets_that_are_no_sms_are_shown_and_not_dropped(
+    service: Service, modem: tuple[Path, Control]
+) -> None:
+    modem[1].pdu("0011223344TOLONG".replace("TOLONG", "544F4C4F4E47"))
+    [report] = until(service.reports, 15)
+    assert report.sms is not None
+    assert report.sms.undecodable
+    assert report.sms.parts[0].pdu.endswith("544F4C4F4E47")
+    modem[1].sms(SENDER, "setelahnya")
+    until(lambda: "setelahnya" in service.texts(), 15)
+
+
+def test_an_answer_is_sent_once_and_its_delivery_followed(
+    service: Service, modem: tuple[Path, Control]
+) -> None:
+    service.order("01KA6P3ZQ4N8S5T6V7W8X9Y0Z1", "Petugas menuju lokasi")
+    until(lambda: service.states("01KA6P3ZQ4N8S5T6V7W8X9Y0Z1")[-1:] == ["SENT"], 15)
+    [sent] = modem[1].sent()
+    modem[1].report(sent["reference"])
+    until(lambda: service.states("01KA6P3ZQ4N8S5T6V7W8X9Y0Z1")[-1:] == ["DELIVERED"], 15)
+    assert service.states("01KA6P3ZQ4N8S5T6V7W8X9Y0Z1") == ["QUEUED", "SENT", "DELIVERED"]
+
+
+@pytest.mark.parametrize("trouble", ["unplug", "hang", "reset"])
+def test_the_modem_comes_back_and_nothing_is_lost(
+    service: Service, modem: tuple[Path, Control], trouble: str
+) -> None:
+    modem[1].sms(SENDER, "sebelum")
+    until(lambda: "sebelum" in service.texts(), 15)
+    if trouble == "unplug":
+        modem[1].unplug(1)
+    elif trouble == "hang":
+        modem[1].hang(3, reset=True)
+    else:
+        modem[1].reset()
+    modem[1].sms(SENDER, "sesudah")
+    until(lambda: "sesudah" in service.texts(), 30)
+    assert sorted(service.texts()) == ["sebelum", "sesudah"]
+
+
+def test_a_burst_on_a_modem_that_announces_badly(service: Service, modem: tuple[Path, Control]) -> None:
+    modem[1].fault(delay_ms=20, drop_cmti=0.3)
+    wanted = {f"laporan {number}" for number in range(60)}
+    for text in sorted(wanted):
+        modem[1].sms(SENDER, text)
+    until(lambda: set(service.texts()) == wanted, 60)
+    assert len(service.texts()) == len(wanted)
+
+
+def test_kill_nine_at_random_moments_loses_and_doubles_nothing(
+    service: Service, modem: tuple[Path, Control]
+) -> None:
+    rng = random.Random(7)
+    wanted = []
+    for turn in range(8):
+        for number in range(10):
+            wanted.append(f"laporan {turn}-{number}")
+            modem[1].sms(SENDER, wanted[-1])
+        # Somewhere in the middle of this turn's ten: between commit and deletion, or in a transaction.
+        until(lambda seen=turn * 10 + rng.randrange(10): len(service.texts()) >= seen, 30)
+        service.kill()
+        service.start()
+    until(lambda: set(service.texts()) == set(wanted), 60)
+    assert sorted(service.texts()) == sorted(wanted)
