@@ -1,1 +1,1 @@
-"""TODO"""
+"""`siaga-node`: what a technician runs on a node."""

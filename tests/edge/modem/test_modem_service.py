@@ -214,8 +214,12 @@ def test_kill_nine_at_random_moments_loses_and_doubles_nothing(
             wanted.append(f"laporan {turn}-{number}")
             modem[1].sms(SENDER, wanted[-1])
         # Somewhere in the middle of this turn's ten: between commit and deletion, or in a transaction.
-        until(lambda seen=turn * 10 + rng.randrange(10): len(service.texts()) >= seen, 30)
+        _until_at_least(service, turn * 10 + rng.randrange(10))
         service.kill()
         service.start()
     until(lambda: set(service.texts()) == set(wanted), 60)
     assert sorted(service.texts()) == sorted(wanted)
+
+
+def _until_at_least(service: Service, count: int) -> None:
+    until(lambda: len(service.texts()) >= count, 30)

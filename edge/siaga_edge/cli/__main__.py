@@ -1,0 +1,120 @@
+"""`siaga-node`: run, examine and enrol a node; train on simulated modems and cameras."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from siaga_core.service.main import require, run_main, stop_on_signals
+
+log = logging.getLogger(__name__)
+DEFAULT_CONFIG = Path("/etc/siaga/node.toml")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when all is well, 1 when something is not, 78 for a wrong configuration."""
+    args = parser().parse_args(argv)
+    require("edge", ("cryptography", "paho"))
+    return run_main(lambda: int(args.deed(args)))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="siaga-node", description=__doc__)
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add(commands, "run", "start the services that the config names", _run)
+    doctor = _add(commands, "doctor", "one page: what is well, what is not, what to do", _doctor)
+    doctor.add_argument("--json", action="store_true", help="findings as JSON")
+    _add(commands, "config", "what is in force", _config)
+    journal = _add(commands, "journal", "what is queued for the hub", _journal)
+    journal.add_argument("--json", action="store_true", help="streams as JSON")
+    enrol = _add(commands, "enrol", "make the node's key and claim its certificate", _enrol)
+    enrol.add_argument("--token", required=True, help="single-use token of siaga-central node invite")
+    enrol.add_argument("--ca", type=Path, required=True, help="the hub's CA, as the administrator gave it")
+    _add_simulate(commands)
+    return made
+
+
+def _add(commands: Any, name: str, text: str, deed: Any) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    made.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="the node's config (%(default)s)")
+    made.set_defaults(deed=deed)
+    return made
+
+
+def _add_simulate(commands: Any) -> None:
+    from siaga_edge.simulate.camera import cli as camera
+    from siaga_edge.simulate.modem import cli as modem
+
+    text = "practise: an SMS, a call, a modem's or a camera's trouble"
+    group = commands.add_parser("simulate", help=text, description=text)
+    kinds = group.add_subparsers(dest="kind", required=True, metavar="KIND")
+    modem.add_sms_arguments(kinds.add_parser("sms", help="an SMS arrives at the simulated modem"))
+    modem.add_call_arguments(kinds.add_parser("call", help="somebody calls the simulated modem"))
+    modem.add_modem_arguments(kinds.add_parser("modem", help="play a modem until told to stop"))
+    cameras = kinds.add_parser("camera", help="a simulated camera freezes, goes black, drops the line")
+    camera.add_arguments(cameras)
+    cameras.set_defaults(run=camera.run)
+    group.set_defaults(deed=lambda args: args.run(args))
+
+
+def _load(args: argparse.Namespace) -> Any:
+    from siaga_edge import node
+
+    return node.load(args.config)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from siaga_core.service.workers import Stop
+    from siaga_edge.cli.services import run
+
+    stop = Stop()
+    stop_on_signals(stop)
+    return run(_load(args), args.config, stop)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from siaga_edge.cli.doctor import examine, page
+
+    findings = examine(_load(args))
+    if args.json:
+        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        print(page(findings))
+    return 0 if all(finding.passed for finding in findings) else 1
+
+
+def _config(args: argparse.Namespace) -> int:
+    import msgspec
+
+    print(json.dumps(msgspec.to_builtins(_load(args), enc_hook=str), indent=2))
+    return 0
+
+
+def _journal(args: argparse.Namespace) -> int:
+    from siaga_edge.cli.queue import as_rows, queued
+
+    found = queued(_load(args))
+    if args.json:
+        print(json.dumps(as_rows(found)))
+        return 0
+    for one in found:
+        print(f"{one.stream:20s} {one.written:8d} ditulis/written  {one.waiting:8d} menunggu/waiting")
+    return 0
+
+
+def _enrol(args: argparse.Namespace) -> int:
+    from siaga_edge.enrolment import enrol
+
+    until = enrol(_load(args), args.token, args.ca)
+    print(f"terdaftar / enrolled; berlaku sampai / valid until {until}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
