@@ -1,1 +1,1 @@
-"""TODO"""
+"""The ring buffer of footage: one ffmpeg child per camera, synced segments, clips on command."""

@@ -1,0 +1,21 @@
+"""When one file ends and the next begins, and what it is called. Pure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The segment being written. Times are of the monotonic clock."""
+
+    name: str
+    began_mono_s: float
+
+
+def is_full(segment: Open, now_mono_s: float, segment_s: float, *, starts_with_key: bool) -> bool:
+    """Whether a fragment belongs into a new segment: time is up and it can begin one."""
+    return starts_with_key and now_mono_s - segment.began_mono_s >= segment_s - 0.5
+
+
+def name(camera: str, boot_seq: int, run: int, seq: int) -> str:
+    """The segment's name, without wall time: that may be wrong now and is known better later."""
+    return f"{camera}/{boot_seq}-{run}/{seq:06d}"

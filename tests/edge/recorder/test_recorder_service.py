@@ -1,0 +1,222 @@
+"""The recorder as its own process against simulated cameras, real ffmpeg between them."""
+
+import hashlib
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from siaga_core.wire.command import Command, FetchClip
+from siaga_edge.inbox import InboxWriter, wake
+from siaga_edge.recorder.index import Index
+from support.simulated_camera import USER, SimulatedCameras, simulated_cameras
+from support.waiting import until
+
+
+class Recorder:
+    """The process, its folders, and what it has journaled."""
+
+    def __init__(self, folder: Path, cameras: SimulatedCameras) -> None:
+        self.folder = folder
+        self.footage = folder / "footage"
+        tables = "".join(
+            f'[[cameras]]\nid = "{name}"\nrtsp_url = "{cameras.rtsp_url(name)}"\nuser = "{USER}"\n'
+            f'password_file = "{cameras.password_file}"\n'
+            for name in ("cam-a",)
+        )
+        (folder / "node.toml").write_text(
+            f"""
+[node]
+id = "btm-017"
+site = "BTM-017"
+data_dir = "{folder}/data"
+run_dir = "{folder}/run"
+[hub]
+broker_host = "127.0.0.1"
+gateway_url = "https://127.0.0.1"
+ca_file = "x"
+certificate_file = "x"
+key_file = "x"
+[recorder]
+footage_dir = "{self.footage}"
+segment_s = 3
+free_reserve_bytes = 1000000
+{tables}
+"""
+        )
+
+    def start(self) -> None:
+        """Start it."""
+        command = [sys.executable, "-m", "siaga_edge.recorder", "--config", str(self.folder / "node.toml")]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stderr=log)
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End it and wait."""
+        self.process.send_signal(number)
+        self.process.wait(15)
+
+    def records(self, kind: str) -> list[dict[str, object]]:
+        """Bodies of one kind."""
+        try:
+            connection = sqlite3.connect(f"file:{self.folder}/data/journal-recorder.db?mode=ro", uri=True)
+            rows = connection.execute("SELECT body FROM record WHERE kind = ? ORDER BY lane, seq", (kind,))
+            found = [json.loads(row[0]) for row in rows]
+            connection.close()
+        except sqlite3.OperationalError:
+            return []
+        return found
+
+    def closed(self) -> list[dict[str, object]]:
+        """Segments told as closed."""
+        return [body for body in self.records("recording") if body["event"] == "closed"]
+
+    def ask(self, id: str, camera: str, start_wall_ns: int, end_wall_ns: int) -> None:
+        """Ask for a clip, as the uplink does."""
+        writer = InboxWriter(self.folder / "data" / "inbox.db")
+        order = FetchClip(camera=camera, start_wall_ns=start_wall_ns, end_wall_ns=end_wall_ns)
+        writer.put(
+            Command(
+                id=id,
+                node="btm-017",
+                service="recorder",
+                order=order,
+                issued_ms=0,
+                expires_ms=1 << 45,
+                issuer="rina",
+            )
+        )
+        writer.close()
+        wake(self.folder / "run" / "recorder.sock")
+
+    def outcome(self, id: str) -> dict[str, object] | None:
+        """The final outcome of a command."""
+        final = [b for b in self.records("command") if b["id"] == id and b["state"] in ("done", "failed")]
+        return final[0] if final else None
+
+
+@pytest.fixture
+def cameras(tmp_path: Path) -> Iterator[SimulatedCameras]:
+    with simulated_cameras(tmp_path, "cam-a") as running:
+        yield running
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, cameras: SimulatedCameras) -> Iterator[Recorder]:
+    made = Recorder(tmp_path, cameras)
+    made.start()
+    until(lambda: list(made.footage.glob("cam-a/*/*.mp4")), 20, because="footage begins")
+    yield made
+    made.process.kill()
+    made.process.wait()
+
+
+def probe(path: Path) -> dict[str, str]:
+    """What ffprobe, an independent reader, finds after decoding everything."""
+    command = ["ffprobe", "-v", "error", "-count_frames", "-show_entries"]
+    command += ["stream=nb_read_frames,codec_name:format=duration", "-of", "default=nw=1", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return dict(line.split("=") for line in done.stdout.split())
+
+
+def test_segments_are_whole_files_with_the_hash_that_was_told(recorder: Recorder) -> None:
+    until(lambda: len(recorder.closed()) >= 2, 25)
+    for told in recorder.closed()[:2]:
+        path = recorder.footage / f"{told['segment']}.mp4"
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == told["sha256"]
+        assert int(probe(path)["nb_read_frames"]) >= 20
+
+
+def test_no_password_is_seen_in_the_process_list(recorder: Recorder, cameras: SimulatedCameras) -> None:
+    password = cameras.password_file.read_text().strip()
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes())
+        except OSError:
+            continue
+    assert any(b"ffmpeg" in line and b"concat" in line for line in lines)
+    assert not any(password.encode() in line for line in lines if b"ffmpeg" in line)
+
+
+def test_live_pictures_are_a_decodable_ring(recorder: Recorder) -> None:
+    live = recorder.folder / "run" / "live" / "cam-a"
+    until(lambda: len(list(live.glob("*.m4s"))) == 3, 15)
+    newest = sorted(live.glob("*.m4s"))[-1]
+    joined = recorder.folder / "live.mp4"
+    joined.write_bytes((live / "init.mp4").read_bytes() + newest.read_bytes())
+    assert probe(joined)["codec_name"] == "h264"
+
+
+def test_a_clip_is_what_was_asked_and_plays(recorder: Recorder) -> None:
+    until(lambda: recorder.closed(), 25)
+    start = int(str(recorder.closed()[0]["start_wall_ns"])) + 1_300_000_000
+    recorder.ask("01KA6P3ZQ4N8S5T6V7W8X9Y0Z2", "cam-a", start, start + 4_000_000_000)
+    outcome = until(lambda: recorder.outcome("01KA6P3ZQ4N8S5T6V7W8X9Y0Z2"), 25)
+    assert outcome["state"] == "done", outcome
+    result = outcome["result"]
+    assert isinstance(result, dict)
+    [clip] = (recorder.folder / "data" / "transfers").glob("clip-*.mp4")
+    assert hashlib.sha256(clip.read_bytes()).hexdigest() == result["sha256"]
+    found = probe(clip)
+    assert abs(float(found["duration"]) - 4) < 0.3
+    assert 38 <= result["pictures"] <= 41
+    assert abs(result["start_wall_ns"] - start) < 150_000_000
+
+
+def test_a_span_without_footage_is_said_to_have_none(recorder: Recorder) -> None:
+    recorder.ask("01KA6P3ZQ4N8S5T6V7W8X9Y0Z3", "cam-a", 1_000_000_000, 2_000_000_000)
+    outcome = until(lambda: recorder.outcome("01KA6P3ZQ4N8S5T6V7W8X9Y0Z3"), 15)
+    assert outcome["state"] == "failed"
+    assert "no footage" in str(outcome["detail"])
+
+
+def test_a_lost_camera_is_a_gap_with_a_reason_and_recording_goes_on(
+    recorder: Recorder, cameras: SimulatedCameras
+) -> None:
+    cameras.control.switch("cam-a", "drop", 2)
+    gap = until(lambda: [b for b in recorder.records("recording") if b["event"] == "gap"], 30)[0]
+    assert gap["reason"]
+    assert int(str(gap["duration_ms"])) >= 1500
+    states = [(body["level"], body["code"]) for body in recorder.records("service")]
+    assert states == [("warn", "gap.cam-a"), ("ok", "gap.cam-a")]
+
+
+def test_after_a_kill_nothing_synced_is_lost_and_the_index_is_the_files(recorder: Recorder) -> None:
+    until(lambda: recorder.closed(), 25)
+    killed_wall_ns = time.time_ns()
+    recorder.end()
+    assert not _children_of(recorder), "ffmpeg ended with the recorder"
+    torn = max(recorder.footage.glob("cam-a/*/*.mp4"), key=lambda path: path.stat().st_mtime)
+    with torn.open("ab") as file:
+        file.write(b"\x00\x00\x10\x00moofTORN")
+    recorder.start()
+    until(lambda: any(str(b["segment"]) in str(torn) for b in recorder.closed()), 25)
+    [recovered] = [b for b in recorder.closed() if str(b["segment"]) in str(torn)]
+    end_ns = int(str(recovered["start_wall_ns"])) + int(str(recovered["duration_ms"])) * 1_000_000
+    assert killed_wall_ns - end_ns < 2_500_000_000
+    assert hashlib.sha256(torn.read_bytes()).hexdigest() == recovered["sha256"]
+    recorder.end(signal.SIGTERM)
+    told = {str(b["segment"]): b["sha256"] for b in recorder.closed()}
+    rebuilt = Index(recorder.folder / "rebuilt.db", recorder.footage)
+    assert {closed.name: closed.sha256 for closed in rebuilt.recover()} == told
+    rebuilt.close()
+
+
+def _children_of(recorder: Recorder) -> list[Path]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if words[1] == str(recorder.process.pid) and words[0] != "Z":
+            found.append(path)
+    return found
