@@ -205,6 +205,7 @@ siren_nodes = ["{GSM_NODE}"]
 [console]
 host = "127.0.0.1"
 port = {ports.console}
+secure_cookies = false
 
 [gateway]
 host = "127.0.0.1"
@@ -255,7 +256,7 @@ every_s = 5
 [[cameras]]
 id = "{camera}"
 rtsp_url = "rtsp://127.0.0.1:{self.ports.rtsp}/{camera}"
-onvif_url = "http://127.0.0.1:{self.ports.onvif}/{camera}/onvif/device_service"
+onvif_url = "http://127.0.0.1:{self.ports.onvif}/onvif/{camera}/device_service"
 user = "siaga"
 password_file = "{self.folder}/secret/camera"
 """
