@@ -18,7 +18,7 @@ FOLDER = Path(".demo")
 def main() -> int:
     """0 when all went well; with --check 1 when a point was not seen."""
     parser = argparse.ArgumentParser(prog="script/demo", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="play it through without a person and say what was seen")
+    parser.add_argument("--check", action="store_true", help="play it without a person; say what was seen")
     parser.add_argument("--json", action="store_true", help="with --check: the result as JSON")
     parser.add_argument("--fresh", action="store_true", help="forget the city of the last start")
     options = parser.parse_args()

@@ -4,16 +4,26 @@ import contextlib
 import hashlib
 import json
 import re
+import select
+import sqlite3
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from datetime import datetime, timedelta, timezone
+from typing import Any, TypeVar
 
-from demo.city import ALERT_CLIENT, CAMERAS, GSM_NODE, City
+from demo.city import ALERT_CLIENT, CAMERAS, NODES, City
+from demo.intruder import Intruder
 from demo.screen import MARK, Screen
+
+T = TypeVar("T")
+WIB = timezone(timedelta(hours=7))
+FORM = "%Y-%m-%dT%H:%M:%S"
+CLIP_OVER = "SELECT * FROM clip WHERE state IN ('ready', 'failed')"
+DELIVERED = "SELECT 1 FROM reply WHERE state = 'DELIVERED'"
 
 LATENCY_SAMPLES = 200
 BURST = 200
@@ -59,12 +69,15 @@ class Check:
                 (f"every process killed during {BURST} SMS", self.kills),
             ):
                 self._see(name, point)
+            self._alerts.close()
         return all(point.met for point in self.points)
 
     def as_json(self) -> str:
         """All points as one JSON object."""
         met = all(point.met for point in self.points)
-        return json.dumps({"met": met, "points": [asdict(point) for point in self.points]}, ensure_ascii=False)
+        return json.dumps(
+            {"met": met, "points": [asdict(point) for point in self.points]}, ensure_ascii=False
+        )
 
     def _see(self, name: str, point: Callable[[], str]) -> None:
         try:
@@ -100,7 +113,7 @@ class Check:
             raise NotSeen(f"the text went out in {len(parts)} parts")
         self._painted([head], 20)
         page = self._wait(lambda: self._incident_page_with(head, "AKHIR"), 10, "the joined text")
-        if page.count(head) < 1 or re.search(rf"{head}.*AKHIR", page, re.DOTALL) is None:
+        if re.search(rf"{head}.*AKHIR", page, re.DOTALL) is None:
             raise NotSeen("the parts are not in order")
         return "2 parts, injected 2 then 1"
 
@@ -116,12 +129,215 @@ class Check:
         name = CAMERAS[CAMERA][0]
         self._wait(lambda: self._camera_status() == "up", 60, f"{name} up before the test")
         started_s = time.monotonic()
-        self._city.cameras.drop(CAMERA)
+        self._city.cameras.switch(CAMERA, "drop")
         self._wait(lambda: self._camera_status() == "down", 60, f"{name} down")
         down_s = time.monotonic() - started_s
         if not self._screen.shows(name, 10):
             raise NotSeen(f"{name} is not among the signals")
-        self._city.cameras.normal(CAMERA)
+        self._city.cameras.switch(CAMERA, "normal")
         started_s = time.monotonic()
         self._wait(lambda: self._camera_status() == "up", 60, f"{name} up again")
         return f"down after {down_s:.1f} s, up after {time.monotonic() - started_s:.1f} s"
+
+    def clip_is_fetched(self) -> str:
+        """Ten seconds of a camera, asked on the incident's page, with the hash the node stated."""
+        began_s = time.monotonic()
+        end = datetime.now(WIB).replace(microsecond=0) - timedelta(seconds=8)
+        self._wait(lambda: self._recorded_since(end - timedelta(seconds=12)), 60, "enough footage")
+        form = {"camera": CAMERA, "reason": "uji demo"}
+        form |= {"start": (end - timedelta(seconds=10)).strftime(FORM), "end": end.strftime(FORM)}
+        self._screen.submit(f"/kejadian/{self._number_of(self._first_mark)}", "klip", form)
+        clip = self._wait(
+            lambda: self._row("SELECT * FROM clip WHERE state IN ('ready', 'failed')"), 60, "the clip"
+        )
+        if clip["state"] != "ready":
+            raise NotSeen(f"the clip failed: {clip['detail']}")
+        status, octets = self._screen.fetch(f"/klip/{clip['id']}")
+        stated = json.loads(self._row("SELECT result FROM command WHERE id = ?", clip["id"])["result"])[
+            "sha256"
+        ]
+        if status != 200 or hashlib.sha256(octets).hexdigest() != stated:
+            raise NotSeen(f"status {status}, and the bytes are not what the node stated ({stated[:12]}…)")
+        seconds, pictures = _played(octets)
+        if abs(seconds - 10) > 0.5:
+            raise NotSeen(f"it plays {seconds:.2f} s instead of 10")
+        took_s = time.monotonic() - began_s
+        return f"{seconds:.2f} s, {pictures} pictures, SHA-256 {stated[:12]}…, after {took_s:.1f} s"
+
+    def answer_is_delivered(self) -> str:
+        """An operator answers on the page; the modem sends it; the network's report reaches the page."""
+        number = self._number_of(self._first_mark)
+        self._screen.submit(f"/kejadian/{number}", "jawab", {"text": "Petugas menuju lokasi"})
+        with self._city.modem as modem:
+            sent = self._wait(modem.sent, 20, "the SMS at the modem")
+            modem.report(sent[-1]["reference"])
+        self._wait(
+            lambda: self._row("SELECT 1 FROM reply WHERE state = 'DELIVERED'"), 20, "the delivery report"
+        )
+        if "Sampai" not in self._screen.open(f"/kejadian/{number}"):
+            raise NotSeen("the page does not say that it has arrived")
+        return f"to {sent[-1]['to']}, shown as Sampai"
+
+    def bad_input_is_shown(self) -> str:
+        """What is refused is counted on the quarantine page, and nothing stops."""
+        with self._city.modem as modem:
+            modem.pdu("00" * 3 + "FF" * 9)
+        Intruder(self._city).send_everything_bad()
+        wanted = ("topic", "oversized", "json", "version", "unknown-node")
+        self._wait(lambda: set(wanted) <= self._refused().keys(), 20, f"all of {wanted}")
+        undecodable = "SELECT 1 FROM report WHERE undecodable IS NOT NULL"
+        self._wait(lambda: self._row(undecodable), 20, "the SMS that is no PDU")
+        page = self._screen.html("/karantina")
+        unseen = [reason for reason in wanted if f'data-reason="{reason}"' not in page]
+        if unseen:
+            raise NotSeen(f"not on the page: {unseen}")
+        mark, _ = self._sms("masih berjalan")
+        self._painted([mark], 20)
+        return ", ".join(f"{reason} {count}" for reason, count in sorted(self._refused().items()))
+
+    def latency(self) -> str:
+        """One SMS after the other, each from another number, until painted."""
+        samples_ms = []
+        for _ in range(LATENCY_SAMPLES):
+            mark, announced_s = self._sms("kecelakaan di simpang")
+            samples_ms.append((self._painted([mark], 20)[mark] - announced_s) * 1000)
+        cuts = statistics.quantiles(samples_ms, n=100)
+        if cuts[98] > 1000:
+            raise NotSeen(f"p50 {cuts[49]:.0f} ms, p99 {cuts[98]:.0f} ms, over a second")
+        return f"p50 {cuts[49]:.0f} ms, p99 {cuts[98]:.0f} ms, n={len(samples_ms)}"
+
+    def kills(self) -> str:
+        """Broker, hub and every service of both nodes die by -9, one after another, during a burst."""
+        city = self._city
+        services = [(f"siaga_edge.{name}", node) for node in NODES for name in city.services(node)]
+        victims: list[tuple[str, ...]] = [(city.mosquitto,), (city.central_program, "run"), *services]
+        marks: list[str] = []
+        killed: list[str] = []
+        for turn in range(BURST):
+            marks.append(self._sms("laporan beruntun")[0])
+            if turn % (BURST // (len(victims) + 1)) == 10 and len(killed) < len(victims):
+                killed += self._kill(victims[len(killed)])
+        if len(killed) < len(victims):
+            raise NotSeen(f"only {len(killed)} of {len(victims)} processes were there to be killed")
+        self._wait(lambda: len(self._counts(marks)) == BURST, 120, f"all {BURST} reports")
+        counts = self._counts(marks)
+        doubled = sum(count - 1 for count in counts.values())
+        lost = BURST - len(counts)
+        if lost or doubled:
+            raise NotSeen(f"{lost} lost, {doubled} doubled")
+        self._wait(lambda: marks[-1] in self._screen.html("/"), 30, "the last one on the console")
+        return f"{len(killed)} processes killed, {BURST} reports, 0 lost, 0 doubled"
+
+    # -- hands and eyes --------------------------------------------------------------------------
+
+    def _kill(self, words: tuple[str, ...]) -> list[str]:
+        found = self._wait(lambda: self._city.keeper.find(*words), 20, f"a process {words[0]}")
+        for process in found:
+            process.kill()
+        return [words[0]]
+
+    def _mark(self) -> str:
+        self._number += 1
+        return f"TANDA-{self._number:04d}"
+
+    def _sms(self, text: str) -> tuple[str, float]:
+        """Inject an SMS of a new number; its mark, and when the modem announced it (Unix seconds)."""
+        mark = self._mark()
+        with self._city.modem as modem:
+            [part] = modem.sms(f"+62813{self._number:08d}", f"{mark} {text}")
+        return mark, part["announced_wall_s"] or time.time()
+
+    def _painted(self, marks: list[str], limit_s: float) -> dict[str, float]:
+        def seen() -> dict[str, float]:
+            painted = self._screen.painted()
+            return painted if all(mark in painted for mark in marks) else {}
+
+        return self._wait(seen, limit_s, f"{', '.join(marks)} painted")
+
+    def _wait(self, seen: Callable[[], T], limit_s: float, what: str) -> T:
+        deadline_s = time.monotonic() + limit_s
+        while True:
+            if found := seen():
+                return found
+            if time.monotonic() > deadline_s:
+                raise NotSeen(f"{what}: not within {limit_s:.0f} s")
+            time.sleep(0.01)
+
+    def _database(self) -> contextlib.closing[sqlite3.Connection]:
+        return contextlib.closing(sqlite3.connect(f"file:{self._city.database}?mode=ro", uri=True))
+
+    def _row(self, query: str, *values: object) -> Any:
+        """The first row of a query on the hub's database, read-only; None while it is locked or empty."""
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self._city.database}?mode=ro", uri=True)
+        ) as connection:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(query, values).fetchone()
+
+    def _counts(self, marks: list[str]) -> dict[str, int]:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self._city.database}?mode=ro", uri=True)
+        ) as connection:
+            texts = [str(row[0]) for row in connection.execute("SELECT text FROM report")]
+        found = [mark for text in texts for mark in MARK.findall(text)]
+        return {mark: found.count(mark) for mark in marks if mark in found}
+
+    def _number_of(self, mark: str) -> str:
+        query = "SELECT number FROM incident JOIN report ON report.incident = incident.id WHERE text LIKE ?"
+        return str(self._row(query, f"%{mark}%")["number"])
+
+    def _incident_page_with(self, mark: str, word: str) -> str:
+        row = self._row("SELECT 1 FROM report WHERE text LIKE ? AND text LIKE ?", f"%{mark}%", f"%{word}%")
+        return self._screen.open(f"/kejadian/{self._number_of(mark)}") if row else ""
+
+    def _camera_status(self) -> str:
+        found = re.search(rf'data-camera="{CAMERA}" data-status="(\w+)"', self._screen.html("/perangkat"))
+        return found[1] if found else ""
+
+    def _recorded_since(self, moment: datetime) -> bool:
+        row = self._row("SELECT min(start_us) FROM footage WHERE camera = ? AND state = 'closed'", CAMERA)
+        return bool(row[0]) and row[0] <= moment.timestamp() * 1e6
+
+    def _refused(self) -> dict[str, int]:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self._city.database}?mode=ro", uri=True)
+        ) as connection:
+            return dict(connection.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason"))
+
+
+class _Alerts:
+    """An operator's own client: mosquitto_sub with credentials, as the documents show it."""
+
+    def __init__(self, city: City) -> None:
+        command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(city.ports.operators), "--cafile"]
+        command += [str(city.ca_file), "-u", ALERT_CLIENT, "-P", city.secret("alert-client")]
+        self._process = subprocess.Popen(
+            [*command, "-t", "siaga/v1/alert/#", "-v", "-W", "600"], stdout=subprocess.PIPE, text=True
+        )
+
+    def next(self, limit_s: float) -> tuple[str, dict[str, Any]]:
+        """The next alert: its topic and what it says."""
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], limit_s)[0]:
+            raise NotSeen(f"mosquitto_sub received nothing in {limit_s:.0f} s")
+        topic, _, payload = self._process.stdout.readline().partition(" ")
+        return topic, json.loads(payload)
+
+    def close(self) -> None:
+        """Leave."""
+        self._process.terminate()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def _played(octets: bytes) -> tuple[float, int]:
+    """Seconds and pictures that ffprobe, an independent reader, finds by decoding all of it."""
+    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+        file.write(octets)
+        file.flush()
+        command = ["ffprobe", "-v", "error", "-count_frames", "-show_entries"]
+        command += ["stream=nb_read_frames:format=duration", "-of", "default=nw=1", file.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = dict(line.split("=") for line in done.stdout.split())
+    return float(found["duration"]), int(found["nb_read_frames"])

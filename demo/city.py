@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.keeper import Keeper
+from siaga_edge.node import load as load_node
 from siaga_edge.simulate.camera.control import CameraControl
 from siaga_edge.simulate.modem.control import Control
 
 BIN = Path(sys.executable).parent
 CAMERA_NODE, GSM_NODE = "btm-017", "gsm-001"
+NODES = (CAMERA_NODE, GSM_NODE)
 CAMERAS = {
     "cam-simpang-kara": ("Simpang Kara", 1.1281, 104.0513),
     "cam-nagoya-hill": ("Nagoya Hill", 1.1462, 104.0107),
@@ -89,6 +92,25 @@ class City:
         """The authority's certificate, which nodes and operators' clients pin."""
         return self.folder / "hub" / "authority" / "ca.pem"
 
+    @property
+    def database(self) -> Path:
+        """The hub's database, for reading."""
+        return self.folder / "hub" / "hub.db"
+
+    @property
+    def mosquitto(self) -> str:
+        """The broker's program, as it stands in the process list."""
+        return shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") or "mosquitto"
+
+    @property
+    def central_program(self) -> str:
+        """The hub's program, as it stands in the process list."""
+        return str(BIN / "siaga-central")
+
+    def services(self, node: str) -> tuple[str, ...]:
+        """The services a node runs."""
+        return load_node(self.folder / f"{node}.toml").services
+
     def secret(self, name: str) -> str:
         """A password of this city, made once."""
         path = self.folder / "secret" / name
@@ -127,19 +149,14 @@ class City:
 
     def _start_simulators(self) -> None:
         self.secret("camera")
-        python = sys.executable
-        self.keeper.start(
-            "modem-simulator",
-            [python, "-m", "siaga_edge.simulate.modem", "--link", self.run_dir / "modem"]
-            + ["--control", self.modem_socket],
-        )
-        self.keeper.start(
-            "camera-simulator",
-            [python, "-m", "siaga_edge.simulate.camera", "--port", str(self.ports.rtsp)]
-            + ["--onvif-port", str(self.ports.onvif), "--control", self.camera_socket]
-            + ["--cameras", ",".join(CAMERAS), "--user", "siaga"]
-            + ["--password-file", self.folder / "secret" / "camera"],
-        )
+        modem: list[str | Path] = ["siaga_edge.simulate.modem", "--link", self.run_dir / "modem"]
+        modem += ["--control", self.modem_socket]
+        self.keeper.start("modem-simulator", [sys.executable, "-m", *modem])
+        cameras: list[str | Path] = ["siaga_edge.simulate.camera", "--port", str(self.ports.rtsp)]
+        cameras += ["--onvif-port", str(self.ports.onvif), "--control", self.camera_socket]
+        cameras += ["--cameras", ",".join(CAMERAS), "--user", "siaga"]
+        cameras += ["--password-file", self.folder / "secret" / "camera"]
+        self.keeper.start("camera-simulator", [sys.executable, "-m", *cameras])
 
     def _set_up_hub(self) -> None:
         self._say("menyiapkan pusat: otoritas sertifikat, basis data, akun")
@@ -176,7 +193,7 @@ class City:
 
     def _console_answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.console_url}/masuk", timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{self.console_url}/masuk", timeout=2) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

@@ -70,7 +70,7 @@ class Screen:
         self.page.goto(f"{self._url}/masuk")
         self.page.fill("input[name=name], input[name=user]", self._user)
         self.page.fill("input[name=password]", self._password)
-        self.page.click("button[type=submit]")
+        self.page.click("form button >> nth=-1")
         self.page.goto(self._url)
 
     def open(self, path: str) -> str:
@@ -79,6 +79,27 @@ class Screen:
         try:
             tab.goto(f"{self._url}{path}")
             return tab.inner_text("body")
+        finally:
+            tab.close()
+
+    def html(self, path: str) -> str:
+        """A page's markup, without opening it on the screen."""
+        return self.fetch(path)[1].decode()
+
+    def submit(self, path: str, action: str, form: dict[str, str]) -> None:
+        """Open a page, fill in one of its forms as a person would, and send it."""
+        tab = self._context.new_page()
+        try:
+            tab.goto(f"{self._url}{path}")
+            target = tab.locator(f'form[action$="/{action}"]').first
+            for name, value in form.items():
+                field = target.locator(f'[name="{name}"]')
+                if field.evaluate("e => e.tagName") == "SELECT":
+                    field.select_option(value)
+                else:
+                    field.fill(value)
+            target.locator("button").last.click()
+            tab.wait_for_load_state()
         finally:
             tab.close()
 

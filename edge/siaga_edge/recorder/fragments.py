@@ -100,7 +100,10 @@ class Parser:
                 break
             box = bytes(self._buffer[at : at + size])
             at += size
-            made = self._take(kind, box)
+            try:
+                made = self._take(kind, box)
+            except (struct.error, IndexError) as error:
+                raise BadStream(f"box {kind!r} is cut short: {error}") from error
             if made is not None:
                 yield made
         del self._buffer[:at]

@@ -191,7 +191,6 @@ class RecorderService:
             sha256=clip.sha256,
             command_id=order.id,
         )
-        # The hub hears the hash before the file can arrive, and compares.
         result: dict[str, object] = {
             "size_bytes": clip.size_bytes,
             "sha256": clip.sha256,
@@ -200,8 +199,9 @@ class RecorderService:
             "pictures": clip.pictures,
             "gaps": [list(gap) for gap in clip.gaps],
         }
-        self._inbox.finish(order, "done", result=result)
+        # Announced first: a crash in between leaves a clip that arrives, never one that is said to be done and lost.
         transfers.publish(self._config.transfers_dir, ticket)
+        self._inbox.finish(order, "done", result=result)
         log.info("clip cut id=%s bytes=%d pictures=%d", order.id, clip.size_bytes, clip.pictures)
 
     def _paths(self, wanted: FetchClip) -> list[Path]:

@@ -1,0 +1,56 @@
+"""Lamp and siren on real pins, or on the mock's: gpiozero with the factory that the config names."""
+
+from typing import Any
+
+from gpiozero import OutputDevice
+from gpiozero.exc import BadPinFactory, GPIOZeroError
+
+from siaga_core.errors import SiagaError
+from siaga_edge.health.board import Board
+from siaga_edge.health.panel import Shown
+
+
+class PanelMissing(SiagaError):
+    """The named pin factory or a pin is not to be had."""
+
+
+class Panel:
+    """The wired panel. Off when it is closed, and when the process dies (relays fall back)."""
+
+    def __init__(self, board: Board, factory: str) -> None:
+        """Raises PanelMissing; never falls back to another factory."""
+        self.factory: Any = _factory(factory)
+        try:
+            self._green, self._red, self._siren = (
+                OutputDevice(board.pins[role].bcm, initial_value=False, pin_factory=self.factory)
+                for role in ("lamp_green", "lamp_red", "siren")
+            )
+        except (GPIOZeroError, KeyError) as error:
+            raise PanelMissing(f"{board.name}: {error}; check pins and pin_factory = {factory!r}") from error
+
+    def show(self, shown: Shown) -> None:
+        """Drive the pins."""
+        self._green.value = shown.lamp in ("green", "amber")
+        self._red.value = shown.lamp in ("red", "amber")
+        self._siren.value = shown.siren
+
+    def close(self) -> None:
+        """Everything off."""
+        for device in (self._siren, self._red, self._green):
+            device.close()
+        self.factory.close()
+
+
+def _factory(name: str) -> Any:
+    try:
+        if name == "mock":
+            from gpiozero.pins.mock import MockFactory
+
+            return MockFactory()
+        from gpiozero.pins.lgpio import LGPIOFactory
+
+        return LGPIOFactory()
+    except (ImportError, BadPinFactory, GPIOZeroError, OSError) as error:
+        raise PanelMissing(
+            f"pin factory {name!r} is not to be had here: {error}; install python3-lgpio"
+        ) from error
