@@ -142,8 +142,7 @@ class Check:
     def clip_is_fetched(self) -> str:
         """Ten seconds of a camera, asked on the incident's page, with the hash the node stated."""
         began_s = time.monotonic()
-        end = datetime.now(WIB).replace(microsecond=0) - timedelta(seconds=8)
-        self._wait(lambda: self._recorded_since(end - timedelta(seconds=12)), 60, "enough footage")
+        end = self._wait(self._span_end, 90, "ten seconds of footage without a gap")
         form = {"camera": CAMERA, "reason": "uji demo"}
         form |= {"start": (end - timedelta(seconds=10)).strftime(FORM), "end": end.strftime(FORM)}
         self._screen.submit(f"/kejadian/{self._number_of(self._first_mark)}", "klip", form)
@@ -209,7 +208,11 @@ class Check:
     def kills(self) -> str:
         """Broker, hub and every service of both nodes die by -9, one after another, during a burst."""
         city = self._city
-        services = [(f"siaga_edge.{name}", node) for node in NODES for name in city.services(node)]
+        services = [
+            (f"siaga_edge.{name}", str(city.node_file(node)))
+            for node in NODES
+            for name in city.services(node)
+        ]
         victims: list[tuple[str, ...]] = [(city.mosquitto,), (city.central_program, "run"), *services]
         marks: list[str] = []
         killed: list[str] = []
@@ -254,7 +257,7 @@ class Check:
 
         return self._wait(seen, limit_s, f"{', '.join(marks)} painted")
 
-    def _wait(self, seen: Callable[[], T], limit_s: float, what: str) -> T:
+    def _wait(self, seen: Callable[[], T | None], limit_s: float, what: str) -> T:
         deadline_s = time.monotonic() + limit_s
         while True:
             if found := seen():
@@ -294,9 +297,16 @@ class Check:
         found = re.search(rf'data-camera="{CAMERA}" data-status="(\w+)"', self._screen.html("/perangkat"))
         return found[1] if found else ""
 
-    def _recorded_since(self, moment: datetime) -> bool:
-        row = self._row("SELECT min(start_us) FROM footage WHERE camera = ? AND state = 'closed'", CAMERA)
-        return bool(row[0]) and row[0] <= moment.timestamp() * 1e6
+    def _span_end(self) -> datetime | None:
+        """The end of ten seconds behind us that were recorded without a gap; None while there are none."""
+        end = datetime.now(WIB).replace(microsecond=0) - timedelta(seconds=5)
+        since_us = (end - timedelta(seconds=12)).timestamp() * 1e6
+        first = self._row("SELECT min(start_us) FROM footage WHERE camera = ? AND state = 'closed'", CAMERA)[
+            0
+        ]
+        gaps = "SELECT max(start_us + duration_ms * 1000) FROM footage WHERE camera = ? AND state = 'gap'"
+        last_gap = self._row(gaps, CAMERA)[0] or 0
+        return end if first is not None and first < since_us and last_gap < since_us else None
 
     def _refused(self) -> dict[str, int]:
         with contextlib.closing(

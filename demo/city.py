@@ -107,9 +107,13 @@ class City:
         """The hub's program, as it stands in the process list."""
         return str(BIN / "siaga-central")
 
+    def node_file(self, node: str) -> Path:
+        """A node's config."""
+        return self.folder / f"{node}.toml"
+
     def services(self, node: str) -> tuple[str, ...]:
         """The services a node runs."""
-        return load_node(self.folder / f"{node}.toml").services
+        return load_node(self.node_file(node)).services
 
     def secret(self, name: str) -> str:
         """A password of this city, made once."""
@@ -145,7 +149,7 @@ class City:
         return _finish([BIN / "siaga-central", *words, *config], typed)
 
     def _node(self, node: str, *words: str) -> list[str | Path]:
-        return [BIN / "siaga-node", *words, "--config", self.folder / f"{node}.toml"]
+        return [BIN / "siaga-node", *words, "--config", self.node_file(node)]
 
     def _start_simulators(self) -> None:
         self.secret("camera")
@@ -209,7 +213,7 @@ class City:
     def _write_configs(self) -> None:
         (self.folder / "hub.toml").write_text(self._hub_toml())
         for node in (CAMERA_NODE, GSM_NODE):
-            (self.folder / f"{node}.toml").write_text(self._node_toml(node))
+            self.node_file(node).write_text(self._node_toml(node))
 
     def _hub_toml(self) -> str:
         hub, ports = self.folder / "hub", self.ports

@@ -28,7 +28,7 @@ def enrol(config: NodeConfig, token: str, ca_file: Path) -> str:
     """Claim this node's certificate; when it expires (ISO 8601). Raises ClaimFailed.
 
     The key is made here, is readable by its owner alone and never leaves. A power cut at any point is met by
-    running this again: the same key is used, and the hub takes the same key with the same token until it expires.
+    running this again: the same key is used, and the hub takes it with the same token until that expires.
     """
     key = own_key(config.hub.key_file)
     answer = _ask(config, {"token": token, "csr_pem": request_pem(key, config.node.id)}, ca_file)

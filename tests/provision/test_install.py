@@ -72,7 +72,7 @@ def play(
 def test_a_node_is_installed_from_the_wheel_and_its_services_run(tmp_path: Path, bundles: Path) -> None:
     root = blank_root(tmp_path / "node")
     [bundle] = bundles.glob("*-edge-*.tar")
-    variables = {
+    variables: dict[str, object] = {
         "siaga_node_id": "btm-017",
         "siaga_site": "BTM-017",
         "siaga_hub_host": "192.0.2.1",

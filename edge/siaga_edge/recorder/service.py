@@ -199,7 +199,7 @@ class RecorderService:
             "pictures": clip.pictures,
             "gaps": [list(gap) for gap in clip.gaps],
         }
-        # Announced first: a crash in between leaves a clip that arrives, never one that is said to be done and lost.
+        # Announced first: a crash in between leaves a clip that arrives, never one said to be done and lost.
         transfers.publish(self._config.transfers_dir, ticket)
         self._inbox.finish(order, "done", result=result)
         log.info("clip cut id=%s bytes=%d pictures=%d", order.id, clip.size_bytes, clip.pictures)

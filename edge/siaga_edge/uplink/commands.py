@@ -24,7 +24,7 @@ _KEEP_MS = 30 * 86_400_000
 
 
 class CommandTaker:
-    """Takes what arrives on the command topic. When `take` returns, the message may be confirmed to the broker."""
+    """Takes what arrives on the command topic. When `take` returns, it may be confirmed to the broker."""
 
     def __init__(
         self,

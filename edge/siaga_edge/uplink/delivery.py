@@ -62,7 +62,7 @@ class _Flow:
 
 
 class Delivery:
-    """Which records are under way. Holds no record and no file; marks outlive it, the rest is worked out anew."""
+    """Which records are under way. Holds no record and no file; only marks outlive it."""
 
     def __init__(self, marks: list[Mark]) -> None:
         self._marks = {(mark.stream, mark.epoch): mark.upto for mark in marks}
@@ -71,7 +71,7 @@ class Delivery:
         self._turn = 0
 
     def seen(self, stream: str, epoch: str, last_seq: int) -> None:
-        """A journal holds (stream, epoch) up to `last_seq`; a new epoch starts after its own mark, or at 1."""
+        """A journal holds (stream, epoch) up to `last_seq`; a new epoch starts after its mark, or at 1."""
         flow = self._flows.get(stream)
         if flow is None or flow.epoch != epoch:
             mark = self._marks.get((stream, epoch), 0)
@@ -129,7 +129,7 @@ class Delivery:
         return Mark(stream, epoch, upto)
 
     def refused(self, stream: str, now_s: float) -> None:
-        """The broker refused a record of `stream` (MQTT 5 PUBACK reason code): not sent, tried again later."""
+        """The broker refused a record of `stream` (MQTT 5 PUBACK reason): not sent, tried again later."""
         if (flow := self._flows.get(stream)) is not None:
             flow.rewind()
             flow.paused_until_s = now_s + REFUSED_PAUSE_S

@@ -27,7 +27,7 @@ from siaga_edge.node import Hub
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 15
-# The broker keeps commands this long for a node that is away; records need no session, the journal is their queue.
+# The broker keeps commands this long for a node that is away; the journal is the records' queue.
 SESSION_S = 86_400
 _EVENTS = 4096
 
@@ -50,7 +50,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The broker's PUBACK: never delivery. `refused` is its reason code's name, empty if it took the message."""
+    """The broker's PUBACK: never delivery. `refused` names its reason, empty if it took the message."""
 
     mid: int
     refused: str
@@ -140,7 +140,7 @@ class Link:
         self._client.ack(message.mid, message.qos)
 
     def close(self, *, farewell: bool = False) -> None:
-        """End the connection; a `farewell` has the broker publish the last will at once (MQTT 5, 3.14.2.1)."""
+        """End the connection; a `farewell` has the last will published at once (MQTT 5, 3.14.2.1)."""
         if self._client.socket() is not None and farewell:
             self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
             self._client.loop_write()

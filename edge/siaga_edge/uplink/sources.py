@@ -25,7 +25,7 @@ class _Source:
 
 
 class Sources:
-    """Read-only sight of every journal; a journal that is not there yet, or is a new file, is found by `look`."""
+    """Read-only sight of every journal; one that is not there yet, or is a new file, is found by `look`."""
 
     def __init__(self, files: dict[str, Path]) -> None:
         """`files` names each service's journal."""
@@ -82,7 +82,7 @@ class Sources:
 def payload(record: StoredRecord, node: NodeId) -> bytes:
     """The record as it travels. One that the wire cannot carry goes as kind `oversized` under its own key.
 
-    Without a record under that key the hub's count of the stream, and everything behind it, would stand still.
+    Without a record under that key the hub's count, and everything behind it, would stand still.
     """
     wire = record.as_wire(node)
     encoded = encode(wire)

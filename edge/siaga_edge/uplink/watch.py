@@ -1,4 +1,4 @@
-"""Noticing within milliseconds that a service has appended: inotify(7), or looking often where there is none."""
+"""Noticing within milliseconds that a service has appended: inotify(7), or looking often without it."""
 
 import ctypes
 import logging
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 _MODIFY, _CREATE, _MOVED_TO = 0x2, 0x100, 0x80  # <sys/inotify.h>
 _HEADER = struct.Struct("iIII")  # struct inotify_event without its name
-# SQLite writes the log, syncs it, and only then lets readers see the commit: the news comes before the record.
+# SQLite writes the log, syncs it, and only then lets readers see the commit: news comes before the record.
 _EAGER_S = 0.25
 _EAGER_POLL_S = 0.004
 _BLIND_POLL_S = 0.02

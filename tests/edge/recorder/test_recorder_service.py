@@ -95,10 +95,10 @@ free_reserve_bytes = 1000000
         writer.close()
         wake(self.folder / "run" / "recorder.sock")
 
-    def outcome(self, id: str) -> dict[str, object] | None:
-        """The final outcome of a command."""
+    def outcome(self, id: str) -> dict[str, object]:
+        """The final outcome of a command, empty while there is none."""
         final = [b for b in self.records("command") if b["id"] == id and b["state"] in ("done", "failed")]
-        return final[0] if final else None
+        return final[0] if final else {}
 
 
 @pytest.fixture
