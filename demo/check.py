@@ -228,7 +228,9 @@ class Check:
         lost = BURST - len(counts)
         if lost or doubled:
             raise NotSeen(f"{lost} lost, {doubled} doubled")
-        self._wait(lambda: marks[-1] in self._screen.html("/"), 30, "the last one on the console")
+        newest = "SELECT text FROM report ORDER BY received_us DESC LIMIT 1"
+        mark = MARK.findall(self._row(newest)["text"])[0]
+        self._wait(lambda: mark in self._screen.html("/"), 30, "the newest one on the console")
         return f"{len(killed)} processes killed, {BURST} reports, 0 lost, 0 doubled"
 
     # -- hands and eyes --------------------------------------------------------------------------
