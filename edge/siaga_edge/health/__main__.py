@@ -38,7 +38,7 @@ def _run(path: Path) -> int:
         finally:
             service.close()
 
-    supervisor.add("health", work, silence_limit_s=60)
+    supervisor.add("health", work, silence_limit_s=max(60, 3 * settings.every_s))
     status = supervisor.run()
     if status == EXIT_STALLED:
         die(status)

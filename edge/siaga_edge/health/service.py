@@ -94,6 +94,9 @@ class HealthService:
             if not isinstance(order.order, SoundSiren):
                 self._inbox.finish(order, "failed", f"health does not know {type(order.order).__name__}")
                 continue
+            if self._panel is None:
+                self._inbox.finish(order, "failed", "this node has no siren; its [health] names no panel")
+                continue
             self._inbox.begin(order)
             if self._siren is not None:
                 self._inbox.finish(self._siren.command, "done", "another order took over")
