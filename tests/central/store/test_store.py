@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DatabaseError
 
 from siaga_central.store import events
@@ -17,7 +17,6 @@ from siaga_central.store.writer import Store
 from siaga_core.errors import SiagaError
 from siaga_core.service.database import AlreadyOpen
 from support.clock import FakeClock
-from support.waiting import until
 
 CHILD = """
 import sys
@@ -54,15 +53,16 @@ def test_a_second_hub_is_refused(store: Store, tmp_path: Path, clock: FakeClock)
 
 
 def test_a_work_that_fails_undoes_only_itself(store: Store) -> None:
-    def bad(connection: object) -> None:
-        events.append(connection, 1, "bad", "x", "y")  # type: ignore[arg-type]
+    def bad(connection: Connection) -> None:
+        events.append(connection, 1, "bad", "x", "y")
         raise ZeroDivisionError
 
-    futures = [store.submit(lambda c: events.append(c, 1, "good", "x", "y")), store.submit(bad)]
-    futures.append(store.submit(lambda c: events.append(c, 1, "good", "x", "y")))
+    before = store.submit(_good)
+    failing = store.submit(bad)
+    after = store.submit(_good)
     with pytest.raises(ZeroDivisionError):
-        futures[1].result()
-    assert futures[2].result() == futures[0].result() + 1  # type: ignore[operator]
+        failing.result()
+    assert after.result() == before.result() + 1
     with store.read() as connection:
         assert "bad" not in {row.kind for row in events.after(connection, 0, 100)}
 
@@ -95,6 +95,13 @@ def test_a_subscriber_hears_every_event_after_its_commit(store: Store) -> None:
     subscription = store.subscribe()
     numbers = [store.write(lambda c: events.append(c, 1, "a", "b", "c")) for _ in range(5)]
     heard: list[int] = []
-    until(lambda: heard.extend(subscription.get(0.1)) or len(heard) >= 5)
+    while len(heard) < 5:
+        found = subscription.get(5)
+        assert found, "nothing heard in 5 s"
+        heard += found
     assert heard == numbers
     subscription.close()
+
+
+def _good(connection: Connection) -> int:
+    return events.append(connection, 1, "good", "x", "y")
