@@ -1,0 +1,129 @@
+"""The hub's rules, each table walked whole."""
+
+import itertools
+import random
+
+import pytest
+
+from siaga_central.domain import conversation, delivery, incident, nearest, role
+from siaga_central.domain.classification import classify
+from siaga_central.domain.numbering import day_of, incident_number
+
+MOVES = ("verify", "handle", "dismiss", "cancel", "finish", "close", "reopen", "nonsense")
+ALLOWED = {
+    ("new", "verify"): "verified",
+    ("new", "handle"): "handled",
+    ("new", "dismiss"): "unfounded",
+    ("new", "cancel"): "cancelled",
+    ("verified", "handle"): "handled",
+    ("verified", "dismiss"): "unfounded",
+    ("verified", "cancel"): "cancelled",
+    ("handled", "finish"): "done",
+    ("handled", "cancel"): "cancelled",
+    ("done", "close"): "closed",
+    ("done", "reopen"): "handled",
+    ("closed", "reopen"): "handled",
+    ("unfounded", "reopen"): "new",
+    ("cancelled", "reopen"): "new",
+}
+# 2026-11-23 17:00 UTC is midnight of the 24th in Batam.
+MIDNIGHT_WIB_US = 1_795_453_200_000_000
+
+
+@pytest.mark.parametrize("state", incident.TRANSITIONS)
+@pytest.mark.parametrize("move", MOVES)
+def test_an_incident_moves_by_the_table_and_in_no_other_way(state: str, move: str) -> None:
+    if (state, move) in ALLOWED:
+        assert incident.after(state, move, "because") == ALLOWED[state, move]
+    else:
+        with pytest.raises(incident.IllegalMove):
+            incident.after(state, move, "because")
+
+
+@pytest.mark.parametrize("move", ["dismiss", "cancel", "reopen"])
+def test_a_move_that_will_be_asked_about_needs_its_reason(move: str) -> None:
+    state = next(state for state, known in ALLOWED if known == move)
+    with pytest.raises(incident.IllegalMove, match="needs a reason"):
+        incident.after(state, move, "  ")
+
+
+def test_a_final_incident_is_the_one_nobody_has_to_touch() -> None:
+    closed = {state for state in incident.TRANSITIONS if not incident.is_open(state)}
+    assert closed == {"closed", "unfounded", "cancelled"}
+
+
+@pytest.mark.sop("R18")
+def test_only_who_sits_at_a_console_handles_incidents_and_footage() -> None:
+    for name, permission in itertools.product(role.ROLES, role.Permission):
+        if name in ("operator", "supervisor", "deputy"):
+            assert role.allows(name, permission)
+    seen = {"see incidents", "see devices", "see quarantine"}
+    assert {str(p) for p in role.Permission if role.allows("head", p)} == seen
+    for name in ("technician", "admin"):
+        assert {str(p) for p in role.Permission if role.allows(name, p)} == seen - {"see incidents"}
+    assert not any(role.allows(name, p) for name in ("ppid", "pelapor", "") for p in role.Permission)
+
+
+def test_a_number_is_of_the_day_in_batam() -> None:
+    assert day_of(MIDNIGHT_WIB_US - 1_000_000) == "20261123"
+    assert day_of(MIDNIGHT_WIB_US) == "20261124"
+    assert incident_number(MIDNIGHT_WIB_US, 7) == "K-20261124-0007"
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "priority"),
+    [
+        ("Kebakaran ruko di Nagoya", "KBR", "P1"),
+        ("KEB4KARRAN", "KBR", "P1"),
+        ("ada api dkt pasar", "KBR", "P1"),
+        ("kota ini apik sekali", "LAIN", "P2"),
+        ("laka lantas simpang kabil", "LKA", "P1"),
+        ("orang tenggelam di pantai", "SLM", "P1"),
+        ("banjir di batu aji", "BCN", "P2"),
+        ("tolong banjir", "BCN", "P1"),
+        ("ada yang jual sabu", "NRK", "P3"),
+        ("tes", "LAIN", "P4"),
+        ("tes tolong", "LAIN", "P2"),
+        ("", "LAIN", "P2"),
+    ],
+)
+def test_a_text_suggests_category_and_priority(text: str, category: str, priority: str) -> None:
+    suggestion = classify(text)
+    assert (suggestion.category, suggestion.priority) == (category, priority)
+
+
+def test_no_text_is_ever_without_a_suggestion() -> None:
+    rng = random.Random(112)
+    for _ in range(2000):
+        text = "".join(chr(rng.choice((rng.randrange(32, 127), rng.randrange(0xD7FF)))) for _ in range(40))
+        assert classify(text).priority in ("P1", "P2", "P3", "P4")
+
+
+def test_a_contact_joins_its_numbers_last_incident_for_ten_minutes() -> None:
+    minute = 60_000_000
+    known = [conversation.Open("old", 0), conversation.Open("new", 5 * minute)]
+    assert conversation.belongs_to("+62", known, 15 * minute) == "new"
+    assert conversation.belongs_to("+62", known, 15 * minute + 1) is None
+    assert conversation.belongs_to(None, known, 5 * minute) is None
+    assert conversation.belongs_to("+62", [], 0) is None
+
+
+def test_delivery_never_goes_back_in_any_order_of_reports() -> None:
+    for order in itertools.permutations(("SENT", "UNKNOWN", "DELIVERED", "QUEUED")):
+        state = "QUEUED"
+        for heard in order:
+            state = heard if delivery.replaces(state, heard) else state
+        assert state == "DELIVERED"
+    assert not delivery.replaces("FAILED", "DELIVERED")
+
+
+def test_the_nearest_camera_is_first_and_one_without_a_place_last() -> None:
+    cameras = [
+        nearest.Located("nowhere", None, 104.0),
+        nearest.Located("far", 1.20, 104.10),
+        nearest.Located("near", 1.13, 104.06),
+    ]
+    found = nearest.nearest(1.13, 104.05, cameras)
+    assert [name for name, _ in found] == ["near", "far", "nowhere"]
+    assert found[0][1] == pytest.approx(1111.7, abs=1)
+    assert [name for name, _ in nearest.nearest(1.13, 104.05, cameras, 1)] == ["near"]
