@@ -4,6 +4,8 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
+import uvicorn
+
 from siaga_central.authority.authority import Authority
 from siaga_central.bus import broker
 from siaga_central.bus.client import Bus, Connect
@@ -12,8 +14,9 @@ from siaga_central.cli.office import OfficeDoor, socket_path
 from siaga_central.cli.orders import Office
 from siaga_central.console.app import create_app as create_console
 from siaga_central.console.context import ConsoleSettings
+from siaga_central.console.server import ConsoleServer
 from siaga_central.gateway.app import create_app as create_gateway
-from siaga_central.gateway.server import Server, mutual_tls, plain
+from siaga_central.gateway.server import Server, mutual_tls
 from siaga_central.hub import HubConfig
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.worker import Ingest
@@ -83,7 +86,8 @@ def gateway(config: HubConfig, store: Store, authority: Authority, clock: Clock,
     chain, key = authority.own("server", now, config.gateway.names)
     app = create_gateway(store, authority, config.media_dir, clock)
     listen = config.gateway
-    return Server("gateway", mutual_tls(app, listen.host, listen.port, chain, key, authority.bundle_file))
+    tls = mutual_tls(app, listen.host, listen.port, chain, key, authority.bundle_file)
+    return Server("gateway", uvicorn.Server(tls))
 
 
 def console(config: HubConfig, store: Store, clock: Clock) -> Server:
@@ -95,4 +99,4 @@ def console(config: HubConfig, store: Store, clock: Clock) -> Server:
         city_longitude=config.city.longitude,
     )
     app = create_console(store, settings, clock)
-    return Server("console", plain(app, config.console.host, config.console.port))
+    return Server("console", ConsoleServer(app, config.console.host, config.console.port))

@@ -154,6 +154,8 @@ async def take_clip(request: Request, command_id: str, gateway: Door, node: Node
     except BadSlice as error:
         raise HTTPException(400, str(error)) from error
     body = await _body(request, SLICE_MOST_BYTES)
+    if len(body) != piece.size:
+        raise HTTPException(400, f"Content-Range says {piece.size} bytes, the body has {len(body)}")
     sha256 = request.headers.get("x-siaga-sha256", "").lower()
     return await run_in_threadpool(_take_slice, gateway, node, command_id, piece, body, sha256)
 

@@ -38,6 +38,7 @@ class Slice:
 
     start: int | None
     total: int
+    size: int = 0
 
 
 def parse_range(header: str) -> Slice:
@@ -53,7 +54,7 @@ def parse_range(header: str) -> Slice:
     first, last = int(found[1]), int(found[2])
     if not first <= last < total:
         raise BadSlice(f"bytes {first}-{last} are not within {total}")
-    return Slice(first, total)
+    return Slice(first, total, last - first + 1)
 
 
 class Clips:

@@ -1,4 +1,4 @@
-"""Serving ASGI applications inside the hub: uvicorn in a worker's thread, ended in two seconds."""
+"""A uvicorn inside the hub: in a worker's thread, ended in two seconds."""
 
 import logging
 import ssl
@@ -14,21 +14,17 @@ from siaga_core.service.workers import Heartbeat, Stop
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2
-# uvicorn waits for open streams for ever unless told (an operator's page holds one).
+# uvicorn waits for open connections for ever unless told.
 END_LIMIT_S = 2
-
-
-class _Quiet(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
-        """Signals are the program's own business."""
 
 
 class Server:
     """One listener as a supervised worker."""
 
-    def __init__(self, name: str, config: uvicorn.Config) -> None:
+    def __init__(self, name: str, server: uvicorn.Server) -> None:
         self._name = name
-        self._server = _Quiet(config)
+        # Outside the main thread uvicorn leaves signals alone: they are the program's own business.
+        self._server = server
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Serve until asked to stop; beats while the event loop turns."""
@@ -41,13 +37,6 @@ class Server:
                 heartbeat.beat()
         self._server.should_exit = True
         thread.join(END_LIMIT_S + 2)
-
-
-def plain(app: Any, host: str, port: int) -> uvicorn.Config:
-    """HTTP on a listener that only this machine or a proxy reaches."""
-    return uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=END_LIMIT_S
-    )
 
 
 def mutual_tls(app: Any, host: str, port: int, chain: Path, key: Path, ca: Path) -> uvicorn.Config:

@@ -47,9 +47,13 @@ def decide(topic: str, payload: bytes, known_nodes: Collection[str]) -> Decision
     try:
         if address.stream is None:
             return _presence(address.node, payload)
-        return Accepted(decode_record(payload, node=address.node, stream=address.stream))
+        record = decode_record(payload, node=address.node, stream=address.stream)
+        bytes(record.body).decode()  # a raw body has not been looked into yet
+        return Accepted(record)
     except BadRecord as error:
         return Refused(error.reason, str(error))
+    except UnicodeDecodeError as error:
+        return Refused("json", f"the body is not UTF-8: {error}")
 
 
 def _presence(node: NodeId, payload: bytes) -> Decision:
