@@ -17,6 +17,7 @@ BIN = Path(sys.executable).parent
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a container needs root"),
     pytest.mark.timeout(580),
+    pytest.mark.slow,
 ]
 
 COUNT_RECORDS = """

