@@ -66,7 +66,7 @@ class LiveFragments:
             content = _read_capped(self._folder / "init.mp4") + _read_capped(fragment)
         except FileNotFoundError as error:
             raise PictureUnreadable(
-                f"{self._folder} has no live picture; is the recorder running?"
+                "the recorder gets no picture from it; check cable and power of the camera"
             ) from error
         self._last = mark
         return Frame(decode_first(content), stamp_ns)
