@@ -88,6 +88,9 @@ def test_a_node_is_installed_from_the_wheel_and_its_services_run(tmp_path: Path,
     with booted(root) as container:
         for service in ("health", "modem", "cameras", "recorder", "uplink"):
             _is_running(container, f"siaga-{service}.service")
+        for service in ("health", "modem", "cameras", "recorder", "uplink"):
+            restarts = container.run("systemctl", "show", "-P", "NRestarts", f"siaga-{service}.service")
+            assert restarts.stdout.strip() == "0", service
         password = container.run("stat", "-c", "%U %G %a", "/etc/siaga/camera-cam-a.password")
         assert password.stdout.strip() == "root siaga 640"
         as_uplink = ("runuser", "-u", "siaga-uplink", "--", "/usr/bin/python3", "-c", COUNT_RECORDS)
