@@ -93,7 +93,17 @@ def test_a_node_is_installed_from_the_wheel_and_its_services_run(tmp_path: Path,
             assert restarts.stdout.strip() == "0", service
         password = container.run("stat", "-c", "%U %G %a", "/etc/siaga/camera-cam-a.password")
         assert password.stdout.strip() == "root siaga 640"
-        as_uplink = ("runuser", "-u", "siaga-uplink", "--", "/usr/bin/python3", "-c", COUNT_RECORDS)
+        as_uplink = (
+            "runuser",
+            "-u",
+            "siaga-uplink",
+            "-g",
+            "siaga",
+            "--",
+            "/usr/bin/python3",
+            "-c",
+            COUNT_RECORDS,
+        )
         until(lambda: container.run(*as_uplink).stdout.strip() == "True", 30, because="journal is readable")
         doctor = container.run("siaga-node", "doctor", "--config", "/etc/siaga/node.toml", "--json")
         assert doctor.returncode == 1  # no hub, no camera, no modem here: it must say so

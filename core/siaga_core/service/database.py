@@ -49,6 +49,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
     Autocommit mode: writes go inside `transaction()`.
     """
+    # SQLite would make it 0644: a reader of the same group must also be able to make the -shm file, which
+    # inherits this mode. The unit's umask takes from others what is too much.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660))
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     connection.row_factory = sqlite3.Row
     for pragma in (
