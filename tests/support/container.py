@@ -95,10 +95,19 @@ def _leader(nspawn_pid: int, limit_s: float) -> int:
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         children = Path(f"/proc/{nspawn_pid}/task/{nspawn_pid}/children")
-        if children.exists() and (pids := children.read_text().split()):
-            return int(pids[0])
+        pids = [int(pid) for pid in children.read_text().split()] if children.exists() else []
+        # Its first child only sets things up; the one that has become systemd is the container.
+        if started := [pid for pid in pids if _name(pid) in ("systemd", "init")]:
+            return started[0]
         time.sleep(0.05)
     raise AssertionError("the container did not start")
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _wait_until_running(container: Container, limit_s: float) -> None:
