@@ -178,15 +178,18 @@ class Carrier:
 
 
 class Uplink:
-    """The worker: opens the files once and reconnects with the supervisor's back-off."""
+    """The worker: opens the files once, in its own thread, and reconnects with the supervisor's back-off."""
 
     def __init__(self, config: NodeConfig, clock: Clock, notices: queue.Queue[ServiceState]) -> None:
         self._config, self._clock, self._notices = config, clock, notices
+        self._carrier: Carrier | None = None
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
-        """For the Supervisor."""
-        carrier = Carrier(self._config, self._clock, self._notices)
+        """For the Supervisor. What the broker has refused stays known over a lost connection."""
+        if self._carrier is None:
+            self._carrier = Carrier(self._config, self._clock, self._notices)
         try:
-            carrier.serve(stop, heartbeat)
+            self._carrier.serve(stop, heartbeat)
         finally:
-            carrier.close()
+            if stop.is_set():
+                self._carrier.close()

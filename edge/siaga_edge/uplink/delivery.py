@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 RESEND_AFTER_S = 3.0
 # A hub that stays silent must not cost a metered link its whole backlog again and again.
 BULK_RESEND_MOST_S = 30.0
-# A broker that refused a topic is asked again this much later: somebody may have repaired its ACL.
+# A broker that refused a topic is asked again this much later, then twice as late: somebody may have repaired
+# its ACL. mosquitto 2.0.11 also drops a TLS connection after a denied publish, so asking costs a reconnect.
 REFUSED_PAUSE_S = 30.0
+REFUSED_PAUSE_MOST_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class _Flow:
     under_way_bytes: int = 0
     quiet_since_s: float = 0.0
     resends: int = 0
+    refusals: int = 0
     paused_until_s: float = float("-inf")
     turn: int = 0
 
@@ -80,11 +83,10 @@ class Delivery:
         self._highest[stream, epoch] = flow.last_seq
 
     def connected(self) -> None:
-        """A new connection: whatever was under way on the last one counts as never sent."""
+        """A new connection: what was under way on the last one counts as never sent; refusals still hold."""
         for flow in self._flows.values():
             flow.rewind()
             flow.resends = 0
-            flow.paused_until_s = float("-inf")
 
     def next(self, now_s: float) -> Fetch | None:
         """What to read and send now; urgent before bulk, streams of a lane in turn. None: nothing may go."""
@@ -132,7 +134,8 @@ class Delivery:
         """The broker refused a record of `stream` (MQTT 5 PUBACK reason): not sent, tried again later."""
         if (flow := self._flows.get(stream)) is not None:
             flow.rewind()
-            flow.paused_until_s = now_s + REFUSED_PAUSE_S
+            flow.paused_until_s = now_s + min(REFUSED_PAUSE_MOST_S, REFUSED_PAUSE_S * float(2**flow.refusals))
+            flow.refusals = min(flow.refusals + 1, 8)
 
     def resend_overdue(self, now_s: float) -> list[str]:
         """Rewind every stream whose window the hub has not answered; their names."""
@@ -153,7 +156,7 @@ class Delivery:
         flow.mark = upto
         flow.sent = max(flow.sent, upto)
         flow.quiet_since_s = now_s
-        flow.resends = 0
+        flow.resends = flow.refusals = 0
         while flow.under_way and flow.under_way[0][0] <= upto:
             flow.under_way_bytes -= flow.under_way.popleft()[1]
 

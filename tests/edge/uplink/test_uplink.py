@@ -117,10 +117,6 @@ def test_an_appended_record_reaches_the_hub_within_milliseconds(site: Site) -> N
         hub.stop()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="mosquitto 2.0.11 cuts the uplink off after a denied publish; it reconnects for ever",
-)
 def test_a_topic_that_the_broker_denies_is_noticed_and_reported(site: Site) -> None:
     site.broker.acl.write_text(
         "user hub\ntopic readwrite siaga/v1/#\n"
