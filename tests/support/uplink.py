@@ -121,8 +121,8 @@ def write_config(folder: Path, port: int, authority: Authority, pair: Pair, gate
     path = folder / "node.toml"
     path.write_text(
         f'[node]\nid = "{NODE}"\nsite = "Batam"\ndata_dir = "{folder}/data"\nrun_dir = "{folder}/run"\n'
-        f'[hub]\nbroker_host = "localhost"\nbroker_port = {port}\n'
-        f'gateway_url = "{gateway or "https://localhost:1"}"\nca_file = "{authority.ca_file}"\n'
+        f'[hub]\nbroker_host = "127.0.0.1"\nbroker_port = {port}\n'
+        f'gateway_url = "{gateway or "https://127.0.0.1:1"}"\nca_file = "{authority.ca_file}"\n'
         f'certificate_file = "{pair.certificate}"\nkey_file = "{pair.key}"\n'
         f'[modem]\nport = "{folder}/no-modem"\n'
     )

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from siaga_core.errors import Transient
+from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.clock import Clock, SystemClock
 from siaga_core.service.notify import notify, watchdog_interval_s
 
@@ -135,6 +135,10 @@ class Supervisor:
                 log.warning("worker paused name=%s pause_s=%.1f cause=%s", worker.name, pause_s, error)
                 worker.heartbeat.beat()
                 self.stop.wait(min(pause_s, worker.silence_limit_s / 2))
+            except SiagaError as error:  # not a bug: a person has to do what the message says
+                log.error("worker ended name=%s cause=%s", worker.name, error)
+                self._failed.set()
+                return
             except Exception:  # the boundary: a bug must end the process, not hide
                 log.exception("worker failed name=%s", worker.name)
                 self._failed.set()

@@ -19,7 +19,7 @@ class Panel:
 
     def __init__(self, board: Board, factory: str) -> None:
         """Raises PanelMissing; never falls back to another factory."""
-        self.factory: Any = _factory(factory)
+        self.factory: Any = _factory(factory, board)
         try:
             self._green, self._red, self._siren = (
                 OutputDevice(board.pins[role].bcm, initial_value=False, pin_factory=self.factory)
@@ -41,7 +41,7 @@ class Panel:
         self.factory.close()
 
 
-def _factory(name: str) -> Any:
+def _factory(name: str, board: Board) -> Any:
     try:
         if name == "mock":
             from gpiozero.pins.mock import MockFactory
@@ -49,8 +49,28 @@ def _factory(name: str) -> Any:
             return MockFactory()
         from gpiozero.pins.lgpio import LGPIOFactory
 
-        return LGPIOFactory()
+        return LGPIOFactory(chip=_chip_number(board))
     except (ImportError, BadPinFactory, GPIOZeroError, OSError) as error:
         raise PanelMissing(
             f"pin factory {name!r} is not to be had here: {error}; install python3-lgpio"
         ) from error
+
+
+# Linux gives chips their numbers in the order they are found; the first two dozen hold every board known.
+_CHIPS_MOST = 24
+
+
+def _chip_number(board: Board) -> int:
+    """The number of the chip whose label the board names: it differs between kernels, the label does not."""
+    import lgpio
+
+    for number in range(_CHIPS_MOST):
+        try:
+            handle = lgpio.gpiochip_open(number)
+        except lgpio.error:
+            continue
+        _status, _lines, _name, label = lgpio.gpio_get_chip_info(handle)
+        lgpio.gpiochip_close(handle)
+        if label == board.gpio_chip:
+            return number
+    raise PanelMissing(f"{board.name}: no GPIO chip here is {board.gpio_chip!r}; is this the right board?")

@@ -1,49 +1,24 @@
 """`python -m siaga_edge.recorder --config node.toml`: the recorder."""
 
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from siaga_core.service.main import require, run_main, stop_on_signals
-from siaga_core.service.workers import EXIT_STALLED, Heartbeat, Stop, Supervisor, die
+from siaga_core.service.clock import SystemClock
+from siaga_core.service.workers import Supervisor
+from siaga_edge import frame
+from siaga_edge.node import NodeConfig
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the service; the exit status."""
-    parser = argparse.ArgumentParser(prog="siaga_edge.recorder", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True)
-    args = parser.parse_args(argv)
-    require("edge", ("cryptography",))
-    return run_main(lambda: _run(args.config))
-
-
-def _run(path: Path) -> int:
-    from siaga_core.service.clock import SystemClock
-    from siaga_core.service.config import ConfigError
-    from siaga_edge import node
+def build(config: NodeConfig, path: Path) -> Supervisor:
+    """The service's workers."""
     from siaga_edge.recorder.service import RecorderService
 
-    config = node.load(path)
-    settings = config.recorder
-    if settings is None:
-        raise ConfigError(path, "recorder", "this node has no [recorder]; it does not run this service")
+    settings = frame.section(path, "recorder", config.recorder)
     supervisor = Supervisor()
-    stop_on_signals(supervisor.stop)
-
-    def work(stop: Stop, heartbeat: Heartbeat) -> None:
-        service = RecorderService(config, settings, SystemClock())
-        try:
-            service.work(stop, heartbeat)
-        finally:
-            service.close()
-
+    work = frame.in_thread(lambda: RecorderService(config, settings, SystemClock()))
     supervisor.add("recorder", work, silence_limit_s=60)
-    status = supervisor.run()
-    if status == EXIT_STALLED:
-        die(status)
-    return status
+    return supervisor
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(frame.main("siaga_edge.recorder", __doc__, ("cryptography",), build, sys.argv[1:]))
