@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from siaga_central.console import terms, wording
+from siaga_central.console import reasons, terms, wording
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 
@@ -86,6 +86,8 @@ def _environment(language: str, console: Console) -> Environment:
         masked=wording.masked,
         size=wording.size,
         word=lambda key: say(terms.WORDS.get(key) or key),
+        worded=lambda text: reasons.worded(text, say),
+        code=lambda text: reasons.code(text, say),
         category=lambda code: say(terms.CATEGORIES.get(code) or code),
         from_json=json.loads,
     )

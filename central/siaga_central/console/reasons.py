@@ -1,0 +1,147 @@
+"""Puts what nodes say of themselves into the reader's words; what is not known stays as it came.
+
+Nodes speak English, in the sentences below. A sentence is its own pattern: `%(why)s` holds a sentence again.
+"""
+
+import re
+from collections.abc import Callable
+
+from siaga_central.console.wording import N_
+
+Say = Callable[[str], str]
+
+# What a placeholder holds; any other holds anything.
+_HELD = {"seconds": r"[0-9.]+", "count": r"[0-9]+", "camera": r"[A-Za-z0-9_-]+", "port": r"\S+"}
+
+CODES = {
+    "recorder": N_("recorder"),
+    "cameras": N_("picture watch"),
+    "modem": N_("modem"),
+    "uplink": N_("link to the hub"),
+    "health": N_("device health"),
+    "node": N_("device"),
+    "disk": N_("footage disk"),
+    "gap": N_("recording"),
+    "modem.ok": N_("the modem works"),
+    "modem.missing": N_("the modem is not there"),
+    "modem.silent": N_("the modem does not answer"),
+    "uplink.denied": N_("the broker refuses records"),
+    "uplink.badcommand": N_("an order was not understood"),
+    "uplink.refused": N_("the gateway refused a file"),
+    "cpu_percent": N_("processor load (%)"),
+    "memory_percent": N_("memory used (%)"),
+    "temperature_c": N_("temperature (°C)"),
+    "disk_free_percent": N_("disk space free (%)"),
+    "read_only_mounts": N_("disks that became read-only"),
+    "under_voltage_now": N_("voltage too low now"),
+    "under_voltage_since_boot": N_("voltage was too low since the start"),
+    "footage": N_("footage"),
+    "data": N_("reports"),
+}
+
+SENTENCES = (
+    # cameras
+    N_("no picture yet"),
+    N_("no picture for %(seconds)s s: %(why)s"),
+    N_("no picture for %(seconds)s s"),
+    N_("nothing to be seen for %(seconds)s s; lens or light?"),
+    N_("the same picture for %(seconds)s s"),
+    N_("the recorder gets no picture from it; check cable and power of the camera"),
+    N_("camera %(camera)s opens no RTSP session; check plug and password"),
+    N_("camera %(camera)s sends no more pictures"),
+    N_("a picture of camera %(camera)s cannot be decoded"),
+    N_("%(count)s bytes arrived, but no picture can be decoded from them"),
+    N_("the picture cannot be coded as JPEG"),
+    N_("%(path)s is larger than %(count)s bytes"),
+    # recorder; what ffmpeg says of a camera comes last
+    N_("recording again after %(count)s ms"),
+    N_("%(count)s MB left and nothing that may be deleted"),
+    N_("sent nothing for %(seconds)s s"),
+    N_("the stream ended"),
+    N_("Connection refused"),
+    N_("Connection timed out"),
+    N_("Connection reset by peer"),
+    N_("No route to host"),
+    N_("Invalid data found when processing input"),
+    N_("Server returned 401 Unauthorized (authorization failed)"),
+    N_("Server returned 404 Not Found"),
+    # modem
+    N_("modem %(port)s cannot be opened: %(why)s; check plug and supply"),
+    N_("modem %(port)s gave no prompt in %(seconds)s s; it is being reset"),
+    N_("modem %(port)s gave no answer to %(order)s in %(seconds)s s; check power and SIM tray"),
+    N_("modem %(port)s has vanished; check its plug and supply"),
+    N_("modem %(port)s vanished during %(order)s; check its plug"),
+    N_("modem %(port)s cannot be written: %(why)s"),
+    N_("the SIM refused its PIN before; check pin_file, then delete %(path)s"),
+    N_("the SIM refused its PIN: %(why)s; check pin_file, then delete %(path)s"),
+    N_("modem refused %(order)s: %(answer)s"),
+    # orders: a clip that did not come, a text that did not leave
+    N_("there is no footage of this span"),
+    N_("the node's disk is full"),
+    N_("the recorder was interrupted while cutting; ask again"),
+    N_("the node was interrupted while sending; it may have left"),
+    N_("the network gave up (status %(status)s)"),
+    N_("it came too late to be carried out"),
+    N_("it reached the node too late"),
+    N_("this node runs no %(service)s"),
+    N_("the node did not confirm in time"),
+    # uplink
+    N_("%(count)s so far; %(why)s"),
+    N_("the file is not what its ticket says (SHA-256)"),
+)
+
+
+def worded(text: str, say: Say) -> str:
+    """The node's `text` in the words of `say`; an unknown one as it came."""
+    for sentence, pattern in _PATTERNS:
+        found = pattern.fullmatch(text)
+        if found is not None:
+            held = found.groupdict()
+            return say(sentence) % {name: _held(name, value, say) for name, value in held.items()}
+    return _opened(text, say)
+
+
+def code(text: str, say: Say) -> str:
+    """A code or a reading's name: `gap.cam-1` is `recording cam-1`; an unknown one as it came."""
+    if text in CODES:
+        return say(CODES[text])
+    family, dot, member = text.partition(".")
+    if not dot or family not in CODES:
+        return text
+    return f"{say(CODES[family])} {say(CODES.get(member, member))}"
+
+
+def _held(name: str, value: str, say: Say) -> str:
+    return worded(value, say) if name == "why" else value
+
+
+def _opened(text: str, say: Say) -> str:
+    """`cam-1: <sentence>`, `modem.silent <sentence>`, `modem.ok` and `cpu_percent 97, temperature_c 84`."""
+    if all(_READING.fullmatch(part) for part in text.split(", ")):
+        return ", ".join(_reading(part, say) for part in text.split(", "))
+    named = _NAMED.fullmatch(text)
+    if named is not None:
+        return f"{named['name']}: {worded(named['rest'], say)}"
+    head, _, rest = text.partition(" ")
+    if "." not in head or head not in CODES:
+        return text
+    return f"{say(CODES[head])}: {worded(rest, say)}" if rest else say(CODES[head])
+
+
+def _reading(text: str, say: Say) -> str:
+    name, _, value = text.partition(" ")
+    return f"{code(name, say)}: {value.replace('.', ',')}"
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    parts = re.split(r"%\((\w+)\)s", sentence)
+    for at in range(1, len(parts), 2):
+        parts[at] = f"(?P<{parts[at]}>{_HELD.get(parts[at], '.+')})"
+    return re.compile(
+        "".join(part if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL
+    )
+
+
+_PATTERNS = tuple((sentence, _pattern(sentence)) for sentence in SENTENCES)
+_NAMED = re.compile(r"(?P<name>[a-z0-9][a-z0-9_-]*): (?P<rest>.+)", re.DOTALL)
+_READING = re.compile(r"[a-z_]+(\.[a-z]+)? -?[0-9.]+(e[+-]?[0-9]+)?")
