@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from siaga_central.console import reasons, terms, wording
+from siaga_central.console import reasons, refusal, terms, wording
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 
@@ -88,6 +88,7 @@ def _environment(language: str, console: Console) -> Environment:
         word=lambda key: say(terms.WORDS.get(key) or key),
         worded=lambda text: reasons.worded(text, say),
         code=lambda text: reasons.code(text, say),
+        refused=lambda reason: say(refusal.REASONS.get(reason) or reason),
         category=lambda code: say(terms.CATEGORIES.get(code) or code),
         from_json=json.loads,
     )

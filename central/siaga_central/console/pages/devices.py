@@ -8,11 +8,11 @@ from fastapi.responses import Response
 
 from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.page import At, page
+from siaga_central.console.refusal import refusal
 from siaga_central.domain.role import Permission
 from siaga_central.store import views
 
 router = APIRouter()
-_HEX_BYTES = 64
 
 
 @router.get("/perangkat")
@@ -40,12 +40,14 @@ def quarantine(
     visitor: Annotated[Visitor, Depends(Needs(Permission.SEE_QUARANTINE))],
     reason: str | None = None,
 ) -> Response:
-    """What was refused: how often for which reason, and the last ones byte by byte."""
+    """What was refused: how often for which reason, and the last ones with their first bytes."""
     with console.store.read() as connection:
         counts, last = views.quarantine_counts(connection), views.quarantined(connection, reason)
         seq = views.last_seq(connection)
-    shown = [(row, bytes(row.payload)[:_HEX_BYTES].hex(" ")) for row in last]
-    return page(console, "quarantine.html", visitor, counts=counts, last=shown, reason=reason, seq=seq)
+    shown = [refusal(row) for row in last]
+    total = sum(row.how_many for row in counts if reason in (None, "", row.reason))
+    values = {"counts": counts, "last": shown, "total": total, "reason": reason, "seq": seq}
+    return page(console, "quarantine.html", visitor, **values)
 
 
 def _readings(text: str) -> list[dict[str, Any]]:
