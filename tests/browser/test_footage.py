@@ -54,7 +54,7 @@ def test_a_clip_plays_and_is_not_torn_away_by_news(page: Page, city: City, serve
     number = city.sms("Tolong kebakaran di nongsa")
     put(city, number, mp4.read_bytes())
     page.goto(f"{served.url}/kejadian/{number}")
-    page.wait_for_function("document.getElementById('link').textContent === 'tersambung'")
+    page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     assert play(page) == "plays"
     video = page.locator("video")
     assert abs(video.evaluate("it => it.duration") - _CLIP_S) < 0.2

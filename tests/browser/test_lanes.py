@@ -16,7 +16,7 @@ def texts(page: Page, lane: str = "act") -> list[str]:
 
 def test_a_report_is_painted_without_loading_the_page_again(page: Page, city: City) -> None:
     page.evaluate("window.sameDocument = true")
-    page.wait_for_function("document.getElementById('link').textContent === 'tersambung'")
+    page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     city.sms("Tolong, kebakaran di Simpang Nongsa")
     page.wait_for_selector("text=Tolong, kebakaran di Simpang Nongsa", timeout=3000)
     assert page.evaluate("window.sameDocument")
@@ -27,7 +27,7 @@ def test_a_report_is_painted_without_loading_the_page_again(page: Page, city: Ci
 
 
 def test_a_restart_of_the_console_loses_no_row(page: Page, city: City, served: Served) -> None:
-    page.wait_for_function("document.getElementById('link').textContent === 'tersambung'")
+    page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     page.evaluate("window.sameDocument = true")
     began = time.monotonic()
     served.stop()
@@ -43,7 +43,7 @@ def test_a_restart_of_the_console_loses_no_row(page: Page, city: City, served: S
 
 
 def test_the_bar_says_so_when_the_hub_is_gone(page: Page, served: Served) -> None:
-    page.wait_for_function("document.getElementById('link').textContent === 'tersambung'")
+    page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     assert not page.is_visible("#lost")
     served.stop()
     page.wait_for_selector("#lost:has-text('TERPUTUS')", state="visible", timeout=16_000)
@@ -69,7 +69,7 @@ def test_an_open_sheet_shows_what_the_reporter_says_next(page: Page, city: City,
     number = city.sms("Tolong kebakaran di nongsa")
     page.goto(f"{served.url}/kejadian/{number}")
     page.fill("textarea[name=text] >> nth=0", "sedang menulis")
-    page.wait_for_function("document.getElementById('link').textContent === 'tersambung'")
+    page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     city.sms("ada korban di lantai dua")
     page.wait_for_selector("text=ada korban di lantai dua", timeout=5000)
     assert page.input_value("textarea[name=text] >> nth=0") == "sedang menulis"
@@ -108,6 +108,6 @@ def test_a_clips_progress_and_player_appear_by_themselves(page: Page, city: City
 
 
 def test_a_page_whose_account_was_closed_goes_to_the_login(page: Page, city: City) -> None:
-    page.wait_for_function("document.getElementById('link').textContent === 'tersambung'")
+    page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     city.store.write(lambda c: users.disable(c, "operator", "admin", city.now_us))
     page.wait_for_url("**/masuk", timeout=30_000)

@@ -8,6 +8,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from siaga_central.console.access import LANGUAGE_COOKIE, NotLoggedIn, Visitor
 from siaga_central.console.context import Console, console_of
+from siaga_central.domain.role import Permission
+from siaga_central.store import views
 
 At = Annotated[Console, Depends(console_of)]
 # Pages name people: neither the browser nor a proxy keeps them.
@@ -16,7 +18,9 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 def page(console: Console, template: str, visitor: Visitor, status: int = 200, **values: Any) -> HTMLResponse:
     """A page for somebody logged in."""
-    html = console.render(template, visitor.language, visitor=visitor, **values)
+    html = console.render(
+        template, visitor.language, visitor=visitor, urgent=lambda: _urgent(console, visitor), **values
+    )
     return HTMLResponse(html, status, NO_STORE)
 
 
@@ -55,3 +59,12 @@ def not_logged_in(request: Request, _error: NotLoggedIn) -> Response:
     if request.headers.get("sec-fetch-mode", "navigate") == "navigate" and request.method in ("GET", "HEAD"):
         return see_other("/masuk")
     return Response("log in first", 401, NO_STORE, media_type="text/plain")
+
+
+def _urgent(console: Console, visitor: Visitor) -> list[str]:
+    """Keys of the rows for which an open page sounds: P1 incidents that need action."""
+    if not visitor.may(Permission.SEE_INCIDENTS):
+        return []
+    with console.store.read() as connection:
+        found = views.needs_action(connection).rows
+    return [f"incident-{line.incident.id}" for line in found if line.incident.priority == "P1"]

@@ -1,4 +1,6 @@
 // Keeps an open page up to date. The page came with the rows as of event `data-seq`; the stream goes on from there.
+import * as alarm from "./alarm.js";
+
 const body = document.body;
 const QUIET_MS = 12_000; // the hub beats every 3 s
 const units = body.dataset.units.split(",");
@@ -52,14 +54,17 @@ function parse(html) {
 
 function place(item, packetSeq) {
   if ((lastOf.get(item.key) ?? 0) > packetSeq) return false;
+  const wasSeen = lastOf.has(item.key);
   lastOf.set(item.key, packetSeq);
   const old = document.getElementById(item.key);
   const lane = item.lane && document.querySelector(`[data-lane="${item.lane}"]`);
+  const row = item.lane ? parse(item.html) : null;
+  const isUrgent = item.lane === "act" && row.dataset.priority === "P1";
+  alarm.urgent(item.key, isUrgent);
   if (!lane) {
     old?.remove();
-    return false;
+    return item.lane === "act" && !isUrgent && !wasSeen;
   }
-  const row = parse(item.html);
   const wasChosen = old?.classList.contains("chosen");
   const hadFocus = old?.contains(document.activeElement);
   old?.remove();
@@ -67,7 +72,7 @@ function place(item, packetSeq) {
   lane.insertBefore(row, after ?? null);
   if (wasChosen) row.classList.add("chosen");
   if (hadFocus) row.querySelector(".open")?.focus();
-  return !old && item.lane === "act";
+  return !old && item.lane === "act" && !isUrgent;
 }
 
 function onRows(event) {
@@ -81,7 +86,7 @@ function onRows(event) {
   }
   seq = Math.max(seq, packet.seq);
   body.dataset.seq = seq;
-  if (isNew) sound();
+  if (isNew) alarm.chime();
   if (packet.touched.includes(body.dataset.incident)) refresh();
   if ("watch" in body.dataset && packet.touched.length) refresh();
 }
@@ -122,41 +127,6 @@ function swap(fresh) {
   }
 }
 
-let audio = null;
-function sound() {
-  if (!audio || audio.state !== "running") return;
-  for (const [start, pitch] of [[0, 660], [0.22, 880]]) {
-    const tone = audio.createOscillator();
-    const gain = audio.createGain();
-    tone.frequency.value = pitch;
-    gain.gain.setValueAtTime(0.2, audio.currentTime + start);
-    gain.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + start + 0.2);
-    tone.connect(gain).connect(audio.destination);
-    tone.start(audio.currentTime + start);
-    tone.stop(audio.currentTime + start + 0.2);
-  }
-}
-
-function setUpSound() {
-  const chip = document.getElementById("sound");
-  const show = () => {
-    const isOn = audio?.state === "running";
-    chip.setAttribute("aria-pressed", String(isOn));
-    chip.textContent = isOn ? chip.dataset.on : chip.dataset.off;
-  };
-  chip.addEventListener("click", async () => {
-    audio ??= new AudioContext();
-    await (audio.state === "running" ? audio.suspend() : audio.resume());
-    localStorage.setItem("sound", audio.state);
-    show();
-    sound();
-  });
-  // Browsers let a page sound only after a key or click on it: the wish is kept until then.
-  if (localStorage.getItem("sound") === "running") {
-    addEventListener("pointerdown", async () => { audio ??= new AudioContext(); await audio.resume(); show(); }, { once: true });
-  }
-}
-
 function choose(step) {
   const rows = [...document.querySelectorAll(".row")];
   if (!rows.length) return;
@@ -172,6 +142,8 @@ const keys = {
   j: () => choose(1),
   k: () => choose(-1),
   a: () => document.querySelector("[data-key-a]")?.click(),
+  b: alarm.enable,
+  s: alarm.silence,
   n: () => (document.querySelector("[data-key-n]") ?? { focus: () => location.assign("/panggilan/baru") }).focus(),
   "?": () => location.assign("/bantuan"),
 };
@@ -192,7 +164,7 @@ if (body.dataset.live === "yes") {
   for (const link of document.querySelectorAll("nav a:not(.brand)")) {
     if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
   }
-  setUpSound();
+  alarm.begin();
   connect();
   setInterval(tick, 1000);
   addEventListener("keydown", onKey);

@@ -1,0 +1,106 @@
+// Sounds while a P1 incident waits for somebody, until it is taken or silenced here; made by Web Audio alone.
+// `data-alarm` on the body: quiet, sounding, silenced, or blocked (it should sound and the browser forbids it).
+const body = document.body;
+const EVERY_MS = 2000;
+const waiting = new Set(body.dataset.urgent.split(" ").filter(Boolean)); // row keys of P1 incidents to be taken
+let audio = null;
+let ringing = null;
+
+const isOn = () => audio?.state === "running";
+
+function silenced() {
+  try {
+    return new Set(JSON.parse(localStorage.getItem("silenced") ?? "[]"));
+  } catch {
+    return new Set();
+  }
+}
+
+function tones(pairs) {
+  for (const [start, pitch] of pairs) {
+    const tone = audio.createOscillator();
+    const gain = audio.createGain();
+    const begin = audio.currentTime + start;
+    tone.frequency.value = pitch;
+    gain.gain.setValueAtTime(0.2, begin);
+    gain.gain.exponentialRampToValueAtTime(0.001, begin + 0.2);
+    tone.connect(gain).connect(audio.destination);
+    tone.start(begin);
+    tone.stop(begin + 0.2);
+  }
+}
+
+/** One sign for a new row that is no P1. */
+export function chime() {
+  if (isOn()) tones([[0, 660], [0.22, 880]]);
+}
+
+const ring = () => tones([[0, 880], [0.25, 660], [0.5, 880], [0.75, 660]]);
+
+function show() {
+  const quiet = silenced();
+  const loud = [...waiting].filter((key) => !quiet.has(key));
+  const state = !waiting.size ? "quiet" : !loud.length ? "silenced" : isOn() ? "sounding" : "blocked";
+  if (body.dataset.alarm !== state) body.dataset.alarm = state;
+  if (state === "sounding" && !ringing) {
+    ring();
+    ringing = setInterval(ring, EVERY_MS);
+  } else if (state !== "sounding" && ringing) {
+    clearInterval(ringing);
+    ringing = null;
+  }
+  const bar = document.getElementById("mute"); // not there for those who see no incidents
+  if (bar) bar.hidden = isOn();
+  document.getElementById("alarm").hidden = !loud.length;
+  const chip = document.getElementById("sound");
+  chip.setAttribute("aria-pressed", String(isOn()));
+  chip.textContent = isOn() ? chip.dataset.on : chip.dataset.off;
+}
+
+/** The incident of row `key` now waits in the lane for action with priority P1, or does not. */
+export function urgent(key, isWaiting) {
+  if (isWaiting) waiting.add(key);
+  else if (waiting.delete(key)) forget(key);
+  show();
+}
+
+function forget(key) {
+  const quiet = silenced();
+  if (quiet.delete(key)) localStorage.setItem("silenced", JSON.stringify([...quiet]));
+}
+
+/** Quiet for the incidents that wait now, in every tab; the next one sounds again. */
+export function silence() {
+  localStorage.setItem("silenced", JSON.stringify([...waiting]));
+  show();
+}
+
+/** Ask the browser for sound; it grants that only within a key press or click. */
+export async function enable() {
+  localStorage.removeItem("mute");
+  await audio?.resume();
+  show();
+}
+
+async function toggle() {
+  if (!isOn()) return enable();
+  localStorage.setItem("mute", "yes");
+  await audio.suspend();
+  show();
+}
+
+/** Begin; sound is tried at once, and again at each key or click until the browser allows it. */
+export function begin() {
+  if ("AudioContext" in window) {
+    audio = new AudioContext();
+    audio.addEventListener("statechange", show);
+    if (localStorage.getItem("mute")) audio.suspend();
+    const wish = () => { if (!isOn() && !localStorage.getItem("mute")) enable(); };
+    for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, wish);
+  }
+  // The key and the chip decide for themselves: they must not first be taken for a wish.
+  document.getElementById("sound").addEventListener("pointerdown", (event) => event.stopPropagation());
+  document.getElementById("sound").addEventListener("click", toggle);
+  addEventListener("storage", show); // silenced in another tab
+  show();
+}
