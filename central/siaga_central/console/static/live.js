@@ -1,5 +1,7 @@
 // Keeps an open page up to date. The page came with the rows as of event `data-seq`; the stream goes on from there.
 import * as alarm from "./alarm.js";
+import { refresh } from "./parts.js";
+import "./forms.js";
 
 const body = document.body;
 const QUIET_MS = 12_000; // the hub beats every 3 s
@@ -104,29 +106,6 @@ function connect() {
   });
 }
 
-// The parts of a page that change by themselves, fetched again when what they show was touched.
-let isRefreshing = false;
-let isStale = false;
-async function refresh() {
-  if (isRefreshing) { isStale = true; return; }
-  isRefreshing = true;
-  try {
-    const answer = await fetch(body.dataset.parts ?? location.pathname);
-    if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
-  } finally {
-    isRefreshing = false;
-    if (isStale) { isStale = false; refresh(); }
-  }
-}
-
-function swap(fresh) {
-  for (const part of fresh.querySelectorAll("[data-part]")) {
-    const old = document.querySelector(`[data-part="${part.dataset.part}"]`);
-    const isInUse = [...(old?.querySelectorAll("video") ?? [])].some((video) => !video.paused || (video.currentTime > 0 && !video.ended));
-    if (old && !isInUse && !old.contains(document.activeElement)) old.replaceWith(document.importNode(part, true));
-  }
-}
-
 function choose(step) {
   const rows = [...document.querySelectorAll(".row")];
   if (!rows.length) return;
@@ -153,11 +132,6 @@ function onKey(event) {
   if (act) { event.preventDefault(); act(); }
 }
 
-// The counter of an answer by SMS, wherever the form is.
-addEventListener("input", (event) => {
-  const counter = event.target.closest("form")?.querySelector("[data-left]");
-  if (counter && event.target.maxLength > 0) counter.textContent = event.target.maxLength - event.target.value.length;
-});
 addEventListener("click", (event) => { if (event.target.closest("[data-print]")) print(); });
 
 if (body.dataset.live === "yes") {

@@ -1,0 +1,50 @@
+// Forms that htmx sends without loading the page again: what is typed elsewhere on it stays.
+// Without JavaScript, or without htmx, the same forms load the page anew.
+import { swap } from "./parts.js";
+
+const body = document.body;
+
+function say(form, message) {
+  let line = form.querySelector(".error");
+  if (!line) {
+    line = document.createElement("p");
+    line.className = "error";
+    line.setAttribute("role", "alert");
+    form.append(line);
+  }
+  line.textContent = message;
+}
+
+function count(field) {
+  const counter = field.form?.querySelector("[data-left]");
+  if (counter && field.maxLength > 0) counter.textContent = field.maxLength - field.value.length;
+}
+
+function done(form, page) {
+  form.querySelector(".error")?.remove();
+  for (const field of form.querySelectorAll("[data-clear]")) {
+    field.value = "";
+    count(field);
+  }
+  swap(page);
+  // A form that comes or goes with the state of the incident; one that stays keeps what is typed in it.
+  for (const fresh of page.querySelectorAll("[data-maybe]")) {
+    const old = document.getElementById(fresh.id);
+    if (!old || Boolean(old.firstElementChild) === Boolean(fresh.firstElementChild)) continue;
+    const made = document.importNode(fresh, true);
+    old.replaceWith(made);
+    window.htmx.process(made);
+  }
+}
+
+addEventListener("htmx:afterRequest", (event) => {
+  const { requestConfig, xhr, successful } = event.detail;
+  const form = requestConfig.elt; // detail.elt is the page around it when the answer took the form away
+  const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+  if (successful) done(form, page);
+  else if (xhr.status === 401) say(form, body.dataset.loggedOut);
+  else if (xhr.status === 0) say(form, body.dataset.notSent);
+  else say(form, page.querySelector("main .card p")?.textContent ?? `HTTP ${xhr.status}`);
+});
+
+addEventListener("input", (event) => count(event.target));
