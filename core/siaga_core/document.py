@@ -4,6 +4,7 @@
 """
 
 import argparse
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -51,7 +52,17 @@ def document() -> str:
 
 def schema(kind: type[Struct]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of one message."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(kind)}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_cleaned(msgspec.json.schema(kind))}
+
+
+def _cleaned(value: Any) -> Any:
+    """Docstrings without their indentation: Python 3.13 takes it away itself, 3.11 does not."""
+    if isinstance(value, dict):
+        return {
+            key: inspect.cleandoc(part) if key == "description" else _cleaned(part)
+            for key, part in value.items()
+        }
+    return [_cleaned(part) for part in value] if isinstance(value, list) else value
 
 
 def _section(title: str, kind: type[Struct]) -> list[str]:

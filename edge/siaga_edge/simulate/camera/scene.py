@@ -56,9 +56,11 @@ def make(camera: str, form: Form, folder: Path, seed: int = 0, ffmpeg: str = "ff
 
     still = form.gop * 2  # two groups, because neighbouring key pictures must differ in idr_pic_id
     lively = _lively(camera, form, seed)
+    picture = f"start_frame={form.fps * 3}:end_frame={form.fps * 3 + 1}"
     return Scenes(
         normal=stream(lively, groups * form.gop),
-        frozen=stream(f"{lively},select=eq(n\\,{form.fps * 3}),loop=loop={still}:size=1,setpts=N", still),
+        # trim ends its input after the picture; select would wait for the source's end, which never comes.
+        frozen=stream(f"{lively},trim={picture},loop=loop={still}:size=1,setpts=N", still),
         black=stream(f"color=black:{_shape(form)}", still),
         night=stream(_night(camera, form), groups * form.gop),
     )
