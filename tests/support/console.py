@@ -121,7 +121,8 @@ class Served:
 
     def __init__(self, city: City, port: int | None = None) -> None:
         self.port = port or free_port()
-        self._server = ConsoleServer(city.app(), "127.0.0.1", self.port)
+        self.app = city.app()
+        self._server = ConsoleServer(self.app, "127.0.0.1", self.port)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         until(lambda: self._server.started)

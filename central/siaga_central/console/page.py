@@ -17,7 +17,10 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 def page(console: Console, template: str, visitor: Visitor, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page for somebody logged in."""
+    """A page for somebody logged in; without rows of its own it is as of the newest event."""
+    if "seq" not in values:
+        with console.store.read() as connection:
+            values["seq"] = views.last_seq(connection)
     html = console.render(
         template, visitor.language, visitor=visitor, urgent=lambda: _urgent(console, visitor), **values
     )

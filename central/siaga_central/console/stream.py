@@ -49,6 +49,12 @@ class Stream:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @property
+    def listening(self) -> int:
+        """How many streams are open now; tabs of one session share one."""
+        with self._lock:
+            return len(self._listeners)
+
     def start(self) -> None:
         """Begin to follow the store."""
         self._thread = threading.Thread(target=self._follow, name="console-stream", daemon=True)

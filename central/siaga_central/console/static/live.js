@@ -1,16 +1,17 @@
 // Keeps an open page up to date. The page came with the rows as of event `data-seq`; the stream goes on from there.
 import * as alarm from "./alarm.js";
+import { QUIET_MS } from "./events.js";
+import { Link } from "./link.js";
 import { refresh } from "./parts.js";
 import "./forms.js";
 
 const body = document.body;
-const QUIET_MS = 12_000; // the hub beats every 3 s
 const units = body.dataset.units.split(",");
 const offsetMs = Number(body.dataset.nowMs) - Date.now(); // the hub's clock, not this machine's
 const lastOf = new Map(); // row key -> number of the event it was last drawn for
 let seq = Number(body.dataset.seq);
 let heardMs = performance.now();
-let source = null;
+let link = null;
 let ticks = 0;
 
 function age(sinceMs) {
@@ -36,7 +37,7 @@ function tick() {
   // How much of a clip has come is no event: ask while one is on its way.
   ticks += 1;
   if (ticks % 3 === 0 && document.querySelector('[data-state="asked"], [data-state="coming"]')) refresh();
-  if (isLost && (!source || source.readyState === EventSource.CLOSED)) connect();
+  if (isLost) link.again();
 }
 
 function showLink(isUp) {
@@ -77,9 +78,15 @@ function place(item, packetSeq) {
   return !old && item.lane === "act" && !isUrgent;
 }
 
-function onRows(event) {
-  const packet = JSON.parse(event.data);
+function onBeat() {
   heardMs = performance.now();
+  showLink(true);
+}
+
+function onRows(data) {
+  const packet = JSON.parse(data);
+  onBeat();
+  if (packet.seq <= seq) return; // the page came with it, or another tab asked for it again
   let isNew = false;
   for (const item of packet.items) isNew = place(item, packet.seq) || isNew;
   for (const [lane, count] of Object.entries(packet.counts)) {
@@ -93,17 +100,9 @@ function onRows(event) {
   if ("watch" in body.dataset && packet.touched.length) refresh();
 }
 
-function connect() {
-  source?.close();
-  source = new EventSource(`/live?after=${seq}`);
-  source.addEventListener("rows", onRows);
-  source.addEventListener("beat", () => { heardMs = performance.now(); showLink(true); });
-  source.addEventListener("reset", () => location.reload());
-  source.addEventListener("error", async () => {
-    if (source.readyState !== EventSource.CLOSED) return; // the browser itself tries again
-    const answer = await fetch("/bantuan").catch(() => null);
-    if (answer?.status === 401) location.assign("/masuk");
-  });
+async function onClosed() {
+  const answer = await fetch("/bantuan").catch(() => null);
+  if (answer?.status === 401) location.assign("/masuk");
 }
 
 function choose(step) {
@@ -135,13 +134,14 @@ function onKey(event) {
 addEventListener("click", (event) => { if (event.target.closest("[data-print]")) print(); });
 
 if (body.dataset.live === "yes") {
-  for (const link of document.querySelectorAll("nav a:not(.brand)")) {
-    if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
+  for (const anchor of document.querySelectorAll("nav a:not(.brand)")) {
+    if (anchor.getAttribute("href") === location.pathname) anchor.setAttribute("aria-current", "page");
   }
   alarm.begin();
-  connect();
+  const reload = () => location.reload();
+  link = new Link(body.dataset.stream, () => seq, { rows: onRows, beat: onBeat, reset: reload, closed: onClosed });
   setInterval(tick, 1000);
   addEventListener("keydown", onKey);
-  addEventListener("pagehide", () => source?.close());
-  addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
+  addEventListener("pagehide", () => link.leave());
+  addEventListener("pageshow", (event) => { if (event.persisted) link.join(); });
 }
