@@ -1,11 +1,12 @@
-"""Puts what nodes say of themselves into the reader's words; what is not known stays as it came.
+"""Puts what nodes and the hub say into the reader's words; what is not known stays as it came.
 
-Nodes speak English, in the sentences below. A sentence is its own pattern: `%(why)s` holds a sentence again.
+Both speak English, in the sentences below. A sentence is its own pattern: `%(why)s` holds a sentence again.
 """
 
 import re
 from collections.abc import Callable
 
+from siaga_central.console.terms import WORDS
 from siaga_central.console.wording import N_
 
 Say = Callable[[str], str]
@@ -88,11 +89,33 @@ SENTENCES = (
     # uplink
     N_("%(count)s so far; %(why)s"),
     N_("the file is not what its ticket says (SHA-256)"),
+    # what the hub refuses to an operator
+    N_("this request did not come from a page of this console"),
+    N_("%(role)s may not: %(permission)s"),
+    N_("missing or wrong: %(fields)s"),
+    N_("there is no such category or priority"),
+    N_("an empty note was not added"),
+    N_("an answer has 1 to %(count)s characters"),
+    N_("that number did not report this incident"),
+    N_("no GSM node has been heard yet; nothing was sent"),
+    N_("there is no incident %(incident)s"),
+    N_("say from when to when, as date and time"),
+    N_("this clip is not here"),
+    N_("clips are watched on the page of their incident"),
+    N_("there is no picture of this camera"),
+    N_("say what happened, its category and its priority"),
+    N_("an incident that is %(state)s cannot be moved by '%(move)s'"),
+    N_("%(move)s needs a reason"),
+    N_("there is no call-back %(id)s that could become %(state)s"),
+    N_("a clip ends after it begins and is at most 30 minutes long"),
+    N_("a clip cannot begin in the future"),
+    N_("say why the clip is needed"),
+    N_("there is no camera %(camera)s"),
 )
 
 
 def worded(text: str, say: Say) -> str:
-    """The node's `text` in the words of `say`; an unknown one as it came."""
+    """`text` in the words of `say`; an unknown one as it came."""
     for sentence, pattern in _PATTERNS:
         found = pattern.fullmatch(text)
         if found is not None:
@@ -112,6 +135,8 @@ def code(text: str, say: Say) -> str:
 
 
 def _held(name: str, value: str, say: Say) -> str:
+    if name in ("state", "move", "role"):
+        return say(WORDS.get(value) or value)
     return worded(value, say) if name == "why" else value
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import siaga_central
 import siaga_edge
 from siaga_central.console.reasons import SENTENCES, code, worded
 from siaga_central.console.wording import catalogue
@@ -20,6 +21,9 @@ Browse = Callable[[str], httpx.Client]
 _EDGE = Path(siaga_edge.__file__).parent
 # Errors whose text a node sends to the hub as a reason or detail.
 _TOLD = {"PictureUnreadable", "CameraAway", "PortMissing", "PortGone", "NoAnswer", "NoFootage"}
+_HUB = Path(siaga_central.__file__).parent
+# Errors whose text the console shows to an operator.
+_SHOWN = {"HTTPException", "IllegalMove", "BadSpan", "NoSuchIncident", "NoSuchCallback"}
 
 indonesian = catalogue("id").gettext
 
@@ -80,12 +84,12 @@ def judged() -> Iterator[str]:
     yield frozen.reason
 
 
-def complaints() -> Iterator[str]:
-    """The text of every error in the node's source that it tells the hub, placeholders filled with 7."""
-    for path in _EDGE.glob("*/*.py"):
+def complaints(home: Path, errors: set[str]) -> Iterator[str]:
+    """The text of every error of these kinds in the source under `home`, placeholders filled with 7."""
+    for path in home.rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text())):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in _TOLD:
-                yield from _text(call.args[0])
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in errors:
+                yield from _text(call.args[-1])
 
 
 def _text(argument: ast.expr) -> Iterator[str]:
@@ -93,7 +97,16 @@ def _text(argument: ast.expr) -> Iterator[str]:
         case ast.Constant(value=str(text)):
             yield text
         case ast.JoinedStr(values=values):
-            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in values)
+            yield "".join(_filled(part) for part in values)
+
+
+def _filled(part: ast.expr) -> str:
+    match part:
+        case ast.Constant(value=value):
+            return str(value)
+        case ast.FormattedValue(conversion=conversion) if conversion == ord("r"):
+            return "'7'"
+    return "7"
 
 
 def unworded(texts: Iterator[str]) -> list[str]:
@@ -101,11 +114,30 @@ def unworded(texts: Iterator[str]) -> list[str]:
 
 
 def test_everything_a_node_says_of_a_camera_has_indonesian_words() -> None:
-    assert len(list(complaints())) > 12
+    assert len(list(complaints(_EDGE, _TOLD))) > 12
     assert unworded(judged()) == []
-    assert unworded(complaints()) == []
+    assert unworded(complaints(_EDGE, _TOLD)) == []
     # The check is worth something: a sentence nobody put into words is found.
     assert unworded(iter(["the lens was stolen"])) == ["the lens was stolen"]
+
+
+def test_everything_the_console_refuses_has_indonesian_words() -> None:
+    texts = [text for room in ("console", "domain", "store") for text in complaints(_HUB / room, _SHOWN)]
+    assert len(texts) > 15
+    assert unworded(iter(texts)) == []
+
+
+def test_a_refusal_names_state_and_step_in_the_readers_words(city: City, login: Browse) -> None:
+    number = city.sms("ada ular di dapur")
+    client = login("operator")
+    csrf = re.search(r'name="csrf" value="([^"]+)"', client.get("/bantuan").text)
+    assert csrf
+    form = {"csrf": csrf[1], "command": "close"}
+    page = client.post(f"/kejadian/{number}/langkah", data=form).text
+    assert "kejadian yang baru tidak dapat dipindahkan dengan &#39;Tutup&#39;" in page
+    client.cookies.set("siaga_language", "en")
+    page = client.post(f"/kejadian/{number}/langkah", data=form | {"command": "dismiss"}).text
+    assert "needs a reason" in page
 
 
 def test_each_sentence_reads_back_as_itself_in_english() -> None:
