@@ -68,6 +68,7 @@ class HealthService:
             self._panel.close()
         self._publish(Shown("amber", siren=False))
         self._wake.close()
+        self._inbox.close()
         self._journal.close()
 
     def _sample(self) -> None:

@@ -75,12 +75,21 @@ class Inbox:
         rows = self._journal.connection.execute("SELECT id FROM taken_command WHERE state = 'started'")
         return [str(row["id"]) for row in rows]
 
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def _rows(self) -> list[sqlite3.Row]:
         if self._connection is None:
             try:
                 self._connection = open_reader(self._path)
             except StoreMissing:
                 return []
+        # The uplink makes the file a moment before it commits its tables.
+        if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'command'").fetchone():
+            return []
         return self._connection.execute(
             "SELECT payload FROM command WHERE service = ? ORDER BY number", (self._service,)
         ).fetchall()

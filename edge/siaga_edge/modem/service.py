@@ -41,9 +41,9 @@ class ModemService:
             read_boot(config.node.data_dir),
             extra_schema=f"{EXTRA_SCHEMA};{SCHEMA}",
         )
-        inbox = Inbox(config.inbox_file, "modem", self._journal)
+        self._inbox = Inbox(config.inbox_file, "modem", self._journal)
         self._wake = WakeSocket(config.socket_file("modem"))
-        self._outbound = Outbound(self._journal, inbox, clock)
+        self._outbound = Outbound(self._journal, self._inbox, clock)
         self._intake = Intake(self._journal, settings.name, clock, self._new_id, self._outbound.status)
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
@@ -73,6 +73,7 @@ class ModemService:
     def close(self) -> None:
         """Close the files."""
         self._wake.close()
+        self._inbox.close()
         self._journal.close()
 
     def _serve(self, stop: Stop, heartbeat: Heartbeat) -> None:

@@ -78,6 +78,7 @@ class RecorderService:
         """Close the files."""
         self._wake.close()
         self._index.close()
+        self._inbox.close()
         self._journal.close()
 
     def _pumps(self) -> Iterator[Pump]:

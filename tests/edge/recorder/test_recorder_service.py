@@ -1,5 +1,6 @@
 """The recorder as its own process against simulated cameras, real ffmpeg between them."""
 
+import contextlib
 import hashlib
 import json
 import signal
@@ -64,14 +65,14 @@ free_reserve_bytes = 1000000
 
     def records(self, kind: str) -> list[dict[str, object]]:
         """Bodies of one kind."""
+        path = self.folder / "data" / "journal-recorder.db"
         try:
-            connection = sqlite3.connect(f"file:{self.folder}/data/journal-recorder.db?mode=ro", uri=True)
-            rows = connection.execute("SELECT body FROM record WHERE kind = ? ORDER BY lane, seq", (kind,))
-            found = [json.loads(row[0]) for row in rows]
-            connection.close()
+            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+                query = "SELECT body FROM record WHERE kind = ? ORDER BY lane, seq"
+                rows = connection.execute(query, (kind,))
+                return [json.loads(row[0]) for row in rows]
         except sqlite3.OperationalError:
             return []
-        return found
 
     def closed(self) -> list[dict[str, object]]:
         """Segments told as closed."""
