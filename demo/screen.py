@@ -98,7 +98,9 @@ class Screen:
                     field.select_option(value)
                 else:
                     field.fill(value)
-            target.locator("button").last.click()
+            # With a script the page stays; either way the form is sent when its POST has been answered.
+            with tab.expect_response(lambda answer: answer.request.method == "POST"):
+                target.locator("button").last.click()
             tab.wait_for_load_state()
         finally:
             tab.close()
