@@ -2,9 +2,13 @@
 
 import logging
 from concurrent.futures import Future, wait
+from itertools import takewhile
 from typing import Protocol
 
+from sqlalchemy import Connection, select
+
 from siaga_central.store import commands, incidents, outbox
+from siaga_central.store.schema import incident
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Heartbeat, Stop
@@ -17,6 +21,8 @@ POLL_S = 1.0
 CONFIRM_LIMIT_S = 5.0
 # A command the node has not confirmed is sent again; the node knows it by its id.
 AGAIN_AFTER_US = 5_000_000
+# mosquitto saves once a minute (bus/settings.py): a city closes far fewer incidents than this in that time.
+CLEARED_AGAIN = 500
 
 
 class Publisher(Protocol):
@@ -60,12 +66,14 @@ class Outbox:
         self._commands()
 
     def _reconcile(self) -> None:
-        """A broker that was killed has forgotten what it retained: say every open alert again."""
+        """A broker that was killed has forgotten what it was told last: open alerts and clearings alike."""
         with self._store.read() as connection:
             alerts = incidents.open_alerts(connection)
+            closed = _closed_last(connection)
         futures = [self._publish_alert(subject, payload) for subject, payload in alerts]
+        futures += [self._publish_alert(subject, "") for subject in closed]
         wait(futures, CONFIRM_LIMIT_S)
-        log.info("alerts reconciled open=%d", len(alerts))
+        log.info("alerts reconciled open=%d cleared=%d", len(alerts), len(closed))
 
     def _alerts(self) -> None:
         with self._store.read() as connection:
@@ -74,7 +82,8 @@ class Outbox:
             return
         futures = {row.number: self._publish_alert(row.subject, row.payload) for row in rows}
         wait(futures.values(), CONFIRM_LIMIT_S)
-        done = [number for number, future in futures.items() if _confirmed(future)]
+        # Up to the first that failed: said again later, it must not come after what replaced it.
+        done = list(takewhile(lambda number: _confirmed(futures[number]), futures))
         if done:
             now_us = self._now_us()
             self._store.write(lambda connection: outbox.done(connection, done, now_us))
@@ -98,6 +107,13 @@ class Outbox:
 
     def _now_us(self) -> int:
         return self._clock.wall_ns() // 1000
+
+
+def _closed_last(connection: Connection) -> list[str]:
+    """Incidents closed last: a broker that wakes with an old memory may still show them."""
+    closed = select(incident.c.id).where(incident.c.closed_us.is_not(None))
+    rows = connection.execute(closed.order_by(incident.c.closed_us.desc()).limit(CLEARED_AGAIN))
+    return [row.id for row in rows]
 
 
 def _confirmed(future: "Future[None]") -> bool:
