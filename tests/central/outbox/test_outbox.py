@@ -1,4 +1,4 @@
-"""Alerts and commands are published until known to be: sent twice rather than lost, never after their time."""
+"""Alerts and commands are published until known to be: sent twice rather than lost, never late."""
 
 from concurrent.futures import Future
 
