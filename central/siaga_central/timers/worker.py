@@ -30,13 +30,20 @@ class Timers:
         """Note what has fallen due; writes only when something has."""
         now_us = self._clock.wall_ns() // 1000
         with self._store.read() as connection:
-            silent = nodes.unheard_since(connection, now_us - SILENT_AFTER_US)
-            overdue = [row.id for row in commands.overdue(connection, now_us, GRACE_US)]
+            silent, overdue = _due(connection, now_us)
         if silent or overdue:
-            self._store.write(lambda connection: _note(connection, silent, overdue, now_us))
+            self._store.write(lambda connection: _note(connection, now_us))
 
 
-def _note(connection: Connection, silent: list[str], overdue: list[str], now_us: int) -> None:
+def _due(connection: Connection, now_us: int) -> tuple[list[str], list[str]]:
+    """(silent nodes, overdue commands)."""
+    silent = nodes.unheard_since(connection, now_us - SILENT_AFTER_US)
+    return silent, [row.id for row in commands.overdue(connection, now_us, GRACE_US)]
+
+
+def _note(connection: Connection, now_us: int) -> None:
+    # Looked at again here, where nobody else writes: a node may have spoken since.
+    silent, overdue = _due(connection, now_us)
     for node in silent:
         nodes.silent(connection, node, f"not heard for {SILENT_AFTER_US // 1_000_000} s", now_us)
     for command in overdue:
