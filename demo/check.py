@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from demo.city import ALERT_CLIENT, CAMERAS, NODES, City
-from demo.intruder import Intruder
+from demo.intruder import REASONS, Intruder
 from demo.screen import MARK, Screen
 
 T = TypeVar("T")
@@ -182,12 +182,11 @@ class Check:
         with self._city.modem as modem:
             modem.pdu("00" * 3 + "FF" * 9)
         Intruder(self._city).send_everything_bad()
-        wanted = ("topic", "oversized", "json", "version", "unknown-node")
-        self._wait(lambda: set(wanted) <= self._refused().keys(), 20, f"all of {wanted}")
+        self._wait(lambda: set(REASONS) <= self._refused().keys(), 20, f"all of {REASONS}")
         undecodable = "SELECT 1 FROM report WHERE undecodable IS NOT NULL"
         self._wait(lambda: self._row(undecodable), 20, "the SMS that is no PDU")
         page = self._screen.html("/karantina")
-        unseen = [reason for reason in wanted if f'data-reason="{reason}"' not in page]
+        unseen = [reason for reason in REASONS if f'data-reason="{reason}"' not in page]
         if unseen:
             raise NotSeen(f"not on the page: {unseen}")
         mark, _ = self._sms("masih berjalan")

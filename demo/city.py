@@ -148,6 +148,16 @@ class City:
         config = ("--config", str(self.folder / "hub.toml"))
         return _finish([BIN / "siaga-central", *words, *config], typed)
 
+    def claim(self, node: str, site: str) -> None:
+        """Invite a node whose config is written, and let it claim its certificate. Raises SetUpFailed."""
+        answer = self.central("node", "invite", "--node", node, "--site", site, "--name", node, "--json")
+        token = json.loads(answer)["token"]
+        _finish([*self._node(node, "enrol"), "--token", token, "--ca", self.ca_file])
+
+    def write_config(self, node: str) -> None:
+        """Write a node's config."""
+        self.node_file(node).write_text(self._node_toml(node))
+
     def _node(self, node: str, *words: str) -> list[str | Path]:
         return [BIN / "siaga-node", *words, "--config", self.node_file(node)]
 
@@ -186,9 +196,7 @@ class City:
     def _claim_nodes(self) -> None:
         self._say("mendaftarkan simpul: kunci dibuat di simpul, sertifikat dari pusat")
         for node, site in ((CAMERA_NODE, "BTM-017"), (GSM_NODE, "GSM-001")):
-            answer = self.central("node", "invite", "--node", node, "--site", site, "--name", node, "--json")
-            token = json.loads(answer)["token"]
-            _finish([*self._node(node, "enrol"), "--token", token, "--ca", self.ca_file])
+            self.claim(node, site)
         for camera, (name, latitude, longitude) in CAMERAS.items():
             self.central(
                 *("camera", "add", camera, "--node", CAMERA_NODE, "--name", name),
@@ -213,7 +221,7 @@ class City:
     def _write_configs(self) -> None:
         (self.folder / "hub.toml").write_text(self._hub_toml())
         for node in (CAMERA_NODE, GSM_NODE):
-            self.node_file(node).write_text(self._node_toml(node))
+            self.write_config(node)
 
     def _hub_toml(self) -> str:
         hub, ports = self.folder / "hub", self.ports

@@ -7,9 +7,11 @@ from pathlib import Path
 from demo.city import City
 from siaga_central.authority.authority import Authority
 from siaga_central.authority.certificates import key_pem, new_key
-from siaga_core.wire.envelope import RECORD_MAX_BYTES
+from siaga_core.service.signing import Signer
+from siaga_core.wire.envelope import PAYLOAD_MAX_BYTES
 
 KNOWN, UNKNOWN = "uji-001", "hantu-001"
+REASONS = ("topic", "oversized", "seal", "json", "version", "forged", "unknown-node")
 
 
 class Intruder:
@@ -17,16 +19,21 @@ class Intruder:
 
     def __init__(self, city: City) -> None:
         self._city = city
-        city.central("node", "invite", "--node", KNOWN, "--site", "BTM-017", "--name", "uji")
-        self._files = {node: self._identity(node) for node in (KNOWN, UNKNOWN)}
+        city.write_config(KNOWN)
+        city.claim(KNOWN, "BTM-017")
+        home = city.folder / KNOWN
+        self._files = {KNOWN: (home / "node.pem", home / "node.key"), UNKNOWN: self._identity(UNKNOWN)}
+        self._signer = Signer.load(home / "node.key")
 
     def send_everything_bad(self) -> None:
-        """Unknown topic, oversized, no JSON, wrong version, unknown node."""
+        """One message for each of REASONS."""
         record = f"siaga/v1/up/{KNOWN}/rec/modem.urgent"
         self._publish(KNOWN, f"siaga/v1/up/{KNOWN}/omong-kosong", b"{}")
-        self._publish(KNOWN, record, b"x" * (RECORD_MAX_BYTES + 1))
-        self._publish(KNOWN, record, b"{bukan json")
-        self._publish(KNOWN, record, b'{"v": 99}')
+        self._publish(KNOWN, record, b"x" * (PAYLOAD_MAX_BYTES + 1))
+        self._publish(KNOWN, record, b'{"v": 1}')
+        self._publish(KNOWN, record, self._signer.seal(record, b"{bukan json"))
+        self._publish(KNOWN, record, self._signer.seal(record, b'{"v": 99}'))
+        self._publish(KNOWN, record, self._signer.seal(record.replace("modem", "health"), b"{}"))
         self._publish(UNKNOWN, f"siaga/v1/up/{UNKNOWN}/rec/modem.urgent", b'{"v": 1}')
 
     def _identity(self, node: str) -> tuple[Path, Path]:

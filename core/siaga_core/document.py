@@ -13,17 +13,20 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from siaga_core.wire import alert, command, envelope, topics
+from siaga_core.wire import alert, announcement, command, envelope, topics, want
 from siaga_core.wire.kinds import BODIES
 
 BEGIN = "<!-- generated from siaga_core.wire: begin -->"
 END = "<!-- generated from siaga_core.wire: end -->"
 
 MESSAGES: dict[str, type[Struct]] = {
-    "Record": envelope.Record,
+    "Batch": envelope.Batch,
+    "Entry": envelope.Entry,
     "Ack": envelope.Ack,
     "Presence": envelope.Presence,
+    "Announcement": announcement.Announcement,
     "Command": command.Command,
+    "Want": want.Want,
     "Alert": alert.Alert,
 }
 

@@ -29,6 +29,8 @@ class Hub(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ca_file: Path
     certificate_file: Path
     key_file: Path
+    # What this site may send, footage and samples together; 0: no limit. Urgent records never wait for it.
+    uplink_kbit_s: Annotated[float, Meta(ge=0)] = 0
 
 
 class Camera(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -1,13 +1,23 @@
 """What the hub's tests share."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from siaga_central.authority.authority import Authority
+from siaga_central.authority.voice import Voice
 from siaga_central.store import nodes
 from siaga_central.store.writer import Store
 from support.clock import FakeClock
+
+
+@pytest.fixture(scope="session")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Voice:
+    """The hub's own voice, of a real authority."""
+    now = datetime.now(UTC)
+    return Voice(Authority.create(tmp_path_factory.mktemp("authority"), "Uji", now), "life-one", 1, now)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,16 @@ class Authority:
         certificate = self._build(subject, self._name, public_key, days=days)
         return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
+    def signing(self) -> tuple[str, ec.EllipticCurvePrivateKey]:
+        """(chain, key) with which a hub signs: an issuer below the root, a leaf for signing only."""
+        issuer_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test issuer")])
+        issuer = self._build(name, self._name, issuer_key.public_key(), ca=True)
+        hub = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hub")])
+        leaf = self._build(hub, name, key.public_key(), signing_key=issuer_key)
+        chain = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in (leaf, issuer))
+        return chain.decode(), key
+
     def _build(
         self,
         subject: x509.Name,
@@ -60,6 +70,7 @@ class Authority:
         *,
         days: int = 30,
         ca: bool = False,
+        signing_key: ec.EllipticCurvePrivateKey | None = None,
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         names: list[x509.GeneralName] = [
@@ -78,8 +89,12 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         )
         # OpenSSL's strict mode, the default of Python 3.13, wants to know which key signed.
-        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        signer = (signing_key or self._key).public_key()
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer)
         builder = builder.add_extension(authority, critical=False)
+        if signing_key is not None:
+            purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
+            return builder.add_extension(purpose, critical=False).sign(signing_key, hashes.SHA256())
         if not ca:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return builder.sign(self._key, hashes.SHA256())

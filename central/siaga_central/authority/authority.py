@@ -94,7 +94,9 @@ class Authority:
         """Sign a node's certificate: CN = node id, for clients only."""
         return self._issued(make.make_leaf(node, key, (self._issuer, self._key), now))
 
-    def own(self, purpose: str, now: datetime, server_names: Sequence[str] = ()) -> tuple[Path, Path]:
+    def own(
+        self, purpose: str, now: datetime, server_names: Sequence[str] = (), *, signing: bool = False
+    ) -> tuple[Path, Path]:
         """Certificate chain and key of one of the hub's own ends; made anew when old or for other names."""
         chain, key_file = self._folder / f"{purpose}.pem", self._folder / f"{purpose}.key"
         if not key_file.exists():
@@ -103,7 +105,12 @@ class Authority:
         if not _is_fresh(chain, now, server_names):
             name = HUB_NAME if not server_names else server_names[0]
             leaf = make.make_leaf(
-                name, key.public_key(), (self._issuer, self._key), now, server_names=server_names
+                name,
+                key.public_key(),
+                (self._issuer, self._key),
+                now,
+                server_names=server_names,
+                signing=signing,
             )
             write_atomic(chain, make.pem(leaf) + make.pem(self._issuer))
         return chain, key_file

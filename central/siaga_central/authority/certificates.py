@@ -83,11 +83,17 @@ def make_leaf(
     now: datetime,
     *,
     server_names: Sequence[str] = (),
+    signing: bool = False,
     days: int = LEAF_DAYS,
 ) -> x509.Certificate:
-    """A client's certificate, or with `server_names` (hosts and addresses) a server's."""
+    """A client's certificate; with `server_names` (hosts and addresses) a server's; or the hub's for signing.
+
+    A certificate is for one purpose alone: the signing key opens no connection, a client's signs no order.
+    """
     builder = _builder(_name(name), signer[0].subject, public_key, now, days)
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if server_names else ExtendedKeyUsageOID.CLIENT_AUTH
+    if signing:
+        purpose = ExtendedKeyUsageOID.CODE_SIGNING
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     if server_names:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from siaga_core.wire.envelope import RECORD_MAX_BYTES
+from siaga_core.wire.envelope import PAYLOAD_MAX_BYTES
 
 # Above the hub's own bound: the hub sees, counts and shows what is too large; the broker cuts the rest.
-MESSAGE_MOST_BYTES = 4 * RECORD_MAX_BYTES
+MESSAGE_MOST_BYTES = 4 * PAYLOAD_MAX_BYTES
 
 NODES_ACL = """\
 # A node writes below its own name and reads what is said to it; the name is its certificate's CN.
@@ -15,6 +15,8 @@ topic readwrite siaga/v1/#
 
 pattern write siaga/v1/up/%u/#
 pattern read siaga/v1/down/%u/#
+# What the hub says to all nodes. A topic line before any user line would be for nobody.
+pattern read siaga/v1/down/all/#
 """
 
 OPERATORS_ACL = """\

@@ -7,6 +7,7 @@ from pathlib import Path
 import uvicorn
 
 from siaga_central.authority.authority import Authority
+from siaga_central.authority.voice import Voice
 from siaga_central.bus import broker
 from siaga_central.bus.client import Bus, Connect
 from siaga_central.bus.settings import BrokerSettings
@@ -21,9 +22,10 @@ from siaga_central.hub import HubConfig
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.worker import Ingest
 from siaga_central.outbox.worker import Outbox
+from siaga_central.store import generations
 from siaga_central.store.writer import Store
 from siaga_central.timers.worker import Timers
-from siaga_core.service.clock import Clock, SystemClock
+from siaga_core.service.clock import Clock, SystemClock, new_id
 from siaga_core.service.main import stop_on_signals
 from siaga_core.service.workers import Supervisor
 
@@ -42,12 +44,13 @@ def run(config: HubConfig) -> int:
         child = broker.Broker(config.broker.program, broker.write(broker_settings(config, authority, now)))
         bus = Bus(connect(config, authority, now))
         policy = Policy(siren_nodes=tuple(config.hub.siren_nodes))
+        voice = Voice(authority, *life(store, clock), now)
         office = Office(config, store, authority, clock, child.reload)
         door = OfficeDoor(office, socket_path(config.hub.data_dir))
         supervisor.add("broker", child.work)
         supervisor.add("bus", bus.work)
-        supervisor.add("ingest", Ingest(store, bus, clock, policy).work)
-        supervisor.add("outbox", Outbox(store, bus, clock).work)
+        supervisor.add("ingest", Ingest(store, bus, clock, policy, voice).work)
+        supervisor.add("outbox", Outbox(store, bus, clock, voice).work)
         supervisor.add("timers", Timers(store, clock).work)
         supervisor.add("office", door.work)
         supervisor.add("gateway", gateway(config, store, authority, clock, now).work)
@@ -56,6 +59,16 @@ def run(config: HubConfig) -> int:
         return supervisor.run()
     finally:
         store.close()
+
+
+def life(store: Store, clock: Clock) -> tuple[str, int]:
+    """(name, since_us) of the present life of the database; a new database begins its first."""
+    with store.read() as connection:
+        present = generations.present(connection)
+    if present is not None:
+        return present
+    name, now_us = new_id(clock), clock.wall_ns() // 1000
+    return store.write(lambda connection: generations.begin(connection, name, now_us, "made"))
 
 
 def broker_settings(config: HubConfig, authority: Authority, now: datetime) -> BrokerSettings:

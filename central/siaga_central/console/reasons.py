@@ -28,6 +28,19 @@ CODES = {
     "modem.silent": N_("the modem does not answer"),
     "uplink.denied": N_("the broker refuses records"),
     "uplink.badcommand": N_("an order was not understood"),
+    "uplink.seal": N_("something came down without the hub's seal"),
+    "uplink.stranger": N_("something came down with the seal of a stranger"),
+    "uplink.forged": N_("something forged came down"),
+    "uplink.old": N_("an old announcement of the hub was played again"),
+    "uplink.restored": N_("the hub was restored; what it lacks is sent again"),
+    "hub": N_("what the hub notices"),
+    "lost": N_("urgent records are lost"),
+    "rate": N_("it says far too much"),
+    "fork": N_("its card is used twice"),
+    "forged": N_("somebody forges its records"),
+    "stranger": N_("somebody speaks in its name"),
+    "seal": N_("records without its seal came in its name"),
+    "impersonation": N_("it speaks in another's name"),
     "uplink.refused": N_("the gateway refused a file"),
     "cpu_percent": N_("processor load (%)"),
     "memory_percent": N_("memory used (%)"),
@@ -41,6 +54,10 @@ CODES = {
 }
 
 SENTENCES = (
+    # what the hub notices of a node
+    N_("%(stream)s: %(count)s urgent records are lost on the node (%(first)s to %(last)s)"),
+    N_("%(stream)s %(count)s came twice with different words; is the node's card a copy?"),
+    N_("%(stream)s: more than %(count)s records a second for long"),
     # cameras
     N_("no picture yet"),
     N_("no picture for %(seconds)s s: %(why)s"),

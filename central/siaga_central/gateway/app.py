@@ -29,6 +29,7 @@ from siaga_central.gateway.peer import Peer, peer_of
 from siaga_central.store import certificates, claims, clips, commands, events, nodes, pictures
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
+from siaga_core.service.signing import key_id
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,15 @@ def _claim(gateway: Gateway, asked: Claim) -> dict[str, str]:
         claims.use(connection, digest, x509.key_fingerprint(key), now_us)
         issued = gateway.authority.issue_node(node, key, now)
         not_after_us = now_us + int(timedelta(days=x509.LEAF_DAYS).total_seconds() * 1e6)
-        certificates.add(connection, issued.serial, node, issued.certificate_pem, not_after_us, now_us)
+        certificates.add(
+            connection,
+            issued.serial,
+            node,
+            issued.certificate_pem,
+            key_id(key).hex(),
+            not_after_us,
+            now_us,
+        )
         nodes.set_state(connection, node, "claimed", f"node:{node}", now_us)
         return {"node": node, "certificate_pem": issued.certificate_pem, "chain_pem": issued.chain_pem}
 

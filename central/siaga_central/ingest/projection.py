@@ -3,20 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
 from siaga_central.ingest import contact
 from siaga_central.ingest.policy import Policy
-from siaga_central.store import fates, footage, nodes, records, replies
+from siaga_central.store import fates, footage, nodes, records, replies, wants
 from siaga_core.wire.command import Outcome
 from siaga_core.wire.envelope import BadRecord, Record
-from siaga_core.wire.health import CameraState, Health, ServiceState
+from siaga_core.wire.health import CameraState, Health, LinkState, ServiceState
 from siaga_core.wire.kinds import BODIES, decode_body
 from siaga_core.wire.outbound import SmsState
 from siaga_core.wire.recording import Segment
 from siaga_core.wire.report import Report
+from siaga_core.wire.want import WantState
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +28,19 @@ class Moment:
     policy: Policy
 
 
-def commit(connection: Connection, record: Record, topic: str, moment: Moment) -> bool:
-    """Keep the record and apply it; False when it was here already. What does not fit is kept raw."""
-    at = msgspec.json.encode(record.at).decode()
-    if not records.keep(connection, record, at, moment.now_us):
-        return False
+def commit(connection: Connection, record: Record, topic: str, moment: Moment) -> None:
+    """Apply a record that has just been kept; what does not fit stays raw and is counted."""
     try:
         body = decode_body(record)
     except BadRecord as error:
         _note(connection, record, topic, error.reason, str(error), moment)
-        return True
+        return
     if body is None:
         known = ", ".join(sorted(BODIES))
-        _note(
-            connection, record, topic, "unknown-kind", f"{record.kind} is none of {known}; kept raw", moment
-        )
-        return True
+        detail = f"{record.kind} is none of {known}; kept raw"
+        _note(connection, record, topic, "unknown-kind", detail, moment)
+        return
     apply(connection, record, body, topic, moment)
-    return True
 
 
 def apply(connection: Connection, record: Record, body: Struct, topic: str, moment: Moment) -> None:
@@ -66,6 +61,10 @@ def apply(connection: Connection, record: Record, body: Struct, topic: str, mome
         case Segment():
             if not footage.note(connection, node, body):
                 _note(connection, record, topic, "foreign-camera", f"{body.camera} is not {node}'s", moment)
+        case LinkState():
+            nodes.link(connection, node, body, now_us)
+        case WantState():
+            wants.settle(connection, node, body, now_us)
         case Outcome():
             fates.settle(connection, body.id, body.state, body.detail, body.result, f"node:{node}", now_us)
 

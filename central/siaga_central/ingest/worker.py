@@ -2,27 +2,36 @@
 
 import logging
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from siaga_central.ingest.decision import Accepted, Heard, Refused, decide
+from siaga_central.authority.voice import Voice
+from siaga_central.ingest import streams
+from siaga_central.ingest.decision import Accepted, Decision, Heard, Refused, decide
+from siaga_central.ingest.keys import Keys
 from siaga_central.ingest.policy import Policy
-from siaga_central.ingest.projection import Moment, commit
+from siaga_central.ingest.projection import Moment
+from siaga_central.ingest.rate import RECORDS_S, Rate
 from siaga_central.store import nodes, records
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock, new_id
 from siaga_core.service.workers import Heartbeat, Stop
-from siaga_core.wire.envelope import Ack, Record, encode
+from siaga_core.wire.envelope import Ack, Mark, Presence, Received, encode
 from siaga_core.wire.ids import NodeId
 from siaga_core.wire.topics import down_ack
 
 log = logging.getLogger(__name__)
 
 BATCH_MOST = 500
+# Sealed and deflated; inflated it is about eight times that.
+BATCH_MOST_BYTES = 2 * 1024 * 1024
 IDLE_S = 0.5
+# Somebody speaks in a node's name: that is not a mishap.
+ALARMING = frozenset({"seal", "forged", "stranger", "impersonation"})
 
 
 class Message(Protocol):
@@ -52,14 +61,21 @@ class Source(Protocol[M]):
         """Publish with QoS 1."""
 
 
-Stream = tuple[str, str, str]
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction takes in."""
+
+    streams: dict[records.Key, list[tuple[str, Received]]] = field(default_factory=dict)
+    heard: set[str] = field(default_factory=set)
+    present: set[str] = field(default_factory=set)
 
 
 class Ingest(Generic[M]):
     """The worker; `take` is one batch, for tests and for `work`."""
 
-    def __init__(self, store: Store, bus: "Source[M]", clock: Clock, policy: Policy) -> None:
-        self._store, self._bus, self._clock, self._policy = store, bus, clock, policy
+    def __init__(self, store: Store, bus: "Source[M]", clock: Clock, policy: Policy, voice: Voice) -> None:
+        self._store, self._bus, self._clock, self._policy, self._voice = store, bus, clock, policy, voice
+        self._keys, self._rate = Keys(), Rate()
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Take batches until asked to stop. A commit that fails ends the process; the broker keeps them."""
@@ -71,11 +87,13 @@ class Ingest(Generic[M]):
 
     def take(self, batch: Sequence[M]) -> None:
         """Commit a batch, publish the hub's acknowledgements, then let the broker forget it."""
-        marks = self._store.write(lambda connection: self._commit(connection, batch))
-        for (node, stream, epoch), upto in marks.items():
-            if upto:
-                ack = Ack(node=node, stream=stream, epoch=epoch, upto=upto)
-                self._bus.publish(down_ack(NodeId(node)), encode(ack))
+        with self._store.read() as connection:
+            known = nodes.known(connection)
+            decisions = [(message, self._decide(connection, message, known)) for message in batch]
+        acks = self._store.write(lambda connection: self._commit(connection, decisions))
+        for ack in acks:
+            topic = down_ack(NodeId(ack.node))
+            self._bus.publish(topic, self._voice.seal(topic, encode(ack)))
         self._bus.acknowledge(batch)
 
     def _batch(self) -> list[M]:
@@ -84,51 +102,78 @@ class Ingest(Generic[M]):
             batch = [incoming.get(timeout=IDLE_S)]
         except queue.Empty:
             return []
-        while len(batch) < BATCH_MOST:
+        size_bytes = len(batch[0].payload)
+        while len(batch) < BATCH_MOST and size_bytes < BATCH_MOST_BYTES:
             try:
                 batch.append(incoming.get_nowait())
             except queue.Empty:
                 break
+            size_bytes += len(batch[-1].payload)
         return batch
 
-    def _commit(self, connection: Connection, batch: Sequence[M]) -> dict[Stream, int]:
+    def _decide(self, connection: Connection, message: M, known: Collection[str]) -> Decision:
+        return decide(
+            message.topic,
+            message.payload,
+            known,
+            lambda node, key_id: self._keys.find(connection, node, key_id),
+        )
+
+    def _commit(self, connection: Connection, decisions: Sequence[tuple[M, Decision]]) -> list[Ack]:
         moment = Moment(self._clock.wall_ns() // 1000, self._new_id, self._policy)
-        known = nodes.known(connection)
-        streams: dict[Stream, None] = {}
-        heard: set[str] = set()
-        for message in batch:
-            match decide(message.topic, message.payload, known):
-                case Accepted(record):
-                    _commit_one(connection, record, message.topic, moment)
-                    streams[record.node, record.stream, record.epoch] = None
-                    heard.add(record.node)
+        taken = _Batch()
+        for message, decision in decisions:
+            match decision:
+                case Accepted(batch):
+                    self._accept(connection, message, batch, taken, moment)
                 case Heard(node, presence):
-                    if presence.online:
-                        heard.add(node)
-                    else:
-                        heard.discard(node)
-                        nodes.silent(connection, node, "its link was lost", moment.now_us)
-                case Refused(reason, detail):
-                    log.warning("refused reason=%s topic=%.80s", reason, message.topic)
-                    records.refuse(connection, message.topic, message.payload, reason, detail, moment.now_us)
-        for name in heard:
-            nodes.heard(connection, name, moment.now_us)
-        return {stream: records.advance(connection, *stream) for stream in streams}
+                    _presence(connection, node, presence, taken, moment)
+                case Refused():
+                    _refuse(connection, message.topic, message.payload, decision, moment)
+        marks: dict[str, list[Mark]] = {node: [] for node in taken.present}
+        for key, batches in taken.streams.items():
+            name, stream, epoch = key
+            upto = streams.commit(connection, key, batches, moment)
+            marks.setdefault(name, []).append(Mark(stream=stream, epoch=epoch, upto=upto))
+        for heard in taken.heard:
+            nodes.heard(connection, heard, moment.now_us)
+        return [self._ack(connection, name, said, taken) for name, said in marks.items()]
+
+    def _accept(
+        self, connection: Connection, message: M, batch: Received, taken: _Batch, moment: Moment
+    ) -> None:
+        """Put a batch aside for its stream; bulk of a node that says far too much waits at the node."""
+        taken.heard.add(batch.node)
+        if self._rate.exceeded(batch.node, len(batch.records), self._clock.mono_s()):
+            detail = f"{batch.stream}: more than {RECORDS_S:.0f} records a second for long"
+            nodes.alarm(connection, batch.node, "rate", detail, moment.now_us)
+            if batch.stream.endswith(".bulk"):
+                return
+        key = (batch.node, batch.stream, batch.epoch)
+        taken.streams.setdefault(key, []).append((message.topic, batch))
+
+    def _ack(self, connection: Connection, node: str, said: list[Mark], taken: _Batch) -> Ack:
+        whole = node in taken.present
+        marks = records.marks_of(connection, node) if whole else [mark for mark in said if mark.upto]
+        return Ack(node=node, generation=self._voice.generation, marks=marks, whole=whole)
 
     @property
     def _new_id(self) -> Callable[[], str]:
         return lambda: new_id(self._clock)
 
 
-def _commit_one(connection: Connection, record: Record, topic: str, moment: Moment) -> None:
-    """Commit one record; what the hub itself cannot digest is kept raw and does not stop the others."""
-    try:
-        with connection.begin_nested():
-            commit(connection, record, topic, moment)
-    except Exception as error:
-        log.exception(
-            "record not understood node=%s stream=%s seq=%d", record.node, record.stream, record.seq
-        )
-        detail = f"{type(error).__name__}: {error}"
-        records.keep(connection, record, "{}", moment.now_us)
-        records.refuse(connection, topic, bytes(record.body), "failed", detail, moment.now_us)
+def _presence(connection: Connection, node: str, presence: Presence, taken: _Batch, moment: Moment) -> None:
+    """A hint of the broker's: who has come is told what the hub has, who has gone is looked at sooner."""
+    if presence.online:
+        taken.present.add(node)
+    else:
+        taken.present.discard(node)
+        taken.heard.discard(node)
+        nodes.silent(connection, node, "its link was lost", moment.now_us)
+
+
+def _refuse(connection: Connection, topic: str, payload: bytes, refused: Refused, moment: Moment) -> None:
+    log.warning("refused reason=%s topic=%.80s", refused.reason, topic)
+    records.refuse(connection, topic, payload, refused.reason, refused.detail, moment.now_us)
+    if refused.reason in ALARMING and refused.node:
+        nodes.alarm(connection, refused.node, refused.reason, refused.detail, moment.now_us)

@@ -7,13 +7,16 @@ from typing import Protocol
 
 from sqlalchemy import Connection, select
 
-from siaga_central.store import commands, incidents, outbox
+from siaga_central.authority.voice import Voice
+from siaga_central.store import commands, incidents, outbox, wants
 from siaga_central.store.schema import incident
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Heartbeat, Stop
+from siaga_core.wire.envelope import encode
 from siaga_core.wire.ids import IncidentId, NodeId
-from siaga_core.wire.topics import alert, down_command
+from siaga_core.wire.topics import DOWN_HUB, alert, down_command, down_want
+from siaga_core.wire.want import Want
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +42,10 @@ class Publisher(Protocol):
 class Outbox:
     """The worker; `flush` is one round."""
 
-    def __init__(self, store: Store, bus: Publisher, clock: Clock) -> None:
-        self._store, self._bus, self._clock = store, bus, clock
+    def __init__(self, store: Store, bus: Publisher, clock: Clock, voice: Voice) -> None:
+        self._store, self._bus, self._clock, self._voice = store, bus, clock, voice
         self._reconciled = 0
+        self._wished_us = -1
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Publish after every commit and every second until asked to stop."""
@@ -64,14 +68,18 @@ class Outbox:
             self._reconciled = connection
         self._alerts()
         self._commands()
+        self._wants()
 
     def _reconcile(self) -> None:
-        """A broker that was killed has forgotten what it was told last: open alerts and clearings alike."""
+        """A broker that was killed has forgotten what it was told last: open alerts, clearings, wishes."""
         with self._store.read() as connection:
             alerts = incidents.open_alerts(connection)
             closed = _closed_last(connection)
-        futures = [self._publish_alert(subject, payload) for subject, payload in alerts]
+            wishes = wants.all_of_them(connection)
+        futures = [self._bus.publish(DOWN_HUB, self._voice.announcement(), retain=True)]
+        futures += [self._publish_alert(subject, payload) for subject, payload in alerts]
         futures += [self._publish_alert(subject, "") for subject in closed]
+        futures += [self._publish_want(wish) for wish in wishes]
         wait(futures, CONFIRM_LIMIT_S)
         log.info("alerts reconciled open=%d cleared=%d", len(alerts), len(closed))
 
@@ -94,13 +102,30 @@ class Outbox:
             rows = commands.to_send(connection, now_us, now_us - AGAIN_AFTER_US)
         if not rows:
             return
-        futures = {
-            row.id: self._bus.publish(down_command(NodeId(row.node)), row.payload.encode()) for row in rows
-        }
+        futures = {row.id: self._publish_command(row.node, row.payload) for row in rows}
         wait(futures.values(), CONFIRM_LIMIT_S)
         sent = [id for id, future in futures.items() if _confirmed(future)]
         if sent:
             self._store.write(lambda connection: commands.sent(connection, sent, now_us))
+
+    def _wants(self) -> None:
+        """Publish desired states that have changed; retained, so that a node finds them when it comes."""
+        with self._store.read() as connection:
+            wishes = wants.unsettled(connection, self._wished_us)
+        futures = [self._publish_want(wish) for wish, _ in wishes]
+        wait(futures, CONFIRM_LIMIT_S)
+        for (_, changed_us), future in zip(wishes, futures, strict=True):
+            if not _confirmed(future):
+                return
+            self._wished_us = max(self._wished_us, changed_us)
+
+    def _publish_command(self, node: str, payload: str) -> "Future[None]":
+        topic = down_command(NodeId(node))
+        return self._bus.publish(topic, self._voice.seal(topic, payload.encode()))
+
+    def _publish_want(self, wish: Want) -> "Future[None]":
+        topic = down_want(NodeId(wish.node), wish.name)
+        return self._bus.publish(topic, self._voice.seal(topic, encode(wish)), retain=True)
 
     def _publish_alert(self, subject: str, payload: str) -> "Future[None]":
         return self._bus.publish(alert(IncidentId(subject)), payload.encode(), retain=True)

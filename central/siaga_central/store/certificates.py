@@ -6,9 +6,11 @@ from siaga_central.store import events
 from siaga_central.store.schema import certificate
 
 
-def add(connection: Connection, serial: str, node: str, pem: str, not_after_us: int, now_us: int) -> None:
-    """Note an issued certificate; `serial` is hexadecimal."""
-    row = {"serial": serial, "node": node, "pem": pem, "not_after_us": not_after_us}
+def add(
+    connection: Connection, serial: str, node: str, pem: str, key_id: str, not_after_us: int, now_us: int
+) -> None:
+    """Note an issued certificate; `serial` and `key_id` are hexadecimal."""
+    row = {"serial": serial, "node": node, "pem": pem, "key_id": key_id, "not_after_us": not_after_us}
     connection.execute(insert(certificate).values(row))
     events.append(connection, now_us, "certificate.issued", node, "hub", {"serial": serial})
 
@@ -19,6 +21,16 @@ def is_good(connection: Connection, serial: str, node: str) -> bool:
         select(certificate.c.revoked_us).where(certificate.c.serial == serial, certificate.c.node == node)
     ).one_or_none()
     return found is not None and found.revoked_us is None
+
+
+def pem_of(connection: Connection, node: str, key_id: str) -> str | None:
+    """A certificate of this node for this key that is not revoked, or None."""
+    found = connection.execute(
+        select(certificate.c.pem).where(
+            certificate.c.node == node, certificate.c.key_id == key_id, certificate.c.revoked_us.is_(None)
+        )
+    ).first()
+    return None if found is None else str(found.pem)
 
 
 def revoke(connection: Connection, node: str, actor: str, now_us: int) -> list[str]:

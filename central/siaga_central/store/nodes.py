@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from siaga_central.store import events
 from siaga_central.store.schema import camera, node, service_state, site
 from siaga_core.errors import SiagaError
-from siaga_core.wire.health import CameraState, Health, ServiceState
+from siaga_core.wire.health import CameraState, Health, LinkState, ServiceState
 
 
 class Unknown(SiagaError):
@@ -113,6 +113,11 @@ def health(connection: Connection, id: str, sample: Health, now_us: int) -> None
         events.append(connection, now_us, "node.level", id, f"node:{id}", body)
 
 
+def link(connection: Connection, id: str, state: LinkState, now_us: int) -> None:
+    """A node's way here was lost or came back, as the node itself saw it."""
+    events.append(connection, now_us, "node.link", id, f"node:{id}", msgspec.to_builtins(state))
+
+
 def camera_state(connection: Connection, node_id: str, state: CameraState, now_us: int) -> bool:
     """Keep how a camera is; a change is an event. False when the camera is not this node's."""
     row = connection.execute(
@@ -130,7 +135,13 @@ def camera_state(connection: Connection, node_id: str, state: CameraState, now_u
     return True
 
 
-def service(connection: Connection, node_id: str, state: ServiceState, now_us: int) -> None:
+def alarm(connection: Connection, node_id: str, code: str, detail: str, now_us: int) -> None:
+    """Keep what the hub has against a node; it stays until a person has looked into it."""
+    state = ServiceState(service="hub", level="crit", code=code, detail=detail[:400])
+    service(connection, node_id, state, now_us, "hub")
+
+
+def service(connection: Connection, node_id: str, state: ServiceState, now_us: int, actor: str = "") -> None:
     """Keep what a service says of itself; a change of level is an event."""
     same = (
         (service_state.c.node == node_id)
@@ -146,4 +157,4 @@ def service(connection: Connection, node_id: str, state: ServiceState, now_us: i
         connection.execute(update(service_state).where(same).values(**values))
     if row is None or row.level != state.level or row.detail != state.detail:
         body = msgspec.to_builtins(state)
-        events.append(connection, now_us, "service.state", node_id, f"node:{node_id}", body)
+        events.append(connection, now_us, "service.state", node_id, actor or f"node:{node_id}", body)

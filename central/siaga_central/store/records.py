@@ -1,55 +1,154 @@
 """Records as they came, the marks up to which streams are whole, and what was refused."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from siaga_central.store.schema import mark, quarantine, record
-from siaga_core.wire.envelope import Record
+from siaga_central.store.schema import gap, mark, quarantine, record
+from siaga_core.wire.envelope import Mark, Record
 
 # What is kept of a refused payload; its true size is kept beside it.
 QUARANTINED_BYTES_MOST = 8192
 
 
-def keep(connection: Connection, given: Record, at: str, now_us: int) -> bool:
-    """Keep a record; False when its key (node, stream, epoch, seq) is here already."""
-    key = {"node": given.node, "stream": given.stream, "epoch": given.epoch, "seq": given.seq}
-    same = (
-        (record.c.node == given.node)
-        & (record.c.stream == given.stream)
-        & (record.c.epoch == given.epoch)
-        & (record.c.seq == given.seq)
-    )
-    if connection.execute(select(record.c.seq).where(same)).one_or_none() is not None:
+Key = tuple[str, str, str]
+# SQLite takes at most 32,766 values in one statement (SQLITE_MAX_VARIABLE_NUMBER of 3.32 and later).
+_ASKED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of records offered for keeping."""
+
+    fresh: list[Record]
+    forked: list[Record]  # their number is taken by a record that says something else
+
+
+def keep(connection: Connection, key: Key, given: Sequence[Record], now_us: int) -> Kept:
+    """Keep records of one (node, stream, epoch); those that are here already are left as they are.
+
+    A number that comes twice with different words means that two nodes use one name and one journal.
+    """
+    here = _here(connection, key, [one.seq for one in given])
+    fresh: dict[int, Record] = {}
+    forked: list[Record] = []
+    for one in given:
+        said = _row(one)
+        known = here.get(one.seq)
+        if known is None and one.seq in fresh:
+            known = _said(_row(fresh[one.seq]))
+        if known is None:
+            fresh[one.seq] = one
+        elif known != _said(said):
+            forked.append(one)
+    if fresh:
+        rows = [{**_row(one), "received_us": now_us} for one in fresh.values()]
+        connection.execute(insert(record), rows)
+    return Kept(list(fresh.values()), forked)
+
+
+def keep_raw(connection: Connection, key: Key, seq: int, octets: bytes, now_us: int) -> bool:
+    """Keep an entry that is no record under its number, so that its stream goes on; False if it was here."""
+    if _here(connection, key, [seq]):
         return False
-    body = bytes(given.body).decode()
-    connection.execute(insert(record).values(**key, kind=given.kind, at=at, body=body, received_us=now_us))
+    node, stream, epoch = key
+    body = octets.decode(errors="replace")
+    row = {"node": node, "stream": stream, "epoch": epoch, "seq": seq, "kind": "unreadable", "at": "{}"}
+    connection.execute(insert(record).values(**row, body=body, received_us=now_us))
     return True
 
 
-def advance(connection: Connection, node: str, stream: str, epoch: str) -> int:
-    """Move the mark over every record that follows without a gap; the mark."""
-    here = (mark.c.node == node) & (mark.c.stream == stream) & (mark.c.epoch == epoch)
-    row = connection.execute(select(mark.c.upto).where(here)).one_or_none()
-    old = int(row.upto) if row else 0
-    upto = _contiguous(connection, node, stream, epoch, old)
+def upto(connection: Connection, key: Key) -> int:
+    """The mark of a stream, 0 if nothing of it is known."""
+    row = connection.execute(select(mark.c.upto).where(_marked(key))).one_or_none()
+    return int(row.upto) if row else 0
+
+
+def advance(connection: Connection, key: Key, spans: Sequence[tuple[int, int]]) -> int:
+    """Move the mark over spans (first, last) that are settled and follow it without a hole; the mark.
+
+    A span beyond a hole moves nothing until the hole is filled; its records are kept meanwhile.
+    """
+    old = reached = upto(connection, key)
+    for first, last in sorted(spans):
+        if first <= reached + 1:
+            reached = max(reached, last)
+    reached = _contiguous(connection, key, reached)
+    node, stream, epoch = key
+    if not old and reached:
+        connection.execute(insert(mark).values(node=node, stream=stream, epoch=epoch, upto=reached))
+    elif reached > old:
+        connection.execute(update(mark).where(_marked(key)).values(upto=reached))
+    return reached
+
+
+def marks_of(connection: Connection, node: str) -> list[Mark]:
+    """Every mark of a node."""
+    rows = connection.execute(select(mark).where(mark.c.node == node))
+    return [Mark(stream=row.stream, epoch=row.epoch, upto=row.upto) for row in rows]
+
+
+def declare_gap(connection: Connection, key: Key, first: int, last: int, now_us: int) -> bool:
+    """Note numbers that their node has declared gone; False if that was known."""
+    node, stream, epoch = key
+    same = (gap.c.node == node) & (gap.c.stream == stream) & (gap.c.epoch == epoch) & (gap.c.first == first)
+    row = connection.execute(select(gap.c.last).where(same)).one_or_none()
+    if row is not None and row.last >= last:
+        return False
     if row is None:
-        connection.execute(insert(mark).values(node=node, stream=stream, epoch=epoch, upto=upto))
-    elif upto > old:
-        connection.execute(update(mark).where(here).values(upto=upto))
-    return upto
+        values = {"node": node, "stream": stream, "epoch": epoch, "first": first}
+        connection.execute(insert(gap).values(**values, last=last, declared_us=now_us))
+    else:
+        connection.execute(update(gap).where(same).values(last=last, declared_us=now_us))
+    return True
 
 
-def _contiguous(connection: Connection, node: str, stream: str, epoch: str, old: int) -> int:
-    here = (record.c.node == node) & (record.c.stream == stream) & (record.c.epoch == epoch)
-    upto = old
-    for row in connection.execute(
-        select(record.c.seq).where(here, record.c.seq > old).order_by(record.c.seq)
-    ):
-        if row.seq != upto + 1:
+def _contiguous(connection: Connection, key: Key, reached: int) -> int:
+    """Go on over records that came before those in front of them."""
+    node, stream, epoch = key
+    mine = (record.c.node == node) & (record.c.stream == stream) & (record.c.epoch == epoch)
+    later = select(record.c.seq).where(mine, record.c.seq > reached).order_by(record.c.seq)
+    for row in connection.execute(later):
+        if row.seq != reached + 1:
             break
-        upto = row.seq
-    return upto
+        reached = row.seq
+    return reached
+
+
+def _here(connection: Connection, key: Key, seqs: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+    node, stream, epoch = key
+    mine = (record.c.node == node) & (record.c.stream == stream) & (record.c.epoch == epoch)
+    found: dict[int, tuple[str, str, str]] = {}
+    for start in range(0, len(seqs), _ASKED_AT_ONCE):
+        part = seqs[start : start + _ASKED_AT_ONCE]
+        wanted = select(record.c.seq, record.c.kind, record.c.at, record.c.body)
+        for row in connection.execute(wanted.where(mine, record.c.seq.in_(part))):
+            found[row.seq] = (row.kind, row.at, row.body)
+    return found
+
+
+def _row(one: Record) -> dict[str, Any]:
+    return {
+        "node": one.node,
+        "stream": one.stream,
+        "epoch": one.epoch,
+        "seq": one.seq,
+        "kind": one.kind,
+        "at": msgspec.json.encode(one.at).decode(),
+        "body": bytes(one.body).decode(),
+    }
+
+
+def _said(row: dict[str, Any]) -> tuple[str, str, str]:
+    return (row["kind"], row["at"], row["body"])
+
+
+def _marked(key: Key) -> Any:
+    node, stream, epoch = key
+    return (mark.c.node == node) & (mark.c.stream == stream) & (mark.c.epoch == epoch)
 
 
 def refuse(connection: Connection, topic: str, payload: bytes, reason: str, detail: str, now_us: int) -> None:

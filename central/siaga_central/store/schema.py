@@ -68,6 +68,43 @@ mark = Table(
     Column("upto", BigInteger, nullable=False),
 )
 
+# Numbers of a stream that its node has declared gone: samples it had to shed, or what a damaged card lost.
+gap = Table(
+    "gap",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("stream", String(24), primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("declared_us", BigInteger, nullable=False),
+)
+
+# Each life of this database: a new one begins when it is made and when it is restored from a backup.
+generation = Table(
+    "generation",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("name", String(26), nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+)
+
+# Desired state of nodes, and what became of its newest version.
+want = Table(
+    "want",
+    metadata,
+    Column("node", String(40), ForeignKey("node.id"), primary_key=True),
+    Column("name", String(16), primary_key=True),
+    Column("service", String(16), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("node_version", BigInteger, nullable=False, server_default="0"),
+    Column("node_state", String(8), nullable=False, server_default=""),  # taken, applied, refused
+    Column("node_detail", Text, nullable=False, server_default=""),
+    Column("node_us", BigInteger),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,
@@ -320,6 +357,7 @@ certificate = Table(
     Column("serial", String(48), primary_key=True),
     Column("node", String(40), nullable=False),
     Column("pem", Text, nullable=False),
+    Column("key_id", String(16), nullable=False, server_default=""),  # by which its seals name the key
     Column("not_after_us", BigInteger, nullable=False),
     Column("revoked_us", BigInteger),
     CheckConstraint("length(serial) > 0", name="serial"),

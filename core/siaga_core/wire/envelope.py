@@ -1,5 +1,9 @@
-"""What every record carries on its way up, and the acknowledgement that comes back down."""
+"""What every record carries on its way up, and the acknowledgement that comes back down.
 
+Records travel in batches of one stream, sealed by the node (wire/seal); acknowledgements sealed by the hub.
+"""
+
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -14,6 +18,10 @@ VERSION = 1
 # A record is text and numbers; footage never travels over MQTT. The longest honest record is a ten-part
 # SMS with its PDUs (about 8 kB), so this is a bound against abuse, not a budget.
 RECORD_MAX_BYTES = 64 * 1024
+# A batch as it travels, and what it may inflate to: one longest record with its batch around it fits.
+PAYLOAD_MAX_BYTES = 96 * 1024
+BATCH_MAX_BYTES = 128 * 1024
+BATCH_MAX_RECORDS = 1000
 
 Lane = Literal["urgent", "bulk"]
 ClockState = Literal["synced", "holdover", "floor", "unknown"]
@@ -46,7 +54,7 @@ class Stamp(Struct, frozen=True, kw_only=True):
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """One journal record as it travels. Its key is (node, stream, epoch, seq)."""
+    """One journal record with its key (node, stream, epoch, seq); it travels as an Entry of a Batch."""
 
     v: Literal[1] = 1
     node: str
@@ -58,14 +66,83 @@ class Record(Struct, frozen=True, kw_only=True):
     body: msgspec.Raw
 
 
-class Ack(Struct, frozen=True, kw_only=True):
-    """The hub has committed every record of (stream, epoch) up to and including `upto`. Cumulative."""
+class Entry(Struct, frozen=True, kw_only=True):
+    """One record inside a batch, which names its node, stream and epoch."""
+
+    seq: Seq
+    kind: Annotated[str, Meta(pattern=r"^[a-z]+(\.[a-z]+)*$", max_length=40)]
+    at: Stamp
+    body: msgspec.Raw
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """All that a journal holds of (stream, epoch) from `first` to `last`, in order of `seq`.
+
+    A number in between that is not among `entries` is gone: samples that had to be shed, or records that a
+    damaged card has lost. The node says so by leaving it out; the hub keeps it as a gap.
+    """
 
     v: Literal[1] = 1
     node: str
     stream: Stream
     epoch: Epoch
-    upto: Seq
+    first: Seq
+    last: Seq
+    entries: Annotated[list[msgspec.Raw], Meta(max_length=BATCH_MAX_RECORDS)]
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """Every number of (stream, epoch) up to and including `upto` is committed or known to be gone."""
+
+    stream: Stream
+    epoch: Epoch
+    upto: Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
+
+
+class Ack(Struct, frozen=True, kw_only=True):
+    """The hub's own commits, cumulative. `whole`: these are all marks it has of the node.
+
+    `generation` names this life of the hub's database: a restored one has another, and older marks.
+    """
+
+    v: Literal[1] = 1
+    node: str
+    generation: str
+    marks: list[Mark]
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry whose number can be read and whose rest cannot; kept raw, so that the stream goes on."""
+
+    seq: int
+    octets: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A batch as the hub takes it."""
+
+    node: NodeId
+    stream: str
+    epoch: str
+    first: int
+    last: int
+    records: list[Record]
+    unreadable: list[Unreadable]
+
+    def missing(self) -> list[tuple[int, int]]:
+        """Ranges of numbers that the node does not have any more, both ends included."""
+        ranges, expected = [], self.first
+        for seq in sorted([record.seq for record in self.records] + [entry.seq for entry in self.unreadable]):
+            if seq > expected:
+                ranges.append((expected, seq - 1))
+            expected = seq + 1
+        if expected <= self.last:
+            ranges.append((expected, self.last))
+        return ranges
 
 
 class Presence(Struct, frozen=True, kw_only=True):
@@ -82,48 +159,85 @@ class _Head(Struct):
     v: Any = None
 
 
-def encode(message: Record | Ack | Presence | Struct) -> bytes:
+class _Key(Struct):
+    seq: Seq
+
+
+def encode(message: Struct) -> bytes:
     """Return the JSON of any message of the wire, UTF-8."""
     return msgspec.json.encode(message)
 
 
-def decode_record(payload: bytes, *, node: NodeId, stream: str) -> Record:
-    """Return the record in `payload`, which came on `node`'s topic for `stream`.
+def decode_batch(message: bytes, *, node: NodeId, stream: str) -> Received:
+    """Return the batch in `message`, which came on `node`'s topic for `stream`.
 
-    Unknown fields are ignored, unknown kinds pass. Raises BadRecord with reason `oversized`, `json`,
-    `version`, `schema` or `impersonation`.
+    Unknown fields are ignored, unknown kinds pass; an entry that is no record of ours is `unreadable`. Raises
+    BadRecord with reason `json`, `version`, `schema` or `impersonation`.
     """
-    if len(payload) > RECORD_MAX_BYTES:
-        raise BadRecord("oversized", f"{len(payload)} bytes, at most {RECORD_MAX_BYTES}")
+    _check_version(message)
+    batch = _decode(message, Batch)
+    if batch.node != node or batch.stream != stream:
+        raise BadRecord("impersonation", f"says {batch.node}/{batch.stream} on the topic of {node}/{stream}")
+    received = Received(node, stream, batch.epoch, batch.first, batch.last, [], [])
+    before = batch.first - 1
+    for raw in batch.entries:
+        seq = _take_entry(received, bytes(raw))
+        if not before < seq <= batch.last:
+            raise BadRecord("schema", f"entry {seq} is out of order in {batch.first}..{batch.last}")
+        before = seq
+    return received
+
+
+def _take_entry(received: Received, octets: bytes) -> int:
+    """Put one entry where it belongs; its number. Raises BadRecord when even that cannot be read."""
     try:
-        head = msgspec.json.decode(payload, type=_Head)
+        entry = msgspec.json.decode(octets, type=Entry)
+        bytes(entry.body).decode()  # a raw body has not been looked into yet
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        key = _decode(octets, _Key)
+        received.unreadable.append(Unreadable(key.seq, octets, str(error)))
+        return key.seq
+    record = Record(
+        node=received.node,
+        stream=received.stream,
+        epoch=received.epoch,
+        seq=entry.seq,
+        kind=entry.kind,
+        at=entry.at,
+        body=entry.body,
+    )
+    received.records.append(record)
+    return entry.seq
+
+
+def entry_of(record: Record) -> msgspec.Raw:
+    """The record as an entry of a batch."""
+    return msgspec.Raw(
+        msgspec.json.encode(Entry(seq=record.seq, kind=record.kind, at=record.at, body=record.body))
+    )
+
+
+def _check_version(message: bytes) -> None:
+    try:
+        head = msgspec.json.decode(message, type=_Head)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRecord("json", str(error)) from error
     if head.v != VERSION:
         raise BadRecord("version", f"version {head.v!r} is not understood here, only {VERSION}")
+
+
+def decode_ack(message: bytes) -> Ack:
+    """Return the acknowledgement in `message`. Raises BadRecord."""
+    return _decode(message, Ack)
+
+
+def decode_presence(message: bytes) -> Presence:
+    """Return the presence in `message`. Raises BadRecord."""
+    return _decode(message, Presence)
+
+
+def _decode(message: bytes, kind: type[_T]) -> _T:
     try:
-        record = msgspec.json.decode(payload, type=Record)
-    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
-        raise BadRecord("schema", str(error)) from error
-    if record.node != node or record.stream != stream:
-        raise BadRecord(
-            "impersonation", f"says {record.node}/{record.stream} on the topic of {node}/{stream}"
-        )
-    return record
-
-
-def decode_ack(payload: bytes) -> Ack:
-    """Return the acknowledgement in `payload`. Raises BadRecord."""
-    return _decode_down(payload, Ack)
-
-
-def decode_presence(payload: bytes) -> Presence:
-    """Return the presence in `payload`. Raises BadRecord."""
-    return _decode_down(payload, Presence)
-
-
-def _decode_down(payload: bytes, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(payload, type=kind)
+        return msgspec.json.decode(message, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRecord("schema", str(error)) from error

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 KIND = "health"
 CAMERA_KIND = "camera"
 SERVICE_KIND = "service"
+LINK_KIND = "link"
 
 Level = Literal["ok", "warn", "crit", "unknown"]
 CameraStatus = Literal["up", "down", "black", "frozen", "unknown"]
@@ -49,3 +50,12 @@ class ServiceState(Struct, frozen=True, kw_only=True):
     level: Level
     code: str  # stable word, e.g. `modem.silent`, `footage.gap`
     detail: str = ""
+
+
+class LinkState(Struct, frozen=True, kw_only=True):
+    """A node's way to the hub came up, or was lost after `lasted_s`; bulk, one for each change."""
+
+    link: Literal["mqtt"]
+    up: bool
+    lasted_s: Annotated[float, Meta(ge=0)] = 0  # how long the state before this one
+    reason: str = ""

@@ -15,6 +15,8 @@ MessageId = NewType("MessageId", str)
 # One label of a DNS name (RFC 1035 §2.3.1), because a node id is also the CN of its certificate,
 # its MQTT client id and one level of a topic.
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]\Z")
+# `hub` is the hub's own certificate's name, and `all` is the topic level that every node reads.
+_RESERVED = frozenset({"hub", "all"})
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
 
@@ -25,6 +27,8 @@ class BadId(SiagaError, ValueError):
 
 def node_id(text: str) -> NodeId:
     """Return `text` as a node id: 3 to 40 of a-z, 0-9 and '-', beginning with a letter. Raises BadId."""
+    if text in _RESERVED:
+        raise BadId(f"node id {text!r} is the hub's own; choose another")
     return NodeId(_name("node", text))
 
 

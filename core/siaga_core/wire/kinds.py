@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from siaga_core.wire import command, health, outbound, recording, report
+from siaga_core.wire import command, health, outbound, recording, report, want
 from siaga_core.wire.envelope import BadRecord, Record
 
 BODIES: dict[str, type[Struct]] = {
@@ -14,8 +14,10 @@ BODIES: dict[str, type[Struct]] = {
     health.KIND: health.Health,
     health.CAMERA_KIND: health.CameraState,
     health.SERVICE_KIND: health.ServiceState,
+    health.LINK_KIND: health.LinkState,
     recording.KIND: recording.Segment,
     command.KIND: command.Outcome,
+    want.KIND: want.WantState,
 }
 
 

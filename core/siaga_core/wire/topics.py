@@ -1,9 +1,11 @@
 """Every MQTT topic of Siaga; direction first, so that two ACL patterns cover every node.
 
 `siaga/v1/up/<node>/state`              retained presence of a node's link (birth, LWT)
-`siaga/v1/up/<node>/rec/<stream>`       one record of the node's journals
-`siaga/v1/down/<node>/ack`              the hub's acknowledgement, after its own commit
-`siaga/v1/down/<node>/cmd`              a command
+`siaga/v1/up/<node>/rec/<stream>`       batches of one stream of the node's journals, sealed by the node
+`siaga/v1/down/<node>/ack`              the hub's acknowledgement after its own commit, sealed by the hub
+`siaga/v1/down/<node>/cmd`              a command, sealed by the hub
+`siaga/v1/down/<node>/want/<name>`      desired state (holds, roster, config); retained, versioned, sealed
+`siaga/v1/down/all/hub`                 the hub's generation and signing certificate; retained, sealed
 `siaga/v1/alert/<incident>`             for operators' own clients; retained while the incident is open
 """
 
@@ -16,6 +18,7 @@ from siaga_core.wire.ids import BadId, IncidentId, NodeId, node_id
 
 ROOT = "siaga/v1"
 UP_FILTER = f"{ROOT}/up/#"
+DOWN_HUB = f"{ROOT}/down/all/hub"
 ALERT_FILTER = f"{ROOT}/alert/#"
 
 _STREAM = re.compile(r"[a-z]{3,16}\.(urgent|bulk)\Z")
@@ -52,6 +55,11 @@ def down_ack(node: NodeId) -> str:
 def down_command(node: NodeId) -> str:
     """Commands to one node."""
     return f"{ROOT}/down/{node}/cmd"
+
+
+def down_want(node: NodeId, name: str) -> str:
+    """One desired state of one node."""
+    return f"{ROOT}/down/{node}/want/{name}"
 
 
 def down_filter(node: NodeId) -> str:

@@ -10,6 +10,7 @@ from siaga_core.service.database import StoreMissing, open_reader
 from siaga_core.wire import command
 from siaga_core.wire.command import Command, Outcome, OutcomeState
 from siaga_core.wire.envelope import Lane
+from siaga_core.wire.want import Want, decode_want
 from siaga_edge.journal import Journal
 
 # Lives in the service's own journal, so that "taken" and the outcome record are one commit.
@@ -19,6 +20,11 @@ CREATE TABLE IF NOT EXISTS taken_command (
     state TEXT NOT NULL
 ) STRICT, WITHOUT ROWID
 """
+
+_PAYLOADS = {
+    "command": "SELECT payload FROM command WHERE service = ? ORDER BY number",
+    "want": "SELECT payload FROM want WHERE service = ?",
+}
 
 
 class Inbox:
@@ -32,7 +38,7 @@ class Inbox:
     def waiting(self, now_wall_ns: int) -> list[Command]:
         """Commands not taken yet; those past their expiry are journaled as expired and left out."""
         found: list[Command] = []
-        for row in self._rows():
+        for row in self._rows("command"):
             order = command.decode_command(row["payload"].encode())
             if self._journal.connection.execute(
                 "SELECT 1 FROM taken_command WHERE id = ?", (order.id,)
@@ -43,6 +49,12 @@ class Inbox:
                 continue
             found.append(order)
         return found
+
+    def wants(self) -> dict[str, Want]:
+        """The newest desired states for this service, by name."""
+        rows = self._rows("want")
+        wishes = [decode_want(row["payload"].encode()) for row in rows]
+        return {wish.name: wish for wish in wishes}
 
     def begin(
         self,
@@ -81,18 +93,16 @@ class Inbox:
             self._connection.close()
             self._connection = None
 
-    def _rows(self) -> list[sqlite3.Row]:
+    def _rows(self, table: str) -> list[sqlite3.Row]:
         if self._connection is None:
             try:
                 self._connection = open_reader(self._path)
             except StoreMissing:
                 return []
         # The uplink makes the file a moment before it commits its tables.
-        if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'command'").fetchone():
+        if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
             return []
-        return self._connection.execute(
-            "SELECT payload FROM command WHERE service = ? ORDER BY number", (self._service,)
-        ).fetchall()
+        return self._connection.execute(_PAYLOADS[table], (self._service,)).fetchall()
 
     def _note(
         self,

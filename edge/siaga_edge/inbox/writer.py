@@ -1,10 +1,11 @@
-"""The uplink's side: a command is committed here before it is called received."""
+"""The uplink's side: a command or desired state is committed here before it is called received."""
 
 from pathlib import Path
 
 from siaga_core.service.database import WriterLock, open_writer, transaction
 from siaga_core.wire.command import Command
 from siaga_core.wire.envelope import encode
+from siaga_core.wire.want import Want
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS command (
@@ -13,7 +14,13 @@ CREATE TABLE IF NOT EXISTS command (
     service TEXT NOT NULL,
     expires_ms INTEGER NOT NULL,
     payload TEXT NOT NULL
-) STRICT
+) STRICT;
+CREATE TABLE IF NOT EXISTS want (
+    name TEXT PRIMARY KEY,
+    service TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    payload TEXT NOT NULL
+) STRICT, WITHOUT ROWID
 """
 
 
@@ -25,7 +32,8 @@ class InboxWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = WriterLock(path)
         self._connection = open_writer(path)
-        self._connection.execute(SCHEMA)
+        for statement in SCHEMA.split(";"):
+            self._connection.execute(statement)
 
     def put(self, command: Command) -> bool:
         """Commit a command; False if it was there already (MQTT delivers at least once)."""
@@ -34,6 +42,17 @@ class InboxWriter:
                 "INSERT INTO command (id, service, expires_ms, payload) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (id) DO NOTHING",
                 (command.id, command.service, command.expires_ms, encode(command).decode()),
+            )
+        return cursor.rowcount == 1
+
+    def put_want(self, wish: Want) -> bool:
+        """Commit a desired state; False if this version or a newer one is here."""
+        with transaction(self._connection):
+            cursor = self._connection.execute(
+                "INSERT INTO want VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
+                " SET service = excluded.service, version = excluded.version, payload = excluded.payload"
+                " WHERE excluded.version > version",
+                (wish.name, wish.service, wish.version, encode(wish).decode()),
             )
         return cursor.rowcount == 1
 

@@ -14,13 +14,15 @@ from siaga_edge.node import NodeConfig
 def build(config: NodeConfig, _path: Path) -> Supervisor:
     """The service's workers."""
     from siaga_edge.uplink.carrier import Uplink
-    from siaga_edge.uplink.transfer import Courier
+    from siaga_edge.uplink.transfer import Courier, SharedBudget
 
     clock = SystemClock()
     notices: queue.Queue[ServiceState] = queue.Queue(64)
+    budget = SharedBudget(config.hub.uplink_kbit_s)
+    courier = Courier(config.hub, config.transfers_dir, notices, clock, budget)
     supervisor = Supervisor(clock)
-    supervisor.add("link", Uplink(config, clock, notices).work, silence_limit_s=90)
-    supervisor.add("courier", Courier(config.hub, config.transfers_dir, notices).work, silence_limit_s=180)
+    supervisor.add("link", Uplink(config, clock, notices, budget).work, silence_limit_s=90)
+    supervisor.add("courier", courier.work, silence_limit_s=180)
     return supervisor
 
 

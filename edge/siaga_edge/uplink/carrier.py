@@ -4,12 +4,15 @@ import contextlib
 import logging
 import queue
 import select
+import sys
 
 from siaga_core.service.clock import Clock, read_boot
+from siaga_core.service.signing import Signer
 from siaga_core.service.workers import Heartbeat, Stop
 from siaga_core.wire import health, topics
-from siaga_core.wire.envelope import BadRecord, decode_ack
-from siaga_core.wire.health import ServiceState
+from siaga_core.wire.envelope import Ack, BadRecord, decode_ack
+from siaga_core.wire.health import LinkState, ServiceState
+from siaga_core.wire.want import decode_want
 from siaga_edge.inbox import wake
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
@@ -18,22 +21,32 @@ from siaga_edge.uplink.commands import CommandTaker
 from siaga_edge.uplink.delivery import Delivery, Mark
 from siaga_edge.uplink.ledger import Ledger
 from siaga_edge.uplink.mqtt import BrokerUnreachable, Connected, Event, Link, Lost, Message, Published
-from siaga_edge.uplink.sources import Sources, payload
+from siaga_edge.uplink.sources import Sources, pack
+from siaga_edge.uplink.status import LinkStatus, write_status
+from siaga_edge.uplink.transfer import SharedBudget
+from siaga_edge.uplink.trust import HubTrust
 from siaga_edge.uplink.watch import Watch
 
 log = logging.getLogger(__name__)
 
 _SERVICES = ("recorder", "cameras", "modem", "health", "uplink")
 _HOUSEKEEPING_EVERY_S = 600.0
+# A batch before it is deflated. Samples deflate to about a seventh, so that one is 3 kB on the wire.
+_BATCH_BYTES = {"urgent": 32 * 1024, "bulk": 24 * 1024}
+# A broker or a stranger that sends forgeries must not fill the urgent lane: one record says how many.
+_REPORT_FORGED_EVERY_S = 60.0
 
 
 class Carrier:
     """Everything the uplink does over MQTT; made, used and closed in one thread."""
 
-    def __init__(self, config: NodeConfig, clock: Clock, notices: queue.Queue[ServiceState]) -> None:
-        """Open the files. Raises AlreadyOpen when another uplink has them."""
+    def __init__(
+        self, config: NodeConfig, clock: Clock, notices: queue.Queue[ServiceState], budget: SharedBudget
+    ) -> None:
+        """Open the files. Raises AlreadyOpen when another uplink has them, BadKey without a key."""
         config.node.data_dir.mkdir(parents=True, exist_ok=True)
-        self._config, self._clock, self._notices = config, clock, notices
+        self._config, self._clock, self._notices, self._budget = config, clock, notices, budget
+        self._signer = Signer.load(config.hub.key_file)
         self._closing = contextlib.ExitStack()
         self._ledger = Ledger(config.delivery_file, clock)
         self._closing.callback(self._ledger.close)
@@ -50,13 +63,21 @@ class Carrier:
         self._watch = Watch(config.node.data_dir)
         self._closing.callback(self._watch.close)
         self._delivery = Delivery(self._ledger.marks())
+        self._trust = HubTrust(config.hub.ca_file, self._ledger)
         self._on_wire: dict[int, str] = {}
         self._reported: set[str] = set()
+        self._forged, self._forged_reported_s = 0, float("-inf")
         self._cleaned_s = float("-inf")
+        self._link_up, self._link_since_s = False, clock.mono_s()
+        self._cautious = False
 
     def serve(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Hold one connection until it is lost (BrokerUnreachable, a Transient) or the end is asked for."""
+        self._signer = Signer.load(self._config.hub.key_file)  # renewed meanwhile, perhaps
         link = Link(self._config.hub, self._config.id, since_ms=self._clock.wall_ns() // 1_000_000)
+        # mosquitto 2.0.11 drops a TLS connection after a denied publish, and what else is under way then makes
+        # the kernel throw away the refusal too. After such a loss one message goes at a time, until one counts.
+        self._cautious = bool(self._on_wire)
         self._on_wire.clear()
         try:
             link.open()
@@ -70,6 +91,7 @@ class Carrier:
                 self._work(link, online)
             link.close(farewell=True)
         finally:
+            self._link(up=False, reason=_reason(sys.exc_info()[1]))
             link.close()
 
     def close(self) -> None:
@@ -101,8 +123,9 @@ class Carrier:
                 case Connected():
                     accepted = True
                     self._delivery.connected()
-                    link.greet()
+                    self._on_wire[link.greet()] = ""
                     log.info("connected broker=%s", self._config.hub.broker_host)
+                    self._link(up=True)
                 case Published(mid, refused):
                     self._published(mid, refused)
                 case Message():
@@ -117,23 +140,67 @@ class Carrier:
         return accepted
 
     def _message(self, message: Message, marks: list[Mark]) -> None:
-        if message.topic == topics.down_command(self._config.id):
-            self._commands.take(message.payload)
-        elif message.topic == topics.down_ack(self._config.id):
-            try:
-                ack = decode_ack(message.payload)
-            except BadRecord as error:
-                log.warning("acknowledgement not understood cause=%s", error)
+        """Act on one word from above, if the hub has signed it; what it has not is counted and reported."""
+        try:
+            if message.topic == topics.DOWN_HUB:
+                self._trust.hear(message.payload)
                 return
-            if ack.node != self._config.id:
-                return
+            inside = self._trust.open(message.topic, message.payload)
+            if message.topic == topics.down_command(self._config.id):
+                self._commands.take(inside)
+            elif message.topic == topics.down_ack(self._config.id):
+                self._acknowledged(decode_ack(inside), marks)
+            else:
+                self._commands.want(decode_want(inside))
+        except BadRecord as error:
+            self._refuse(message.topic, error)
+
+    def _acknowledged(self, ack: Ack, marks: list[Mark]) -> None:
+        if ack.node != self._config.id:
+            raise BadRecord("impersonation", f"an acknowledgement for {ack.node}")
+        if ack.generation != self._ledger.generation():
+            if ack.whole:  # otherwise wait: the hub says what it has when it hears that we are here
+                self._restored(ack)
+            return
+        now_s = self._clock.mono_s()
+        for mark in ack.marks:
+            if moved := self._delivery.acknowledged(mark.stream, mark.epoch, mark.upto, now_s):
+                marks.append(moved)
+                self._cautious = False
+
+    def _restored(self, ack: Ack) -> None:
+        """A hub whose database is another life than the one we knew: what it lacks, it gets again."""
+        known = self._ledger.generation()
+        self._ledger.reset(
+            ack.generation,
+            self._delivery.restored(Mark(m.stream, m.epoch, m.upto) for m in ack.marks) if known else [],
+        )
+        if known:
+            log.warning("hub restored generation=%s; sending again what it lacks", ack.generation)
+            self._note(
+                ServiceState(service="uplink", level="warn", code="uplink.restored", detail=ack.generation)
+            )
+        else:
             now_s = self._clock.mono_s()
-            if mark := self._delivery.acknowledged(ack.stream, ack.epoch, ack.upto, now_s):
-                marks.append(mark)
+            moved = [self._delivery.acknowledged(m.stream, m.epoch, m.upto, now_s) for m in ack.marks]
+            self._ledger.commit([mark for mark in moved if mark])
+
+    def _refuse(self, topic: str, error: BadRecord) -> None:
+        self._forged += 1
+        log.warning("not believed topic=%s count=%d cause=%s", topic, self._forged, error)
+        if self._clock.mono_s() - self._forged_reported_s < _REPORT_FORGED_EVERY_S:
+            return
+        self._forged_reported_s = self._clock.mono_s()
+        level: health.Level = "crit" if error.reason in ("forged", "stranger", "seal") else "warn"
+        detail = f"{self._forged} so far; {topic.rpartition('/')[2]}: {error}"[:400]
+        self._note(ServiceState(service="uplink", level=level, code=f"uplink.{error.reason}", detail=detail))
 
     def _published(self, mid: int, refused: str) -> None:
         stream = self._on_wire.pop(mid, "")
-        if not refused or not stream:
+        if not stream:  # the birth
+            return
+        if not refused:
+            self._delivery.confirmed(stream, self._clock.mono_s())
             return
         self._delivery.refused(stream, self._clock.mono_s())
         log.error("broker refused records stream=%s reason=%s; check its ACL", stream, refused)
@@ -158,36 +225,57 @@ class Carrier:
             self._send(link, now_s)
 
     def _send(self, link: Link, now_s: float) -> None:
-        while fetch := self._delivery.next(now_s):
-            handed = 0
-            for record in self._sources.read(fetch):
-                encoded = payload(record, self._config.id)
-                if not self._delivery.fits(fetch.stream, len(encoded)):
-                    return
-                mid = link.publish(topics.up_record(self._config.id, fetch.stream), encoded)
-                if mid is None:
-                    return
-                self._on_wire[mid] = fetch.stream
-                self._delivery.sent(fetch.stream, record.seq, len(encoded), now_s)
-                handed += 1
-            if not handed:
+        """Hand over batches while the windows have room; what can wait waits for the site's budget."""
+        while fetch := self._delivery.next(now_s, bulk=self._budget.may_send(now_s)):
+            if self._cautious and self._on_wire:
                 return
+            records = self._sources.read(fetch)
+            if records is None:
+                return
+            packed = pack(self._config.id, fetch, records, _BATCH_BYTES[fetch.stream.partition(".")[2]])
+            topic = topics.up_record(self._config.id, fetch.stream)
+            sealed = self._signer.seal(topic, packed.message)
+            mid = link.publish(topic, sealed)
+            if mid is None:
+                return
+            self._on_wire[mid] = fetch.stream
+            self._delivery.sent(fetch.stream, packed.last, len(sealed))
+            self._budget.spend(len(sealed), now_s)
+
+    def _link(self, *, up: bool, reason: str = "") -> None:
+        """The way to the hub has changed: said to the hub, and to whoever stands before the node."""
+        if up == self._link_up and not reason:
+            return
+        now_s = self._clock.mono_s()
+        if up != self._link_up:
+            lasted_s = round(now_s - self._link_since_s, 1)
+            self._link_up, self._link_since_s = up, now_s
+            state = LinkState(link="mqtt", up=up, lasted_s=lasted_s, reason=reason[:200])
+            self._journal.append_all([(health.LINK_KIND, state, "bulk")])
+        status = LinkStatus(up=up, since_wall_ns=self._clock.wall_ns(), reason=reason)
+        write_status(self._config.node.run_dir, status)
 
     def _note(self, state: ServiceState) -> None:
         self._journal.append(health.SERVICE_KIND, state)
 
 
+def _reason(error: BaseException | None) -> str:
+    return str(error) if error is not None else ""
+
+
 class Uplink:
     """The worker: opens the files once, in its own thread, and reconnects with the supervisor's back-off."""
 
-    def __init__(self, config: NodeConfig, clock: Clock, notices: queue.Queue[ServiceState]) -> None:
-        self._config, self._clock, self._notices = config, clock, notices
+    def __init__(
+        self, config: NodeConfig, clock: Clock, notices: queue.Queue[ServiceState], budget: SharedBudget
+    ) -> None:
+        self._config, self._clock, self._notices, self._budget = config, clock, notices, budget
         self._carrier: Carrier | None = None
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """For the Supervisor. What the broker has refused stays known over a lost connection."""
         if self._carrier is None:
-            self._carrier = Carrier(self._config, self._clock, self._notices)
+            self._carrier = Carrier(self._config, self._clock, self._notices, self._budget)
         try:
             self._carrier.serve(stop, heartbeat)
         finally:

@@ -3,15 +3,17 @@
 import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Literal
 
 from siaga_core.service.clock import Clock
 from siaga_core.service.database import open_reader
 from siaga_core.service.logs import mask_number
-from siaga_core.wire import command, health
+from siaga_core.wire import command, health, want
 from siaga_core.wire.command import Command, Outcome, OutcomeState, decode_command
 from siaga_core.wire.envelope import BadRecord
 from siaga_core.wire.health import ServiceState
 from siaga_core.wire.ids import NodeId
+from siaga_core.wire.want import Want, WantState
 from siaga_edge.inbox import InboxWriter
 from siaga_edge.journal import Journal
 
@@ -58,6 +60,16 @@ class CommandTaker:
         else:
             self._accept(order)
 
+    def want(self, wish: Want) -> None:
+        """Take a desired state; one that is not newer than what is known changes nothing."""
+        if wish.node != self._node:
+            self._refuse(f"desired state {wish.name} is meant for {wish.node}")
+        elif wish.service not in self._services:
+            self._note_want(wish, "refused", f"this node runs no {wish.service}")
+        elif self._inbox.put_want(wish):
+            self._note_want(wish, "taken")
+            self._wake(wish.service)
+
     def forget_old(self) -> None:
         """Drop commands that expired long ago."""
         self._inbox.forget(self._clock.wall_ns() // 1_000_000 - _KEEP_MS)
@@ -81,6 +93,11 @@ class CommandTaker:
             state,
             mask_number(getattr(order.order, "to", None)),
         )
+
+    def _note_want(self, wish: Want, state: Literal["taken", "refused"], detail: str = "") -> None:
+        noted = WantState(name=wish.name, version=wish.version, state=state, detail=detail)
+        self._journal.append(want.KIND, noted)
+        log.info("desired state name=%s version=%d state=%s", wish.name, wish.version, state)
 
     def _known(self, order: Command) -> bool:
         reader = open_reader(self._inbox_file)

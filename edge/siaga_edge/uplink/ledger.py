@@ -1,19 +1,26 @@
-"""`delivery.db`: what the hub has acknowledged; the uplink is its one writer."""
+"""`delivery.db`: what the hub has acknowledged, and who the hub is; the uplink is its one writer."""
 
 from pathlib import Path
 
 from siaga_core.service.clock import Clock
 from siaga_core.service.database import WriterLock, open_writer, transaction
+from siaga_core.wire.announcement import Announcement, decode_announcement
+from siaga_core.wire.envelope import encode
 from siaga_edge.uplink.delivery import Mark
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS mark (
     stream TEXT NOT NULL,
     epoch TEXT NOT NULL,
-    upto INTEGER NOT NULL CHECK (upto > 0),
+    upto INTEGER NOT NULL CHECK (upto >= 0),
     at_wall_ns INTEGER NOT NULL,
     PRIMARY KEY (stream, epoch)
-) STRICT, WITHOUT ROWID
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS announcement (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    message BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS generation (only INTEGER PRIMARY KEY CHECK (only = 1), name TEXT NOT NULL) STRICT
 """
 
 
@@ -26,7 +33,8 @@ class Ledger:
         self._lock = WriterLock(path)
         self._clock = clock
         self._connection = open_writer(path)
-        self._connection.execute(SCHEMA)
+        for statement in SCHEMA.split(";"):
+            self._connection.execute(statement)
 
     def marks(self) -> list[Mark]:
         """Every mark ever committed."""
@@ -41,6 +49,35 @@ class Ledger:
                 "INSERT INTO mark VALUES (?, ?, ?, ?) ON CONFLICT (stream, epoch) DO UPDATE"
                 " SET upto = max(upto, excluded.upto), at_wall_ns = excluded.at_wall_ns",
                 [(mark.stream, mark.epoch, mark.upto, now_wall_ns) for mark in marks],
+            )
+
+    def generation(self) -> str:
+        """The life of the hub's database that the marks are of; empty before its first word."""
+        row = self._connection.execute("SELECT name FROM generation").fetchone()
+        return str(row["name"]) if row else ""
+
+    def reset(self, generation: str, marks: list[Mark]) -> None:
+        """From now on marks are of `generation`, and these are all: a restored hub may have less."""
+        now_wall_ns = self._clock.wall_ns()
+        with transaction(self._connection):
+            self._connection.execute("INSERT OR REPLACE INTO generation VALUES (1, ?)", (generation,))
+            self._connection.execute("DELETE FROM mark")
+            self._connection.executemany(
+                "INSERT INTO mark VALUES (?, ?, ?, ?)",
+                [(mark.stream, mark.epoch, mark.upto, now_wall_ns) for mark in marks],
+            )
+
+    def announcement(self) -> Announcement | None:
+        """The hub's last announcement that was believed."""
+        row = self._connection.execute("SELECT message FROM announcement").fetchone()
+        return decode_announcement(bytes(row["message"])) if row else None
+
+    def keep_announcement(self, announced: Announcement) -> None:
+        """Believe this one from now on, also after a power cut."""
+        with transaction(self._connection):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO announcement VALUES (1, ?)",
+                (encode(announced),),
             )
 
     def close(self) -> None:

@@ -125,10 +125,10 @@ class Link:
             events.append(Lost("the connection was closed"))
         return events, heard
 
-    def greet(self) -> None:
-        """After `Connected`: listen to the hub, then announce the node (retained)."""
-        self._client.subscribe(topics.down_filter(self._node), qos=1)
-        self._client.publish(topics.up_state(self._node), self._birth, qos=1, retain=True)
+    def greet(self) -> int:
+        """After `Connected`: listen to the hub, then announce the node (retained); the message's number."""
+        self._client.subscribe([(topics.down_filter(self._node), 1), (topics.DOWN_HUB, 1)])
+        return self._client.publish(topics.up_state(self._node), self._birth, qos=1, retain=True).mid
 
     def publish(self, topic: str, payload: bytes) -> int | None:
         """Hand over a message at QoS 1; its number, None if the connection is gone."""

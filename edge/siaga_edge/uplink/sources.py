@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from siaga_core.service.database import StoreMissing
-from siaga_core.wire.envelope import RECORD_MAX_BYTES, encode
+from siaga_core.wire.envelope import RECORD_MAX_BYTES, Batch, encode, entry_of
 from siaga_core.wire.ids import NodeId
 from siaga_edge.journal import JournalReader, StoredRecord
 from siaga_edge.uplink.delivery import Delivery, Fetch
@@ -16,6 +16,8 @@ from siaga_edge.uplink.delivery import Delivery, Fetch
 log = logging.getLogger(__name__)
 
 LANES = ("urgent", "bulk")
+# Read at once for one batch; shorter than the wire's own bound of records.
+READ_MOST = 400
 
 
 @dataclass(slots=True)
@@ -46,18 +48,18 @@ class Sources:
                 self._drop(service)
                 log.warning("journal not readable now service=%s cause=%s", service, error)
 
-    def read(self, fetch: Fetch) -> list[StoredRecord]:
-        """The records to send; empty if the journal has gone or is another one now."""
+    def read(self, fetch: Fetch) -> list[StoredRecord] | None:
+        """The records to send; None if the journal has gone, is another one now or cannot be read."""
         service, _, lane = fetch.stream.partition(".")
         source = self._open.get(service)
         if source is None or source.reader.epoch != fetch.epoch:
-            return []
+            return None
         try:
-            return source.reader.after(lane, fetch.after, fetch.limit)
+            return source.reader.after(lane, fetch.after, READ_MOST)
         except sqlite3.Error as error:
             self._drop(service)
             log.warning("journal not readable now service=%s cause=%s", service, error)
-            return []
+            return None
 
     def close(self) -> None:
         """Close all files."""
@@ -79,15 +81,48 @@ class Sources:
             source.reader.close()
 
 
-def payload(record: StoredRecord, node: NodeId) -> bytes:
-    """The record as it travels. One that the wire cannot carry goes as kind `oversized` under its own key.
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A batch ready to be sealed: everything up to `last` is in `message` or known to be gone."""
 
-    Without a record under that key the hub's count, and everything behind it, would stand still.
+    message: bytes
+    last: int
+    records: int
+
+
+def pack(node: NodeId, fetch: Fetch, records: list[StoredRecord], target_bytes: int) -> Packed:
+    """Put records into a batch until it is `target_bytes` long; at least one goes in, however long.
+
+    With no record left to add, the batch speaks for everything up to `fetch.last`: numbers in between that
+    the journal no longer holds are declared gone by their absence.
     """
+    entries: list[msgspec.Raw] = []
+    size_bytes, last = 0, fetch.after
+    for record in records:
+        entry = _entry(record, node)
+        if entries and size_bytes + len(bytes(entry)) > target_bytes:
+            return _packed(node, fetch, entries, last)
+        entries.append(entry)
+        size_bytes += len(bytes(entry))
+        last = record.seq
+    if len(records) < READ_MOST:
+        last = max(last, fetch.last)
+    return _packed(node, fetch, entries, last)
+
+
+def _packed(node: NodeId, fetch: Fetch, entries: list[msgspec.Raw], last: int) -> Packed:
+    batch = Batch(
+        node=node, stream=fetch.stream, epoch=fetch.epoch, first=fetch.after + 1, last=last, entries=entries
+    )
+    return Packed(encode(batch), last, len(entries))
+
+
+def _entry(record: StoredRecord, node: NodeId) -> msgspec.Raw:
+    """The record as it travels. One that the wire cannot carry goes as kind `oversized` under its own key."""
     wire = record.as_wire(node)
-    encoded = encode(wire)
-    if len(encoded) <= RECORD_MAX_BYTES:
-        return encoded
-    log.error("record too large for the wire stream=%s seq=%d bytes=%d", wire.stream, wire.seq, len(encoded))
-    body = msgspec.json.encode({"kind": wire.kind, "size_bytes": len(encoded)})
-    return encode(msgspec.structs.replace(wire, kind="oversized", body=msgspec.Raw(body)))
+    entry = entry_of(wire)
+    if len(bytes(entry)) <= RECORD_MAX_BYTES:
+        return entry
+    log.error("record too large for the wire stream=%s seq=%d", wire.stream, wire.seq)
+    body = msgspec.json.encode({"kind": wire.kind, "size_bytes": len(bytes(entry))})
+    return entry_of(msgspec.structs.replace(wire, kind="oversized", body=msgspec.Raw(body)))

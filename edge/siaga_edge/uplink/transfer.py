@@ -5,28 +5,58 @@ import http.client
 import logging
 import queue
 import ssl
+import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from siaga_core.errors import SiagaError, Transient
+from siaga_core.service.clock import Clock
 from siaga_core.service.files import sync_directory
 from siaga_core.service.workers import Heartbeat, Stop
 from siaga_core.wire.health import ServiceState
 from siaga_edge import transfers
 from siaga_edge.node import Hub
 from siaga_edge.transfers import Ticket
+from siaga_edge.uplink.budget import Budget
 
 log = logging.getLogger(__name__)
 
 SLICE_BYTES = 1 << 20
 _ANSWER_LIMIT_S = 30.0  # per request: a slice that takes longer is sent again from where it got to
 _LOOK_EVERY_S = 0.5
+_PAUSE_MOST_S = 10.0
 _HASH_TRIES = 3
 _PASSING = frozenset({401, 408, 409, 416, 425, 429})  # 4xx that a later try may change
 
 
 class GatewayUnreachable(SiagaError, Transient):
     """The gateway did not answer, or asked for a later try."""
+
+
+class SharedBudget:
+    """The site's budget as both threads of the uplink use it."""
+
+    def __init__(self, uplink_kbit_s: float) -> None:
+        self._budget, self._lock = Budget(uplink_kbit_s * 1000 / 8), threading.Lock()
+        # About four seconds of the line, so that a picture or an urgent record is soon let in between.
+        self.slice_bytes = (
+            min(SLICE_BYTES, max(16 * 1024, int(uplink_kbit_s * 500))) if uplink_kbit_s else SLICE_BYTES
+        )
+
+    def may_send(self, now_s: float) -> bool:
+        """Whether anything that can wait may go now."""
+        with self._lock:
+            return self._budget.may_send(now_s)
+
+    def spend(self, size_bytes: int, now_s: float) -> None:
+        """`size_bytes` go up."""
+        with self._lock:
+            self._budget.spend(size_bytes, now_s)
+
+    def pause_s(self, now_s: float) -> float:
+        """How long until something may go again."""
+        with self._lock:
+            return self._budget.pause_s(now_s)
 
 
 class Courier:
@@ -36,8 +66,11 @@ class Courier:
     refuses for good is kept in `folder`/refused.
     """
 
-    def __init__(self, hub: Hub, folder: Path, notices: queue.Queue[ServiceState]) -> None:
+    def __init__(
+        self, hub: Hub, folder: Path, notices: queue.Queue[ServiceState], clock: Clock, budget: SharedBudget
+    ) -> None:
         self._hub, self._folder, self._notices = hub, folder, notices
+        self._clock, self._budget = clock, budget
         self._offsets: dict[str, int] = {}
         self._wrong: dict[str, int] = {}
 
@@ -45,10 +78,11 @@ class Courier:
         """For the Supervisor. Raises GatewayUnreachable, a Transient."""
         self._folder.mkdir(parents=True, exist_ok=True)
         while not stop.is_set():
-            busy = self.step()
+            pause_s = self._budget.pause_s(self._clock.mono_s())
+            busy = pause_s == 0 and self.step()
             heartbeat.beat()
             if not busy:
-                stop.wait(_LOOK_EVERY_S)
+                stop.wait(max(_LOOK_EVERY_S, min(pause_s, _PAUSE_MOST_S)))
 
     def step(self) -> bool:
         """Send the next slice; False if nothing waits. Raises GatewayUnreachable."""
@@ -88,6 +122,7 @@ class Courier:
             body = self._slice(ticket, offset)
             span = f"{offset}-{offset + len(body) - 1}" if body else "*"
             headers = {"Content-Range": f"bytes {span}/{ticket.size_bytes}"}
+        self._budget.spend(len(body), self._clock.mono_s())
         connection.request("PUT", path, body, {**headers, "X-Siaga-Sha256": ticket.sha256})
         answer = connection.getresponse()
         detail = answer.read(400).decode(errors="replace")
@@ -107,7 +142,7 @@ class Courier:
     def _slice(self, ticket: Ticket, offset: int) -> bytes:
         with (self._folder / ticket.name).open("rb") as file:
             file.seek(offset)
-            return file.read(min(SLICE_BYTES, ticket.size_bytes - offset))
+            return file.read(min(self._budget.slice_bytes, ticket.size_bytes - offset))
 
     def _judge(self, ticket: Ticket, status: int, detail: str, sent_bytes: int) -> None:
         if status == 201:

@@ -20,7 +20,7 @@ _HERE = "siaga/v1/up/node-1/rec/health.bulk"
 
 def refuse(city: City, topic: str, payload: bytes) -> str:
     """Refuse a message as ingest does; its reason."""
-    found = decide(topic, payload, {"node-1", "gsm-1"})
+    found = decide(topic, payload, {"node-1", "gsm-1"}, lambda _node, _key_id: None)
     assert isinstance(found, Refused)
     city.store.write(lambda c: records.refuse(c, topic, payload, found.reason, found.detail, city.now_us))
     return found.reason
@@ -39,7 +39,7 @@ def test_each_refused_message_shows_when_from_whom_why_how_large_and_what(
     clock.advance(61)
     refuse(city, "siaga/v1/up/stranger/rec/health.bulk", b"\x00\xff<b>hello</b>\n")
     newest, oldest = shown(login("operator").get("/karantina").text)
-    for words in ("tidak terbaca sebagai JSON", "node-1", _HERE, '{"v":1, broken', "14 B", "7b 22 76 22"):
+    for words in ("tanpa segel", "node-1", _HERE, '{"v":1, broken', "14 B", "7b 22 76 22"):
         assert words in oldest
     for words in ("node tidak terdaftar", "Node:  stranger", "·�<b>hello</b>·", "15 B", "00 ff 3c 62"):
         assert words in newest
@@ -56,12 +56,12 @@ def test_the_page_counts_by_reason_and_shows_one_reason_alone(city: City, login:
     client = login("operator")
     page = client.get("/karantina").text
     counts = dict(re.findall(r'data-reason="([^"]+)" data-count="(\d+)"', page))
-    assert counts == {"json": "60", "topic": "1"}
+    assert counts == {"seal": "60", "topic": "1"}
     assert (len(shown(page)), "50/61" in page) == (50, True)
     alone = client.get("/karantina?reason=topic").text
     assert (len(shown(alone)), "1/1" in alone) == (1, True)
     with city.store.read() as connection:
-        assert records.refused(connection) == {"json": 60, "topic": 1}
+        assert records.refused(connection) == {"seal": 60, "topic": 1}
 
 
 def test_a_large_message_is_cut_and_says_how_much_is_left_out(city: City, login: Browse) -> None:

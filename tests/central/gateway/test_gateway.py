@@ -92,7 +92,7 @@ def door(store: Store, tmp_path: Path, clock: FakeClock) -> Iterator[Door]:
 def identity(door: Door, store: Store, node: str) -> Identity:
     """A certificate that the hub has issued."""
     made = door.place.identity(node)
-    store.write(lambda c: certificates.add(c, made.serial, node, "", 2**60, 1))
+    store.write(lambda c: certificates.add(c, made.serial, node, "", "", 2**60, 1))
     return made
 
 

@@ -4,11 +4,14 @@ from concurrent.futures import Future
 
 import pytest
 
+from siaga_central.authority.voice import Voice
 from siaga_central.outbox.worker import AGAIN_AFTER_US, Outbox
 from siaga_central.store import commands, incidents, nodes, outbox
 from siaga_central.store.writer import Store
 from siaga_central.timers.worker import Timers
+from siaga_core.wire import seal
 from siaga_core.wire.command import SoundSiren, decode_command
+from siaga_core.wire.topics import DOWN_HUB
 from support.clock import FakeClock
 
 OPENING = incidents.Opening("KBR", "P1", "sms", "x")
@@ -28,8 +31,13 @@ class Broker:
         self.dies = False
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> "Future[None]":
-        assert retain == topic.startswith("siaga/v1/alert/"), "alerts are retained, commands never"
         future: Future[None] = Future()
+        if topic == DOWN_HUB:
+            future.set_result(None)
+            return future
+        assert retain == topic.startswith("siaga/v1/alert/"), "alerts are retained, commands never"
+        if payload.startswith(seal.MARK):
+            payload = seal.expand(seal.unpack(payload, 10_000), 10_000)
         if self.fails:
             self.fails -= 1
             future.set_exception(ConnectionError("not up yet"))
@@ -93,10 +101,10 @@ def state(store: Store) -> str:
     return str(row.state)
 
 
-def waiting_after_a_kill(store: Store, clock: FakeClock, kind: type[Outbox]) -> int:
+def waiting_after_a_kill(store: Store, clock: FakeClock, voice: Voice, kind: type[Outbox]) -> int:
     """Alerts still to be sent after the hub died between publishing and the commit."""
     bus = Broker()
-    worker = kind(store, bus, clock)
+    worker = kind(store, bus, clock, voice)
     worker.flush()
     store.write(lambda connection: incidents.open_new(connection, "i", OPENING, "hub", 1))
     bus.dies = True
@@ -106,40 +114,46 @@ def waiting_after_a_kill(store: Store, clock: FakeClock, kind: type[Outbox]) -> 
         return len(outbox.waiting(connection))
 
 
-def command_after_a_kill(store: Store, clock: FakeClock, kind: type[Outbox]) -> int:
+def command_after_a_kill(store: Store, clock: FakeClock, voice: Voice, kind: type[Outbox]) -> int:
     """How often the next hub publishes a command at once, when the first died while publishing it."""
     order(store, clock)
     dying = Broker()
     dying.dies = True
     with pytest.raises(Killed):
-        kind(store, dying, clock).flush()
+        kind(store, dying, clock, voice).flush()
     bus = Broker()
-    Outbox(store, bus, clock).flush()
+    Outbox(store, bus, clock, voice).flush()
     return len(bus.said)
 
 
-def test_a_kill_between_publishing_and_the_commit_loses_no_alert(store: Store, clock: FakeClock) -> None:
-    assert waiting_after_a_kill(store, clock, Outbox) == 1
+def test_a_kill_between_publishing_and_the_commit_loses_no_alert(
+    store: Store, clock: FakeClock, voice: Voice
+) -> None:
+    assert waiting_after_a_kill(store, clock, voice, Outbox) == 1
 
 
-def test_the_same_look_at_alerts_catches_one_that_notes_first(store: Store, clock: FakeClock) -> None:
-    assert waiting_after_a_kill(store, clock, NotesFirst) == 0
+def test_the_same_look_at_alerts_catches_one_that_notes_first(
+    store: Store, clock: FakeClock, voice: Voice
+) -> None:
+    assert waiting_after_a_kill(store, clock, voice, NotesFirst) == 0
 
 
 def test_a_kill_between_publishing_and_the_commit_sends_a_command_again(
-    store: Store, clock: FakeClock
+    store: Store, clock: FakeClock, voice: Voice
 ) -> None:
-    assert command_after_a_kill(store, clock, Outbox) == 1
+    assert command_after_a_kill(store, clock, voice, Outbox) == 1
 
 
-def test_the_same_look_at_commands_catches_one_that_notes_first(store: Store, clock: FakeClock) -> None:
-    assert command_after_a_kill(store, clock, NotesFirst) == 0
+def test_the_same_look_at_commands_catches_one_that_notes_first(
+    store: Store, clock: FakeClock, voice: Voice
+) -> None:
+    assert command_after_a_kill(store, clock, voice, NotesFirst) == 0
 
 
 def test_a_command_is_published_until_the_node_says_received(
-    store: Store, bus: Broker, clock: FakeClock
+    store: Store, bus: Broker, clock: FakeClock, voice: Voice
 ) -> None:
-    worker = Outbox(store, bus, clock)
+    worker = Outbox(store, bus, clock, voice)
     order(store, clock)
     for _ in range(3):
         worker.flush()
@@ -153,8 +167,8 @@ def test_a_command_is_published_until_the_node_says_received(
     assert len(bus.said) == 3
 
 
-def test_a_command_waits_for_its_node(store: Store, bus: Broker, clock: FakeClock) -> None:
-    worker = Outbox(store, bus, clock)
+def test_a_command_waits_for_its_node(store: Store, bus: Broker, clock: FakeClock, voice: Voice) -> None:
+    worker = Outbox(store, bus, clock, voice)
     order(store, clock)
     store.write(lambda c: nodes.silent(c, "gsm-001", "test", now_us(clock)))
     worker.flush()
@@ -165,27 +179,29 @@ def test_a_command_waits_for_its_node(store: Store, bus: Broker, clock: FakeCloc
 
 
 def test_a_command_is_never_published_after_its_time_and_then_marked(
-    store: Store, bus: Broker, clock: FakeClock
+    store: Store, bus: Broker, clock: FakeClock, voice: Voice
 ) -> None:
     order(store, clock, ttl_s=60)
     clock.advance(60)
-    Outbox(store, bus, clock).flush()
+    Outbox(store, bus, clock, voice).flush()
     assert (bus.said, state(store)) == ([], "queued")
     Timers(store, clock).sweep()
     assert state(store) == "expired"
 
 
-def test_nothing_is_asked_of_a_broker_that_is_away(store: Store, bus: Broker, clock: FakeClock) -> None:
+def test_nothing_is_asked_of_a_broker_that_is_away(
+    store: Store, bus: Broker, clock: FakeClock, voice: Voice
+) -> None:
     order(store, clock)
     bus.connection = 0
-    Outbox(store, bus, clock).flush()
+    Outbox(store, bus, clock, voice).flush()
     assert (bus.said, state(store)) == ([], "queued")
 
 
-def said_of_one_that_closed(store: Store, clock: FakeClock, kind: type[Outbox]) -> list[bytes]:
+def said_of_one_that_closed(store: Store, clock: FakeClock, voice: Voice, kind: type[Outbox]) -> list[bytes]:
     """What was published of an incident that closed while the connection came up between its two alerts."""
     bus = Broker()
-    worker = kind(store, bus, clock)
+    worker = kind(store, bus, clock, voice)
     worker.flush()
     store.write(lambda c: incidents.open_new(c, "i", OPENING, "hub", 1))
     store.write(lambda c: incidents.move(c, "i", "cancel", "rina", 2, "salah lapor"))
@@ -195,10 +211,14 @@ def said_of_one_that_closed(store: Store, clock: FakeClock, kind: type[Outbox]) 
     return [payload for _, payload in bus.said]
 
 
-def test_an_alert_that_failed_never_comes_after_its_clearing(store: Store, clock: FakeClock) -> None:
-    said = said_of_one_that_closed(store, clock, Outbox)
+def test_an_alert_that_failed_never_comes_after_its_clearing(
+    store: Store, clock: FakeClock, voice: Voice
+) -> None:
+    said = said_of_one_that_closed(store, clock, voice, Outbox)
     assert (len(said), said[-1]) == (3, b"")
 
 
-def test_the_same_look_catches_one_that_forgets_in_any_order(store: Store, clock: FakeClock) -> None:
-    assert said_of_one_that_closed(store, clock, InAnyOrder)[-1] != b""
+def test_the_same_look_catches_one_that_forgets_in_any_order(
+    store: Store, clock: FakeClock, voice: Voice
+) -> None:
+    assert said_of_one_that_closed(store, clock, voice, InAnyOrder)[-1] != b""

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from siaga_central.authority.voice import Voice
 from siaga_central.bus import broker
 from siaga_central.bus.client import Bus
 from siaga_central.outbox.worker import Outbox
@@ -103,10 +104,10 @@ class NeverReconciles(Outbox):
 
 
 def test_an_alert_is_retained_while_its_incident_is_open_and_cleared_when_it_closes(
-    mosquitto: Mosquitto, store: Store, clock: FakeClock
+    mosquitto: Mosquitto, store: Store, clock: FakeClock, voice: Voice
 ) -> None:
     with connected(mosquitto) as bus:
-        outbox = Outbox(store, bus, clock)
+        outbox = Outbox(store, bus, clock, voice)
         open_one(store, "one")
         open_one(store, "two")
         outbox.flush()
@@ -119,10 +120,15 @@ def test_an_alert_is_retained_while_its_incident_is_open_and_cleared_when_it_clo
 
 @pytest.mark.parametrize(("kind", "shown"), [(Outbox, {"one": "new"}), (NeverReconciles, {})])
 def test_a_broker_that_forgot_is_told_again(
-    mosquitto: Mosquitto, store: Store, clock: FakeClock, kind: type[Outbox], shown: dict[str, str]
+    mosquitto: Mosquitto,
+    store: Store,
+    clock: FakeClock,
+    voice: Voice,
+    kind: type[Outbox],
+    shown: dict[str, str],
 ) -> None:
     with connected(mosquitto) as bus:
-        outbox = kind(store, bus, clock)
+        outbox = kind(store, bus, clock, voice)
         open_one(store, "one")
         outbox.flush()
         mosquitto.kill()
@@ -134,11 +140,16 @@ def test_a_broker_that_forgot_is_told_again(
 
 @pytest.mark.parametrize(("kind", "shown"), [(Outbox, {}), (NeverReconciles, {"one": "new"})])
 def test_a_broker_that_wakes_with_an_old_memory_shows_no_closed_incident(
-    mosquitto: Mosquitto, store: Store, clock: FakeClock, kind: type[Outbox], shown: dict[str, str]
+    mosquitto: Mosquitto,
+    store: Store,
+    clock: FakeClock,
+    voice: Voice,
+    kind: type[Outbox],
+    shown: dict[str, str],
 ) -> None:
     """mosquitto saves once a minute: killed after a clearing, it comes back with what was cleared."""
     with connected(mosquitto) as bus:
-        outbox = kind(store, bus, clock)
+        outbox = kind(store, bus, clock, voice)
         open_one(store, "one")
         outbox.flush()
         mosquitto.save()
@@ -151,10 +162,10 @@ def test_a_broker_that_wakes_with_an_old_memory_shows_no_closed_incident(
 
 
 def test_what_closes_while_the_broker_is_away_is_cleared_when_it_is_back(
-    mosquitto: Mosquitto, store: Store, clock: FakeClock
+    mosquitto: Mosquitto, store: Store, clock: FakeClock, voice: Voice
 ) -> None:
     with connected(mosquitto) as bus:
-        outbox = Outbox(store, bus, clock)
+        outbox = Outbox(store, bus, clock, voice)
         open_one(store, "one")
         outbox.flush()
         mosquitto.save()

@@ -7,7 +7,7 @@ import pytest
 from siaga_core.service.clock import Boot
 from siaga_core.service.database import AlreadyOpen
 from siaga_core.wire import health
-from siaga_core.wire.envelope import decode_record, encode
+from siaga_core.wire.envelope import Batch, decode_batch, encode, entry_of
 from siaga_core.wire.health import ServiceState
 from siaga_core.wire.ids import node_id
 from siaga_edge.journal import Journal, JournalReader
@@ -35,8 +35,9 @@ def test_a_failed_transaction_uses_up_no_number(journal: Journal) -> None:
 def test_the_reader_sees_what_was_appended_as_it_will_travel(journal: Journal, tmp_path: Path) -> None:
     journal.append(health.SERVICE_KIND, state("modem.silent"))
     [stored] = JournalReader(tmp_path / "journal-modem.db", "modem").after("urgent", 0, 10)
-    wire = encode(stored.as_wire(node_id("btm-017")))
-    record = decode_record(wire, node=node_id("btm-017"), stream="modem.urgent")
+    entries = [entry_of(stored.as_wire(node_id("btm-017")))]
+    batch = Batch(node="btm-017", stream="modem.urgent", epoch=stored.epoch, first=1, last=1, entries=entries)
+    [record] = decode_batch(encode(batch), node=node_id("btm-017"), stream="modem.urgent").records
     assert (record.seq, record.epoch, record.at.boot_id) == (1, journal.epoch, "boot-one")
 
 
