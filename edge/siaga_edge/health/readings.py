@@ -16,7 +16,10 @@ def read(disks: Mapping[str, Path], root: Path = Path("/")) -> Iterator[tuple[st
     yield "temperature_c", temperature_c(root)
     for name, path in disks.items():
         yield f"disk_free_percent.{name}", _free_percent(path)
-    yield "read_only_mounts", float(len(read_only_mounts(root)))
+    try:
+        yield "read_only_mounts", float(len(read_only_mounts(root)))
+    except OSError:
+        yield "read_only_mounts", None
     now, since_boot = under_voltage(root)
     yield "under_voltage_now", now
     yield "under_voltage_since_boot", since_boot
@@ -49,9 +52,13 @@ def under_voltage(root: Path) -> tuple[float | None, float | None]:
 
 def read_only_mounts(root: Path) -> list[str]:
     """Disks mounted read-only: what ext4 does after an error. `ro` alone, not errors=remount-ro."""
-    found = []
-    for line in (root / "proc/mounts").read_text().splitlines():
-        device, place, kind, options, *_ = line.split()
+    found: list[str] = []
+    # A mount point may be named in any bytes; one odd line must not hide the others.
+    for line in (root / "proc/mounts").read_text(errors="replace").splitlines():
+        fields = line.split()
+        if len(fields) < 4:
+            continue
+        device, place, kind, options, *_ = fields
         if kind in _WATCHED_TYPES and device.startswith("/dev/") and "ro" in options.split(","):
             found.append(place)
     return found
