@@ -20,9 +20,9 @@ def hash_password(password: str) -> str:
 
 
 def verify(hashed: str, password: str) -> bool:
-    """Whether `password` is the one behind `hashed`; False also for a hash that is none."""
+    """Whether `password` is the one behind `hashed`; False also for what is no hash or no text."""
     with _SLOTS:
         try:
             return _HASHER.verify(hashed, password)
-        except (VerificationError, InvalidHashError):
+        except (VerificationError, InvalidHashError, UnicodeError):
             return False
