@@ -52,13 +52,18 @@ def _add_simulate(commands: Any) -> None:
     text = "practise: an SMS, a call, a modem's or a camera's trouble"
     group = commands.add_parser("simulate", help=text, description=text)
     kinds = group.add_subparsers(dest="kind", required=True, metavar="KIND")
-    modem.add_sms_arguments(kinds.add_parser("sms", help="an SMS arrives at the simulated modem"))
-    modem.add_call_arguments(kinds.add_parser("call", help="somebody calls the simulated modem"))
-    modem.add_modem_arguments(kinds.add_parser("modem", help="play a modem until told to stop"))
-    cameras = kinds.add_parser("camera", help="a simulated camera freezes, goes black, drops the line")
+    modem.add_sms_arguments(_kind(kinds, "sms", "an SMS arrives at the simulated modem"))
+    modem.add_call_arguments(_kind(kinds, "call", "somebody calls the simulated modem"))
+    modem.add_modem_arguments(_kind(kinds, "modem", "play a modem until told to stop"))
+    cameras = _kind(kinds, "camera", "a simulated camera freezes, goes black, drops the line")
     camera.add_arguments(cameras)
     cameras.set_defaults(run=camera.run)
     group.set_defaults(deed=lambda args: args.run(args))
+
+
+def _kind(kinds: Any, name: str, text: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = kinds.add_parser(name, help=text, description=text)
+    return made
 
 
 def _load(args: argparse.Namespace) -> Any:
