@@ -44,7 +44,7 @@ _URGENT = ("tolong", "tlg", "help", "sos", "darurat", "korban", "meninggal", "se
 _EXERCISE = ("tes", "test", "coba")
 _FOLD = str.maketrans("01345$7", "oieasst")
 _PLACE = re.compile(
-    r"\b(?:di|dkt|dekat|dpn|depan|samping|jl|jln|jalan|gg|gang|blok|perum|simpang|km)\b\.?\s+([^,.;!?\n]{3,60})",
+    r"\b(?:di|dkt|dekat|dpn|depan|samping|jl|jln|jalan|gg|gang|blok|perum|simpang|km)\b\.?\s+([^\s,.;!?][^,.;!?\n]{0,59})",
     re.IGNORECASE,
 )
 

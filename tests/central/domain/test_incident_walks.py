@@ -77,7 +77,7 @@ class Step:
     state: str | None
 
 
-@pytest.fixture(params=range(6))
+@pytest.fixture(params=range(3))
 def walk(request: pytest.FixtureRequest, store: Store) -> list[Step]:
     """120 moves asked of one incident, most of them nonsense."""
     rng = random.Random(request.param)
