@@ -1,9 +1,11 @@
 """`siaga-node doctor`: one page that says what is well, what is not, and what to do."""
 
+import contextlib
 import os
 import shutil
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from siaga_edge.cli.queue import queued
 from siaga_edge.node import NodeConfig
 
 LIMIT_S = 3.0
+JUDGED_WITHIN_S = 0.3  # besides the round trip, which the handshake has measured
 FREE_LEAST_BYTES = 500 * 1024**2
 RENEW_BEFORE_DAYS = 30
 QUEUED_MOST = 10_000
@@ -135,13 +138,27 @@ def _tls(config: NodeConfig, host: str, port: int) -> str:
     try:
         context = ssl.create_default_context(cafile=str(config.hub.ca_file))
         context.load_cert_chain(config.hub.certificate_file, config.hub.key_file)
+        begun_s = time.monotonic()
         with (
             socket.create_connection((host, port), LIMIT_S) as plain,
             context.wrap_socket(plain, server_hostname=host) as secured,
         ):
+            _not_turned_away(secured, time.monotonic() - begun_s)
             return f"{host}:{port} {secured.version()}"
     except (OSError, ValueError) as error:
         raise Bad(f"{host}:{port} {error}", advice) from error
+
+
+def _not_turned_away(secured: ssl.SSLSocket, handshake_s: float) -> None:
+    """Raise OSError if the hub refuses the node's certificate.
+
+    In TLS 1.3 the node's handshake ends before the hub has judged its certificate (RFC 8446, 4.4.2): the
+    refusal comes one round trip later. A hub that agrees stays silent until it is spoken to.
+    """
+    secured.settimeout(handshake_s + JUDGED_WITHIN_S)
+    with contextlib.suppress(TimeoutError):
+        if not secured.recv(1):
+            raise ConnectionResetError("the hub closed the connection; is the certificate revoked?")
 
 
 def _queue(config: NodeConfig) -> str:
