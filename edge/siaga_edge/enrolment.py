@@ -31,6 +31,8 @@ def enrol(config: NodeConfig, token: str, ca_file: Path) -> str:
     running this again: the same key is used, and the hub takes it with the same token until that expires.
     """
     key = own_key(config.hub.key_file)
+    # Before the token is used: what fails here must not fail after it.
+    config.hub.certificate_file.parent.mkdir(parents=True, exist_ok=True)
     answer = _ask(config, {"token": token, "csr_pem": request_pem(key, config.node.id)}, ca_file)
     certificate = x509.load_pem_x509_certificate(answer["certificate_pem"].encode())
     if certificate.public_key() != key.public_key():
@@ -42,7 +44,10 @@ def enrol(config: NodeConfig, token: str, ca_file: Path) -> str:
 def own_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """This node's key, made if there is none yet."""
     if path.exists():
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), None)
+        except (OSError, ValueError, TypeError) as error:  # TypeError: it wants a password
+            raise ClaimFailed(f"{path} cannot be used as a key; move it away and enrol again") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ClaimFailed(f"{path} is no elliptic curve key; move it away and enrol again")
         return key
