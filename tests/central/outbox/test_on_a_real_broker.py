@@ -1,22 +1,26 @@
-"""What a real broker retains of alerts: those of open incidents and no other, whatever befalls it."""
+"""A real broker retains the alerts of open incidents and no other; nodes get commands until they confirm."""
 
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from siaga_central.authority.authority import Authority
 from siaga_central.authority.voice import Voice
 from siaga_central.bus import broker
 from siaga_central.bus.client import Bus
 from siaga_central.outbox.worker import Outbox
-from siaga_central.store import incidents
+from siaga_central.store import commands, incidents, nodes
 from siaga_central.store.writer import Store
+from siaga_core.service import signing
 from siaga_core.wire.alert import Alert
+from siaga_core.wire.command import SoundSiren, decode_command
 from support.clock import FakeClock
 from support.hub import Place, make_place, running
 from support.waiting import until
@@ -176,3 +180,47 @@ def test_what_closes_while_the_broker_is_away_is_cleared_when_it_is_back(
         until(lambda: bus.connection, 15)
         outbox.flush()
         assert retained(mosquitto.place) == {}
+
+
+def told(mosquitto: Mosquitto, outbox: Outbox, clock: FakeClock, count: int, limit_s: int) -> list[str]:
+    """Ids of the first `count` commands a node hears within `limit_s` while the hub's time runs fast."""
+    authority, topic = mosquitto.place.authority, "siaga/v1/down/gsm-001/cmd"
+    identity = mosquitto.place.identity("gsm-001")
+    command = ["mosquitto_sub", "-V", "5", "-h", "127.0.0.1", "-p", str(mosquitto.place.settings.port)]
+    command += ["--cafile", str(authority.ca_file), "--cert", str(identity.certificate_file)]
+    command += ["--key", str(identity.key_file), "-i", "gsm-001", "-q", "1", "-t", topic, "-F", "%x"]
+    command += ["-C", str(count), "-W", str(limit_s)]
+
+    def time_passes() -> bool:
+        outbox.flush()
+        clock.advance(5.1)
+        return node.poll() is not None
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as node:
+        until(time_passes, limit_s + 3)
+        assert node.stdout is not None
+        heard = [bytes.fromhex(line) for line in node.stdout.read().splitlines()]
+    return [decode_command(as_a_node_opens_it(authority, topic, payload)).id for payload in heard]
+
+
+def as_a_node_opens_it(authority: Authority, topic: str, payload: bytes) -> bytes:
+    """What the hub said, if the signing certificate that leads to the pinned root says that it did."""
+    chain, _ = authority.own("signing", datetime.now(UTC), signing=True)
+    key = signing.public_key(signing.signing_certificate(chain.read_bytes(), authority.ca_file.read_bytes()))
+    return signing.opened(
+        topic, payload, {signing.key_id(key): key}.get, most_bytes=65_536, inflated_most_bytes=65_536
+    )
+
+
+def test_a_node_hears_a_command_signed_by_the_hub_until_it_says_received(
+    mosquitto: Mosquitto, store: Store, clock: FakeClock
+) -> None:
+    siren, now_us = SoundSiren(incident="i", duration_s=10), clock.wall_ns() // 1000
+    store.write(lambda c: nodes.heard(c, "gsm-001", now_us))
+    store.write(lambda c: commands.queue(c, "c1", "gsm-001", "health", siren, "rina", now_us, 86_400))
+    voice = Voice(mosquitto.place.authority, "life-one", 1, datetime.now(UTC))
+    with connected(mosquitto) as bus:
+        outbox = Outbox(store, bus, clock, voice)
+        assert told(mosquitto, outbox, clock, 3, 10) == ["c1"] * 3
+        store.write(lambda c: commands.settle(c, "c1", "received", "", {}, "node:gsm-001", now_us))
+        assert told(mosquitto, outbox, clock, 1, 1) == []
