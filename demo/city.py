@@ -36,13 +36,14 @@ class Ports:
     gateway: int
     broker: int
     operators: int
+    cutting: int
     rtsp: int
     onvif: int
 
     @classmethod
     def free(cls) -> "Ports":
         """Ports that nobody uses now."""
-        sockets = [socket.socket() for _ in range(6)]
+        sockets = [socket.socket() for _ in range(7)]
         try:
             for one in sockets:
                 one.bind(("127.0.0.1", 0))
@@ -54,7 +55,7 @@ class Ports:
     @classmethod
     def usual(cls) -> "Ports":
         """The ports that a person meets again at the next start, or free ones where they are taken."""
-        wanted, free = (8112, 8443, 8883, 8884, 8554, 8580), cls.free()
+        wanted, free = (8112, 8443, 8883, 8884, 8885, 8554, 8580), cls.free()
         chosen = [
             port if _is_free(port) else getattr(free, name)
             for name, port in zip(cls.__slots__, wanted, strict=True)
@@ -245,6 +246,7 @@ names = ["127.0.0.1", "localhost"]
 host = "127.0.0.1"
 port = {ports.broker}
 operator_port = {ports.operators}
+cutting_port = {ports.cutting}
 
 [city]
 name = "Batam"

@@ -45,6 +45,8 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: str = "0.0.0.0"  # noqa: S104 - as above
     port: Port = 8883
     operator_port: Port = 8884
+    # On loopback alone, for the hub itself: by this it ends a revoked node's open connection.
+    cutting_port: Port = 8885
     program: str = "mosquitto"
 
 

@@ -1,10 +1,12 @@
-"""The node's side of a claim: its own key, a single-use token, a pinned CA, a certificate."""
+"""The node's side of identity: its own key; a claim with a single-use token; renewal before it expires."""
 
 import http.client
 import json
 import os
 import ssl
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -17,6 +19,12 @@ from siaga_core.service.files import write_atomic
 from siaga_edge.node import NodeConfig
 
 LIMIT_S = 20.0
+# A month of missed renewals is noticed and mended; the certificate is good for 90 days.
+RENEW_BEFORE = timedelta(days=30)
+# OpenSSL's X509_V_FLAG_NO_CHECK_TIME. A node whose clock is wrong in either direction must still be able to
+# ask its hub for the time and a new certificate; chain, name and the pinned CA are checked all the same.
+_NO_CHECK_TIME = 0x200000
+_WHAT = {"/v1/claim": "the claim", "/v1/renew": "the renewal", "/v1/time": "to tell the time"}
 _ANSWER_MOST_BYTES = 64 * 1024
 
 
@@ -33,7 +41,36 @@ def enrol(config: NodeConfig, token: str, ca_file: Path) -> str:
     key = own_key(config.hub.key_file)
     # Before the token is used: what fails here must not fail after it.
     config.hub.certificate_file.parent.mkdir(parents=True, exist_ok=True)
-    answer = _ask(config, {"token": token, "csr_pem": request_pem(key, config.node.id)}, ca_file)
+    claim = {"token": token, "csr_pem": request_pem(key, config.node.id)}
+    return _store(config, key, _ask(config, "/v1/claim", claim, ca_file))
+
+
+def renewal_due(config: NodeConfig, now: datetime) -> bool:
+    """Whether the node's certificate has a month left at `now`, or less, or lies in the future."""
+    certificate = x509.load_pem_x509_certificate(config.hub.certificate_file.read_bytes())
+    left = certificate.not_valid_after_utc - now
+    return left < RENEW_BEFORE or now < certificate.not_valid_before_utc
+
+
+def renew(config: NodeConfig) -> str:
+    """Get a new certificate for the same key; when it expires. Raises ClaimFailed.
+
+    Works with a certificate that has expired and with any clock: the gateway looks at chain, revocation and
+    proof of the key alone. A power cut leaves the old certificate or the new one.
+    """
+    key = own_key(config.hub.key_file)
+    old = x509.load_pem_x509_certificate(config.hub.certificate_file.read_bytes())
+    old_pem = old.public_bytes(serialization.Encoding.PEM).decode()
+    wish = {"certificate_pem": old_pem, "csr_pem": request_pem(key, config.node.id)}
+    return _store(config, key, _ask(config, "/v1/renew", wish, config.hub.ca_file))
+
+
+def hub_wall_ns(config: NodeConfig) -> int:
+    """The hub's clock, Unix nanoseconds, as told over TLS to the pinned CA. Raises ClaimFailed."""
+    return int(_ask(config, "/v1/time", None, config.hub.ca_file)["wall_ns"])
+
+
+def _store(config: NodeConfig, key: ec.EllipticCurvePrivateKey, answer: dict[str, Any]) -> str:
     certificate = x509.load_pem_x509_certificate(answer["certificate_pem"].encode())
     if certificate.public_key() != key.public_key():
         raise ClaimFailed("the gateway answered with a certificate for another key; nothing was stored")
@@ -66,22 +103,24 @@ def request_pem(key: ec.EllipticCurvePrivateKey, node: str) -> str:
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _ask(config: NodeConfig, claim: dict[str, str], ca_file: Path) -> dict[str, str]:
+def _ask(config: NodeConfig, path: str, body: dict[str, str] | None, ca_file: Path) -> dict[str, Any]:
     url = urlsplit(config.hub.gateway_url)
     try:
         context = ssl.create_default_context(cafile=os.fspath(ca_file))
+        context.verify_flags |= _NO_CHECK_TIME
         connection = http.client.HTTPSConnection(
             url.hostname or "", url.port or 443, timeout=LIMIT_S, context=context
         )
-        connection.request("POST", "/v1/claim", json.dumps(claim), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST" if body else "GET", path, json.dumps(body) if body else None, headers)
         answer = connection.getresponse()
-        body = answer.read(_ANSWER_MOST_BYTES)
+        said = answer.read(_ANSWER_MOST_BYTES)
         connection.close()
     except (OSError, http.client.HTTPException) as error:
         raise ClaimFailed(f"gateway {config.hub.gateway_url} was not reached: {error}") from error
     if answer.status != 200:
         raise ClaimFailed(
-            f"gateway {config.hub.gateway_url} refused the claim: {body.decode(errors='replace')}"
+            f"gateway {config.hub.gateway_url} refused {_WHAT[path]}: {said.decode(errors='replace')}"
         )
-    found: dict[str, str] = json.loads(body)
+    found: dict[str, Any] = json.loads(said)
     return found

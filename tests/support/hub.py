@@ -59,6 +59,7 @@ def make_place(folder: Path) -> Place:
         "127.0.0.1",
         free_port(),
         free_port(),
+        free_port(),
         authority.bundle_file,
         authority.crl_file,
         chain,

@@ -122,6 +122,21 @@ class Authority:
         write_atomic(self.crl_file, crl.public_bytes(serialization.Encoding.PEM))
         write_atomic(self.bundle_file, make.pem(self._issuer) + make.pem(self._root))
 
+    def crl_span(self) -> tuple[datetime | None, datetime | None]:
+        """When the published revocation list was made and when it expires; (None, None) if there is none."""
+        try:
+            crl = x509.load_pem_x509_crl(self.crl_file.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None, None
+        return crl.last_update_utc + make.BACKDATED, crl.next_update_utc
+
+    def renewable(self, certificate_pem: str) -> tuple[str, str, ec.EllipticCurvePublicKey]:
+        """(node, serial, key) of a certificate that this authority has made, whatever its dates say.
+
+        Raises BadRequest for any other.
+        """
+        return make.read_issued(certificate_pem.encode(), self._issuer)
+
     def _issued(self, certificate: x509.Certificate) -> Issued:
         return Issued(certificate, make.pem(certificate).decode(), make.pem(self._issuer).decode())
 

@@ -135,6 +135,24 @@ def read_request(text: bytes, node: str) -> ec.EllipticCurvePublicKey:
     return key
 
 
+def read_issued(pem_text: bytes, issuer: x509.Certificate) -> tuple[str, str, ec.EllipticCurvePublicKey]:
+    """(CN, hexadecimal serial, key) of a client's certificate that `issuer` has signed. Raises BadRequest.
+
+    Dates are not looked at: a node that lay in storage must be able to come back.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(pem_text)
+        certificate.verify_directly_issued_by(issuer)
+        purposes = list(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
+        raise BadRequest(f"this is no certificate of ours: {error}") from error
+    key = certificate.public_key()
+    if purposes != [ExtendedKeyUsageOID.CLIENT_AUTH] or not isinstance(key, ec.EllipticCurvePublicKey):
+        raise BadRequest("this is no node's certificate")
+    names = [str(part.value) for part in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return names[0], format(certificate.serial_number, "x"), key
+
+
 def key_fingerprint(key: ec.EllipticCurvePublicKey) -> str:
     """SHA-256 of the public key (SubjectPublicKeyInfo), hexadecimal."""
     digest = hashes.Hash(hashes.SHA256())

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.2
 END_LIMIT_S = 5.0
+CUTTER = "cutter"
 
 
 class ProgramMissing(SiagaError):
@@ -33,20 +34,29 @@ def write(settings: BrokerSettings) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, text in (("nodes.acl", NODES_ACL), ("operators.acl", OPERATORS_ACL)):
         write_atomic(folder / name, text.encode(), mode=0o600)
-    passwords = folder / "operators.passwd"
-    if not passwords.exists():
-        write_atomic(passwords, b"", mode=0o600)
+    for name in ("operators.passwd", "cutting.passwd"):
+        if not (folder / name).exists():
+            write_atomic(folder / name, b"", mode=0o600)
     path = folder / "mosquitto.conf"
     write_atomic(path, configuration(settings).encode(), mode=0o600)
     return path
 
 
+def set_cutting_password(folder: Path, password: str) -> None:
+    """The password of this run for cutting nodes off; nobody else knows it."""
+    write_atomic(folder / "cutting.passwd", b"", mode=0o600)
+    _set_password(folder / "cutting.passwd", CUTTER, password)
+
+
 def set_operator_password(folder: Path, client: str, password: str) -> None:
     """Give an operator's client its password, by mosquitto_passwd; `Broker.reload` puts it in force."""
+    _set_password(folder / "operators.passwd", client, password)
+
+
+def _set_password(path: Path, client: str, password: str) -> None:
     program = _program("mosquitto_passwd")
-    path = folder / "operators.passwd"
     # On the command line it would be seen by `ps`; the program also hashes a whole file of plain lines.
-    plain = folder / ".operators.new"
+    plain = path.with_name(f".{path.name}.new")
     write_atomic(plain, f"{client}:{password}\n".encode(), mode=0o600)
     subprocess.run([program, "-U", str(plain)], check=True, capture_output=True, timeout=20)  # noqa: S603
     hashed = plain.read_text()

@@ -259,3 +259,30 @@ class Bus:
             future.set_exception(BrokerRefused(f"the broker refused a message: {reason}"))
         else:
             future.set_result(None)
+
+
+def cut_off(port: int, ca_file: Path, node: str, user: str, password: str) -> None:
+    """End `node`'s open connection and session, and no other's: whoever comes with its client id replaces it.
+
+    Raises BrokerAway when the broker was not reached or would not have it.
+    """
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, client_id=node, protocol=paho.MQTTv5, reconnect_on_failure=False
+    )
+    client.tls_set(ca_certs=str(ca_file))
+    client.username_pw_set(user, password)
+    client.connect_timeout = CONNECT_LIMIT_S
+    answers: list[str] = []
+    client.on_connect = lambda _c, _u, _f, code, _p: answers.append("" if not code.is_failure else str(code))
+    try:
+        client.connect("127.0.0.1", port, KEEPALIVE_S, clean_start=True)
+        while not answers and client.loop(1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            pass
+        client.disconnect()
+        client.loop(0.1)
+    except (OSError, ssl.SSLError) as error:
+        raise BrokerAway(
+            f"{node} could not be cut off: {error}; it is refused when it comes again"
+        ) from error
+    if answers != [""]:
+        raise BrokerAway(f"{node} could not be cut off: {answers or 'no answer'}; is the broker well?")

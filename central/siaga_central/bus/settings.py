@@ -33,6 +33,7 @@ class BrokerSettings:
     host: str
     port: int
     operator_port: int
+    cutting_port: int
     ca_file: Path
     crl_file: Path
     certificate_file: Path
@@ -76,5 +77,13 @@ allow_anonymous false
 {tls}
 tls_version tlsv1.2
 password_file {folder}/operators.passwd
+acl_file {folder}/operators.acl
+
+# The hub cuts a revoked node off by coming in under its client id: a new CRL alone leaves its connection up.
+listener {settings.cutting_port} 127.0.0.1
+allow_anonymous false
+{tls}
+tls_version tlsv1.2
+password_file {folder}/cutting.passwd
 acl_file {folder}/operators.acl
 """

@@ -36,6 +36,7 @@ class Office:
     authority: Authority
     clock: Clock
     reload_broker: Callable[[], None]
+    cut_off: Callable[[str], None] = lambda _node: None
 
     def now_us(self) -> int:
         """Unix microseconds UTC."""
@@ -158,6 +159,7 @@ def revoke_node(office: Office, node: str) -> Answer:
         revoked = certificates.revoked(connection)
     office.authority.write_crl(revoked, datetime.fromtimestamp(now_us / 1e6, UTC))
     office.reload_broker()
+    office.cut_off(node)
     return {"node": node, "revoked": serials}
 
 

@@ -1,6 +1,7 @@
 """The hub as one process: broker, bus, ingest, outbox, timers, gateway, console."""
 
 import logging
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import uvicorn
 from siaga_central.authority.authority import Authority
 from siaga_central.authority.voice import Voice
 from siaga_central.bus import broker
-from siaga_central.bus.client import Bus, Connect
+from siaga_central.bus.client import Bus, Connect, cut_off
 from siaga_central.bus.settings import BrokerSettings
 from siaga_central.cli.office import OfficeDoor, socket_path
 from siaga_central.cli.orders import Office
@@ -24,6 +25,7 @@ from siaga_central.ingest.worker import Ingest
 from siaga_central.outbox.worker import Outbox
 from siaga_central.store import generations
 from siaga_central.store.writer import Store
+from siaga_central.timers.renewal import Renewal, renew_crl
 from siaga_central.timers.worker import Timers
 from siaga_core.service.clock import Clock, SystemClock, new_id
 from siaga_core.service.main import stop_on_signals
@@ -39,19 +41,27 @@ def run(config: HubConfig) -> int:
     authority = Authority(config.authority_dir)
     store = Store(config.database_url, clock)
     try:
+        renew_crl(store, authority, clock)
         supervisor = Supervisor(clock)
         stop_on_signals(supervisor.stop)
         child = broker.Broker(config.broker.program, broker.write(broker_settings(config, authority, now)))
         bus = Bus(connect(config, authority, now))
         policy = Policy(siren_nodes=tuple(config.hub.siren_nodes))
         voice = Voice(authority, *life(store, clock), now)
-        office = Office(config, store, authority, clock, child.reload)
+        cutting = secrets.token_urlsafe(24)
+        broker.set_cutting_password(config.broker_dir, cutting)
+
+        def cut(node: str) -> None:
+            cut_off(config.broker.cutting_port, authority.ca_file, node, broker.CUTTER, cutting)
+
+        office = Office(config, store, authority, clock, child.reload, cut)
         door = OfficeDoor(office, socket_path(config.hub.data_dir))
         supervisor.add("broker", child.work)
         supervisor.add("bus", bus.work)
         supervisor.add("ingest", Ingest(store, bus, clock, policy, voice).work)
         supervisor.add("outbox", Outbox(store, bus, clock, voice).work)
         supervisor.add("timers", Timers(store, clock).work)
+        supervisor.add("renewal", Renewal(store, authority, clock, child.reload).work)
         supervisor.add("office", door.work)
         supervisor.add("gateway", gateway(config, store, authority, clock, now).work)
         supervisor.add("console", console(config, store, clock).work)
@@ -79,6 +89,7 @@ def broker_settings(config: HubConfig, authority: Authority, now: datetime) -> B
         host=config.broker.host,
         port=config.broker.port,
         operator_port=config.broker.operator_port,
+        cutting_port=config.broker.cutting_port,
         ca_file=authority.bundle_file,
         crl_file=authority.crl_file,
         certificate_file=chain,

@@ -36,6 +36,13 @@ log = logging.getLogger(__name__)
 _CLAIM_MOST_BYTES = 16 * 1024
 
 
+class Renewal(msgspec.Struct, frozen=True):
+    """The body of a renewal: the certificate in use and a request signed by the same key."""
+
+    certificate_pem: str
+    csr_pem: str
+
+
 class Claim(msgspec.Struct, frozen=True):
     """The body of a claim."""
 
@@ -63,6 +70,7 @@ def create_app(store: Store, authority: Authority, media_dir: Path, clock: Clock
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.gateway = Gateway(store, authority, Clips(media_dir / "clips"), media_dir / "pictures", clock)
     app.add_api_route("/v1/claim", claim, methods=["POST"])
+    app.add_api_route("/v1/renew", renew, methods=["POST"])
     app.add_api_route("/v1/time", time, methods=["GET"])
     app.add_api_route("/v1/transfers/clip/{command_id}", clip_offset, methods=["HEAD"])
     app.add_api_route("/v1/transfers/clip/{command_id}", take_clip, methods=["PUT"])
@@ -121,19 +129,9 @@ def _claim(gateway: Gateway, asked: Claim) -> dict[str, str]:
         node = claims.node_of(connection, digest)
         key = x509.read_request(request_pem, node)
         claims.use(connection, digest, x509.key_fingerprint(key), now_us)
-        issued = gateway.authority.issue_node(node, key, now)
-        not_after_us = now_us + int(timedelta(days=x509.LEAF_DAYS).total_seconds() * 1e6)
-        certificates.add(
-            connection,
-            issued.serial,
-            node,
-            issued.certificate_pem,
-            key_id(key).hex(),
-            not_after_us,
-            now_us,
-        )
+        answer = _issue(gateway, connection, node, key, now, now_us)
         nodes.set_state(connection, node, "claimed", f"node:{node}", now_us)
-        return {"node": node, "certificate_pem": issued.certificate_pem, "chain_pem": issued.chain_pem}
+        return answer
 
     try:
         return gateway.store.write(work)
@@ -143,6 +141,45 @@ def _claim(gateway: Gateway, asked: Claim) -> dict[str, str]:
             lambda connection: events.append(connection, now_us, "claim.refused", "gateway", "hub", body)
         )
         raise
+
+
+async def renew(request: Request, gateway: Door) -> dict[str, str]:
+    """A new certificate for the key of one that is running out, or that expired in storage.
+
+    No client certificate is asked for, because TLS would refuse an expired one. Proof is the request itself,
+    signed by the key of a certificate that this authority made, has in its list and has not revoked.
+    """
+    body = await _body(request, _CLAIM_MOST_BYTES)
+    try:
+        asked = msgspec.json.decode(body, type=Renewal)
+        node, serial, key = gateway.authority.renewable(asked.certificate_pem)
+        if x509.key_fingerprint(x509.read_request(asked.csr_pem.encode(), node)) != x509.key_fingerprint(key):
+            raise x509.BadRequest("the request is for another key; enrol this node again")
+    except (msgspec.DecodeError, UnicodeDecodeError, x509.BadRequest) as error:
+        raise HTTPException(400, f"this is no renewal: {error}") from error
+    return await run_in_threadpool(_renew, gateway, node, serial, key)
+
+
+def _renew(gateway: Gateway, node: str, serial: str, key: Any) -> dict[str, str]:
+    now_us = gateway.now_us()
+    now = datetime.fromtimestamp(now_us / 1e6, UTC)
+
+    def work(connection: Any) -> dict[str, str]:
+        if not (certificates.is_good(connection, serial, node) and node in nodes.known(connection)):
+            raise HTTPException(403, f"the certificate of {node} is revoked or not in the list")
+        return _issue(gateway, connection, node, key, now, now_us)
+
+    return gateway.store.write(work)
+
+
+def _issue(
+    gateway: Gateway, connection: Any, node: str, key: Any, now: datetime, now_us: int
+) -> dict[str, str]:
+    issued = gateway.authority.issue_node(node, key, now)
+    not_after_us = now_us + int(timedelta(days=x509.LEAF_DAYS).total_seconds() * 1e6)
+    named, pem = key_id(key).hex(), issued.certificate_pem
+    certificates.add(connection, issued.serial, node, pem, named, not_after_us, now_us)
+    return {"node": node, "certificate_pem": pem, "chain_pem": issued.chain_pem}
 
 
 def time(gateway: Door) -> dict[str, int]:

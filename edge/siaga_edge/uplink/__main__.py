@@ -14,6 +14,7 @@ from siaga_edge.node import NodeConfig
 def build(config: NodeConfig, _path: Path) -> Supervisor:
     """The service's workers."""
     from siaga_edge.uplink.carrier import Uplink
+    from siaga_edge.uplink.renewal import Renewal
     from siaga_edge.uplink.transfer import Courier, SharedBudget
 
     clock = SystemClock()
@@ -23,6 +24,7 @@ def build(config: NodeConfig, _path: Path) -> Supervisor:
     supervisor = Supervisor(clock)
     supervisor.add("link", Uplink(config, clock, notices, budget).work, silence_limit_s=90)
     supervisor.add("courier", courier.work, silence_limit_s=180)
+    supervisor.add("renewal", Renewal(config, clock, notices).work, silence_limit_s=180)
     return supervisor
 
 

@@ -75,8 +75,8 @@ class Carrier:
         """Hold one connection until it is lost (BrokerUnreachable, a Transient) or the end is asked for."""
         self._signer = Signer.load(self._config.hub.key_file)  # renewed meanwhile, perhaps
         link = Link(self._config.hub, self._config.id, since_ms=self._clock.wall_ns() // 1_000_000)
-        # mosquitto 2.0.11 drops a TLS connection after a denied publish, and what else is under way then makes
-        # the kernel throw away the refusal too. After such a loss one message goes at a time, until one counts.
+        # mosquitto 2.0.11 drops a TLS connection after a denied publish, and what else is under way then
+        # makes the kernel throw away the refusal too. After such a loss one goes at a time, until one counts.
         self._cautious = bool(self._on_wire)
         self._on_wire.clear()
         try:

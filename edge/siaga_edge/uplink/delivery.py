@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 # Once the broker has all that was sent, the hub acknowledges within its own commit; after this silence the
-# window is sent again from mark + 1. What is still on its way to the broker is no silence: slow links are slow.
+# window is sent again from mark + 1. What is still on its way to the broker is no silence, but a slow link.
 RESEND_AFTER_S = 3.0
 # A hub that stays silent must not cost a metered link its whole backlog again and again.
 BULK_RESEND_MOST_S = 30.0

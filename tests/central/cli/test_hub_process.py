@@ -33,6 +33,7 @@ class Hub:
             f"[console]\nport = {self.console}\nsecure_cookies = false\n"
             f'[gateway]\nhost = "127.0.0.1"\nnames = ["127.0.0.1", "localhost"]\nport = {free_port()}\n'
             f'[broker]\nhost = "127.0.0.1"\nport = {self.broker}\noperator_port = {free_port()}\n'
+            f"cutting_port = {free_port()}\n"
             '[city]\nname = "Uji"\n'
         )
         self.order("init", "--password-file", str(self.password))

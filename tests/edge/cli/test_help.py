@@ -15,7 +15,6 @@ from siaga_edge.cli import __main__ as node
 ROOT = Path(__file__).parents[3]
 SERVICES = ("recorder", "cameras", "modem", "health", "uplink", "simulate.modem", "simulate.camera")
 SCRIPTS = tuple(sorted(path.name for path in (ROOT / "script").iterdir()))
-INSTALLS_FIRST = pytest.mark.xfail(reason="script/bench and script/fuzz bootstrap before they read --help")
 Main = Callable[[Sequence[str]], int]
 
 
@@ -101,7 +100,7 @@ def test_the_installed_programs_answer(program: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=INSTALLS_FIRST if name in ("bench", "fuzz") else ()) for name in SCRIPTS],
+    SCRIPTS,
 )
 def test_a_script_says_what_it_does_and_installs_nothing_for_that(name: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "script", tmp_path / "script")
