@@ -43,8 +43,11 @@ _LEXICON: dict[str, tuple[str, tuple[str, ...]]] = {
 _URGENT = ("tolong", "tlg", "help", "sos", "darurat", "korban", "meninggal", "sekarat")
 _EXERCISE = ("tes", "test", "coba")
 _FOLD = str.maketrans("01345$7", "oieasst")
+# A full stop ends a place, but not behind an abbreviation: `di Jl. Raden Patah No. 4`.
+_SHORT = r"\b(?:jl|jln|gg|no|kav|kel|kec|perum|dkt|dpn|rt|rw|km)\."
 _PLACE = re.compile(
-    r"\b(?:di|dkt|dekat|dpn|depan|samping|jl|jln|jalan|gg|gang|blok|perum|simpang|km)\b\.?\s+([^\s,.;!?][^,.;!?\n]{0,59})",
+    r"\b(?:di|dkt|dekat|dpn|depan|samping|jl|jln|jalan|gg|gang|blok|perum|simpang|km)\b\.?\s+"
+    rf"(?=[^\s,.;!?])(?:{_SHORT}|[^,.;!?\n]){{1,60}}",
     re.IGNORECASE,
 )
 

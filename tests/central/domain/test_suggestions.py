@@ -13,6 +13,7 @@ from siaga_central.domain.classification import DISTRICTS, classify, fold, place
     [
         ("kebakaran di Nagoya, cepat", "di Nagoya"),
         ("laka jl. Sudirman dekat halte. tolong", "jl. Sudirman dekat halte"),
+        ("Kebakaran di Jl. Raden Patah No. 4. tolong", "di Jl. Raden Patah No. 4"),
         ("banjir SEKUPANG", "Sekupang"),
         ("banjir di batu aji", "di batu aji"),
         ("pohon tumbang blok C3, Sagulung", "blok C3, Sagulung"),
