@@ -1,0 +1,100 @@
+"""What a line from the modem is, whatever stands around it."""
+
+import random
+
+import pytest
+
+from siaga_edge.modem import at
+from siaga_edge.modem.at import BadAnswer, Stored
+
+
+@pytest.mark.parametrize(
+    ("line", "pending", "kind"),
+    [
+        ("OK", "AT", "final"),
+        ("ERROR", "AT+CMGL=4", "final"),
+        ("+CMS ERROR: 321", "AT+CMGR=1", "final"),
+        ("+CME ERROR: SIM busy", "AT+CPIN?", "final"),
+        ("AT+CMGL=4", "AT+CMGL=4", "echo"),
+        ('+CMTI: "SM",3', "AT+CMGL=4", "event"),
+        ("RING", "AT+CMGL=4", "event"),
+        ("RING", "", "event"),
+        ("+CMGL: 1,0,,24", "AT+CMGL=4", "answer"),
+        ("+CPIN: READY", "AT+CPIN?", "answer"),
+        ("+CPIN: NOT READY", "AT+CMGL=4", "event"),
+        ("+CREG: 1", "AT+CMGL=4", "event"),
+        ("+CREG: 0,1", "AT+CREG?", "answer"),
+        ("NO CARRIER", "AT+CMGL=4", "event"),
+        ("NO CARRIER", "ATD112;", "final"),
+        ("UNDER-VOLTAGE WARNNING", "AT", "event"),
+        ("0791…", "", "event"),
+    ],
+)
+def test_what_a_line_is(line: str, pending: str, kind: str) -> None:
+    assert at.classify(line, pending) == kind
+
+
+@pytest.mark.parametrize(
+    ("final", "why"),
+    [("OK", None), ("ERROR", "ERROR"), ("+CMS ERROR: 321", "321"), ("+CME ERROR: SIM busy", "SIM busy")],
+)
+def test_why_a_command_failed(final: str, why: str | None) -> None:
+    assert at.failure(final) == why
+
+
+def test_a_listing_survives_events_noise_and_cut_lines() -> None:
+    answer = ["+CMGL: 1,0,,24", "0791AA", "", "+CMGL: 2,1,,20", "+CMGL: 3,0,,20", "07 91 BB", "noise"]
+    assert at.stored(answer) == [Stored(1, "0791AA"), Stored(3, "0791BB")]
+
+
+def test_an_empty_slot_is_none_and_a_message_is_its_pdu() -> None:
+    assert at.read_message([]) is None
+    assert at.read_message(["+CMGR: 0,,24", "0791AA"]) == "0791AA"
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (['+CPMS: ("SM","ME","MT"),("SM","ME"),("SM")'], ["SM", "ME", "MT"]),
+        (['+CPMS: ("SM_P","SM"),("SM"),("SM")'], ["SM"]),
+        (['+CPMS: ("BM","BM"),("SM"),("SM")'], ["SM"]),
+        ([], ["SM"]),
+    ],
+)
+def test_the_stores_of_a_modem(answer: list[str], found: list[str]) -> None:
+    assert at.memories(answer) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ('+CLIP: "+6281234567890",145,"",0,"",0', "+6281234567890"),
+        ('+CLIP: "6281234567890",145', "+6281234567890"),
+        ('+CLIP: "081234567890",129,,,,0', "081234567890"),
+        ('+CLIP: "0030003800310031",129', "0811"),
+        ('+CLIP: "",128,,,,1', None),
+        ("+CLIP: garbage", None),
+        ('+CCWA: "0811",129,1', "0811"),
+    ],
+)
+def test_who_calls(line: str, number: str | None) -> None:
+    assert at.caller(line) == number
+
+
+def test_the_reference_of_what_was_sent() -> None:
+    assert at.sent_reference(["", "+CMGS: 17"]) == 17
+    with pytest.raises(BadAnswer):
+        at.sent_reference(["+CMTI: 1"])
+
+
+def test_no_line_at_all_raises_anything() -> None:
+    rng = random.Random(27_005)
+    for _ in range(5000):
+        line = "".join(chr(rng.choice((*range(32, 127), 0, 0xFF, 0x2028))) for _ in range(rng.randrange(60)))
+        prefix = rng.choice(("", "+CLIP: ", "+CMGL: ", "+CLCC: 1,1,", "+CPMS: (", "+CMTI:"))
+        whole = prefix + line
+        at.classify(whole, rng.choice(("", "AT+CMGL=4", whole)))
+        for total in (at.failure, at.caller, at.is_boot, at.call_ended, at.has_pdu):
+            total(whole)
+        at.stored([whole, line]), at.memories([whole]), at.read_message([whole, line])
+        at.has_incoming_call([whole])
