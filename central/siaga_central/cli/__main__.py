@@ -46,7 +46,9 @@ def parser() -> argparse.ArgumentParser:
     for name in ("latitude", "longitude"):
         camera.add_argument(f"--{name}", type=float)
     _node_commands(_group(commands, "node", "nodes of the registry"))
-    _add(commands, "quarantine", "what was refused, counted by reason")
+    link = _group(commands, "link", "the ways of nodes to the hub")
+    _add(link, "status", "each node: up or not, last heard, what has come of each stream, alarms")
+    _add(link, "quarantine", "what was refused, counted by reason")
     return made
 
 
@@ -104,7 +106,11 @@ def _carry_out(args: argparse.Namespace) -> int:
     keys = {key: value for key, value in vars(args).items() if key not in own and value is not None}
     if "password_file" in vars(args):
         keys["password"] = _read_password(args.password_file)
-    _show(_order(config, order, keys), args.json)
+    answer = _order(config, order, keys)
+    if order == "link status" and not args.json:
+        print(link_page(answer["nodes"]))
+    else:
+        _show(answer, args.json)
     return 0
 
 
@@ -154,6 +160,21 @@ def _init(config: Any, args: argparse.Namespace) -> int:
 def _read_password(path: Path | None) -> str:
     text = path.read_text() if path is not None else sys.stdin.readline()
     return text.partition("\n")[0]
+
+
+def link_page(nodes: list[dict[str, Any]]) -> str:
+    """What an administrator reads of the nodes' links, Indonesian first."""
+    lines: list[str] = []
+    for node in nodes:
+        up = "tersambung/up" if node["online"] else "terputus/down"
+        heard = "belum pernah/never" if node["heard_s"] is None else f"{node['heard_s']:.0f} s"
+        waiting = node["commands_waiting"]
+        lines.append(f"{node['node']:20s} {up:14s} terdengar/heard {heard}  perintah/commands {waiting}")
+        for stream in node["streams"]:
+            lost = f"  hilang/missing {stream['missing']}" if stream["missing"] else ""
+            lines.append(f"  {stream['stream']:18s} {stream['upto']:10d}{lost}")
+        lines += [f"  ! {alarm}" for alarm in node["alarms"]]
+    return "\n".join(lines) or "tidak ada node / no nodes"
 
 
 def _show(answer: dict[str, Any], as_json: bool) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from siaga_central.authority import passwords
 from siaga_central.authority.authority import Authority
 from siaga_central.bus import broker
 from siaga_central.domain.role import ROLES
 from siaga_central.hub import HubConfig
-from siaga_central.store import certificates, claims, nodes, records, users
+from siaga_central.store import certificates, claims, links, nodes, records, users
 from siaga_central.store.schema import node as node_table
 from siaga_central.store.writer import Store
 from siaga_core.errors import SiagaError
@@ -163,6 +165,15 @@ def revoke_node(office: Office, node: str) -> Answer:
     return {"node": node, "revoked": serials}
 
 
+def link_status(office: Office) -> Answer:
+    """Each node's way here: up or not, when last heard, what has come of each stream, what is against it."""
+    now_us = office.now_us()
+    with office.store.read() as connection:
+        rows = connection.execute(node_table.select().order_by(node_table.c.id)).all()
+        found = [links.of(connection, row, now_us) for row in rows]
+    return {"nodes": [msgspec.to_builtins(one) for one in found]}
+
+
 def quarantine(office: Office) -> Answer:
     """What was refused, counted by reason."""
     with office.store.read() as connection:
@@ -180,7 +191,8 @@ ORDERS: dict[str, Callable[..., Answer]] = {
     "node invite": invite_node,
     "node list": list_nodes,
     "node revoke": revoke_node,
-    "quarantine": quarantine,
+    "link status": link_status,
+    "link quarantine": quarantine,
 }
 
 

@@ -29,8 +29,11 @@ def parser() -> argparse.ArgumentParser:
     doctor = _add(commands, "doctor", "one page: what is well, what is not, what to do", _doctor)
     doctor.add_argument("--json", action="store_true", help="findings as JSON")
     _add(commands, "config", "what is in force", _config)
-    journal = _add(commands, "journal", "what is queued for the hub", _journal)
-    journal.add_argument("--json", action="store_true", help="streams as JSON")
+    text = "the way to the hub"
+    link = commands.add_parser("link", help=text, description=text)
+    kinds = link.add_subparsers(dest="kind", required=True, metavar="DEED")
+    status = _add(kinds, "status", "whether it is up, since when, why not; what waits for the hub", _link)
+    status.add_argument("--json", action="store_true", help="link and streams as JSON")
     enrol = _add(commands, "enrol", "make the node's key and claim its certificate", _enrol)
     enrol.add_argument("--token", required=True, help="single-use token of siaga-central node invite")
     enrol.add_argument("--ca", type=Path, required=True, help="the hub's CA, as the administrator gave it")
@@ -101,16 +104,22 @@ def _config(args: argparse.Namespace) -> int:
     return 0
 
 
-def _journal(args: argparse.Namespace) -> int:
-    from siaga_edge.cli.queue import as_rows, queued
+def _link(args: argparse.Namespace) -> int:
+    """0 when the hub is reached, 1 when it is not."""
+    import time
 
-    found = queued(_load(args))
+    import msgspec
+
+    from siaga_edge.cli.queue import as_rows, page, queued
+    from siaga_edge.uplink.status import read_status
+
+    config = _load(args)
+    found, link = queued(config), read_status(config.node.run_dir)
     if args.json:
-        print(json.dumps(as_rows(found)))
-        return 0
-    for one in found:
-        print(f"{one.stream:20s} {one.written:8d} ditulis/written  {one.waiting:8d} menunggu/waiting")
-    return 0
+        print(json.dumps({"link": msgspec.to_builtins(link), "streams": as_rows(found)}))
+    else:
+        print(page(found, link, time.time_ns()))
+    return 0 if link is not None and link.up else 1
 
 
 def _enrol(args: argparse.Namespace) -> int:

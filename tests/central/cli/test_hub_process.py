@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from siaga_central.cli.__main__ import parser
+from siaga_central.cli.__main__ import link_page, parser
 from support.waiting import free_port, until
 
 PROGRAM = [sys.executable, "-m", "siaga_central.cli"]
@@ -101,6 +101,10 @@ def test_orders_reach_a_running_hub_which_ends_soon_after_term(hub: Hub) -> None
     hub.order("user", "add", "rina", *words)
     assert {user["name"] for user in hub.order("user", "list")["users"]} == {"admin", "rina"}
     assert [node["id"] for node in hub.order("node", "list")["nodes"]] == ["btm-017"]
+    [link] = hub.order("link", "status")["nodes"]
+    assert (link["node"], link["online"], link["heard_s"], link["streams"]) == ("btm-017", False, None, [])
+    assert "btm-017" in link_page([link])
+    assert hub.order("link", "quarantine") == {"refused": {}}
     stream = open_stream(hub)
     began_s = time.monotonic()
     hub.process.send_signal(signal.SIGTERM)
@@ -130,7 +134,9 @@ def test_the_broker_ends_with_a_hub_that_is_killed(hub: Hub) -> None:
     until(lambda: not hub.mosquitto(), 5, because="mosquitto has gone")
 
 
-@pytest.mark.parametrize("words", ["", "init", "run", "user add", "node invite", "node revoke", "quarantine"])
+@pytest.mark.parametrize(
+    "words", ["", "init", "run", "user add", "node invite", "node revoke", "link status"]
+)
 def test_every_order_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parser().parse_args([*words.split(), "--help"])
