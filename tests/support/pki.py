@@ -10,6 +10,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+_SIGNS_OTHERS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -92,6 +104,8 @@ class Authority:
         signer = (signing_key or self._key).public_key()
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer)
         builder = builder.add_extension(authority, critical=False)
+        if ca:
+            builder = builder.add_extension(_SIGNS_OTHERS, critical=True)
         if signing_key is not None:
             purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
             return builder.add_extension(purpose, critical=False).sign(signing_key, hashes.SHA256())
