@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from bench.fuzz import Outcome
@@ -37,7 +38,8 @@ def run(trials: int, seed: int) -> Outcome:
         for trial in range(trials):
             said = _killed(path, rng.uniform(0.15, 0.5))
             last = max([last, *said])
-            found = [record.seq for record in JournalReader(path, "modem").after("urgent", 0, 10**9)]
+            with closing(JournalReader(path, "modem")) as reader:
+                found = [record.seq for record in reader.after("urgent", 0, 10**9)]
             lost += len(set(range(1, last + 1)) - set(found))
             doubled += len(found) - len(set(found))
             sys.stderr.write(f"\rfuzz journal: {trial + 1}/{trials} kills, {last} records")

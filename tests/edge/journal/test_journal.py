@@ -1,5 +1,6 @@
 """The journal: committed before it counts, numbered without gaps, pruned only below the hub's mark."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ def test_a_failed_transaction_uses_up_no_number(journal: Journal) -> None:
 
 def test_the_reader_sees_what_was_appended_as_it_will_travel(journal: Journal, tmp_path: Path) -> None:
     journal.append(health.SERVICE_KIND, state("modem.silent"))
-    [stored] = JournalReader(tmp_path / "journal-modem.db", "modem").after("urgent", 0, 10)
+    with closing(JournalReader(tmp_path / "journal-modem.db", "modem")) as reader:
+        [stored] = reader.after("urgent", 0, 10)
     entries = [entry_of(stored.as_wire(node_id("btm-017")))]
     batch = Batch(node="btm-017", stream="modem.urgent", epoch=stored.epoch, first=1, last=1, entries=entries)
     [record] = decode_batch(encode(batch), node=node_id("btm-017"), stream="modem.urgent").records
