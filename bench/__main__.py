@@ -5,7 +5,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("journal",)
+NAMES = ("journal", "ingest")
 
 
 def main() -> int:

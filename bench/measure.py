@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 RUNS = 5
 
@@ -57,3 +57,19 @@ def at_most(
         ratio <= limit,
         runs,
     )
+
+
+def at_least(
+    bench: str,
+    figure: str,
+    unit: str,
+    ours: Callable[[], float],
+    anchor: Callable[[], float],
+    *,
+    anchor_is: str,
+    limit: float,
+    runs: int = RUNS,
+) -> Figure:
+    """Like `at_most` for figures where more is better; met when ratio >= `limit`."""
+    found = at_most(bench, figure, unit, ours, anchor, anchor_is=anchor_is, limit=limit, runs=runs)
+    return replace(found, goal=f"ratio >= {limit}", met=found.ratio >= limit)

@@ -1,9 +1,11 @@
 """Nodes' public keys, looked up once each."""
 
+import threading
+
 from cryptography import x509
-from sqlalchemy import Connection
 
 from siaga_central.store import certificates
+from siaga_central.store.writer import Store
 from siaga_core.service.signing import PublicKey, public_key
 
 
@@ -11,20 +13,21 @@ class Keys:
     """Keys of certificates that are not revoked; whether the node itself is known is asked elsewhere.
 
     A key that is not found is looked for again each time, so that a fresh certificate counts at once.
+    Thread-safe.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store, self._lock = store, threading.Lock()
         self._known: dict[tuple[str, bytes], PublicKey] = {}
 
-    def find(self, connection: Connection, node: str, key_id: bytes) -> PublicKey | None:
+    def find(self, node: str, key_id: bytes) -> PublicKey | None:
         """The node's key of this id, or None."""
-        if (node, key_id) not in self._known:
+        known = self._known.get((node, key_id))
+        if known is not None:
+            return known
+        with self._lock, self._store.read() as connection:
             pem = certificates.pem_of(connection, node, key_id.hex())
-            if pem is None:
-                return None
-            self._known[node, key_id] = public_key(x509.load_pem_x509_certificate(pem.encode()))
-        return self._known[node, key_id]
-
-    def forget(self) -> None:
-        """Look everything up anew: a certificate may have been revoked."""
-        self._known.clear()
+        if pem is None:
+            return None
+        key = self._known[node, key_id] = public_key(x509.load_pem_x509_certificate(pem.encode()))
+        return key

@@ -3,7 +3,7 @@
 import logging
 import queue
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -61,6 +61,14 @@ class Source(Protocol[M]):
         """Publish with QoS 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken(Generic[M]):
+    """A batch whose commit is under way, and what is to be said when it is done."""
+
+    batch: Sequence[M]
+    acks: "Future[list[Ack]]"
+
+
 @dataclass(slots=True)
 class _Batch:
     """What one transaction takes in."""
@@ -75,26 +83,51 @@ class Ingest(Generic[M]):
 
     def __init__(self, store: Store, bus: "Source[M]", clock: Clock, policy: Policy, voice: Voice) -> None:
         self._store, self._bus, self._clock, self._policy, self._voice = store, bus, clock, policy, voice
-        self._keys, self._rate = Keys(), Rate()
+        self._keys, self._rate = Keys(store), Rate()
+        # OpenSSL lets go of Python's lock while it verifies: two threads verify 1.3 times as fast as one.
+        self._verifiers = ThreadPoolExecutor(2, "verify")
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
-        """Take batches until asked to stop. A commit that fails ends the process; the broker keeps them."""
+        """Take batches until asked to stop. A commit that fails ends the process; the broker keeps them.
+
+        One batch is verified while the one before it is committed; with nothing behind it, none waits.
+        """
+        under_way: list[_Taken[M]] = []
         while not stop.is_set():
-            batch = self._batch()
-            if batch:
-                self.take(batch)
+            if batch := self._batch():
+                taken = self._begin(batch)
+                self._finish(under_way)
+                under_way = [taken]
+            if not batch or self._bus.incoming.empty():
+                self._finish(under_way)
+                under_way = []
             heartbeat.beat()
+        self._finish(under_way)
 
     def take(self, batch: Sequence[M]) -> None:
         """Commit a batch, publish the hub's acknowledgements, then let the broker forget it."""
+        self._finish([self._begin(batch)])
+
+    def _begin(self, batch: Sequence[M]) -> "_Taken[M]":
         with self._store.read() as connection:
             known = nodes.known(connection)
-            decisions = [(message, self._decide(connection, message, known)) for message in batch]
-        acks = self._store.write(lambda connection: self._commit(connection, decisions))
+        half = (len(batch) + 1) // 2
+        parts = self._verifiers.map(
+            lambda part: [(message, self._decide(message, known)) for message in part],
+            (batch[:half], batch[half:]),
+        )
+        decisions = [decided for part in parts for decided in part]
+        return _Taken(batch, self._store.submit(lambda connection: self._commit(connection, decisions)))
+
+    def _finish(self, under_way: "Sequence[_Taken[M]]") -> None:
+        for taken in under_way:
+            self._say(taken.acks.result())
+            self._bus.acknowledge(taken.batch)
+
+    def _say(self, acks: Sequence[Ack]) -> None:
         for ack in acks:
             topic = down_ack(NodeId(ack.node))
             self._bus.publish(topic, self._voice.seal(topic, encode(ack)))
-        self._bus.acknowledge(batch)
 
     def _batch(self) -> list[M]:
         incoming = self._bus.incoming
@@ -111,13 +144,8 @@ class Ingest(Generic[M]):
             size_bytes += len(batch[-1].payload)
         return batch
 
-    def _decide(self, connection: Connection, message: M, known: Collection[str]) -> Decision:
-        return decide(
-            message.topic,
-            message.payload,
-            known,
-            lambda node, key_id: self._keys.find(connection, node, key_id),
-        )
+    def _decide(self, message: M, known: Collection[str]) -> Decision:
+        return decide(message.topic, message.payload, known, self._keys.find)
 
     def _commit(self, connection: Connection, decisions: Sequence[tuple[M, Decision]]) -> list[Ack]:
         moment = Moment(self._clock.wall_ns() // 1000, self._new_id, self._policy)

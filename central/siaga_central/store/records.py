@@ -32,22 +32,22 @@ def keep(connection: Connection, key: Key, given: Sequence[Record], now_us: int)
 
     A number that comes twice with different words means that two nodes use one name and one journal.
     """
-    here = _here(connection, key, [one.seq for one in given])
-    fresh: dict[int, Record] = {}
+    said = _here(connection, key, [one.seq for one in given])
+    fresh: list[Record] = []
     forked: list[Record] = []
+    rows: list[dict[str, Any]] = []
     for one in given:
-        said = _row(one)
-        known = here.get(one.seq)
-        if known is None and one.seq in fresh:
-            known = _said(_row(fresh[one.seq]))
+        row = _row(one, now_us)
+        known = said.get(one.seq)
         if known is None:
-            fresh[one.seq] = one
-        elif known != _said(said):
+            fresh.append(one)
+            rows.append(row)
+            said[one.seq] = _said(row)
+        elif known != _said(row):
             forked.append(one)
-    if fresh:
-        rows = [{**_row(one), "received_us": now_us} for one in fresh.values()]
+    if rows:
         connection.execute(insert(record), rows)
-    return Kept(list(fresh.values()), forked)
+    return Kept(fresh, forked)
 
 
 def keep_raw(connection: Connection, key: Key, seq: int, octets: bytes, now_us: int) -> bool:
@@ -130,7 +130,7 @@ def _here(connection: Connection, key: Key, seqs: Sequence[int]) -> dict[int, tu
     return found
 
 
-def _row(one: Record) -> dict[str, Any]:
+def _row(one: Record, now_us: int) -> dict[str, Any]:
     return {
         "node": one.node,
         "stream": one.stream,
@@ -139,6 +139,7 @@ def _row(one: Record) -> dict[str, Any]:
         "kind": one.kind,
         "at": msgspec.json.encode(one.at).decode(),
         "body": bytes(one.body).decode(),
+        "received_us": now_us,
     }
 
 

@@ -232,8 +232,10 @@ class CommitFails(Exception):
 class FullDisk(Store):
     """A store whose commits fail."""
 
-    def write(self, work: object) -> object:  # type: ignore[override]
-        raise CommitFails
+    def submit(self, work: object) -> "Future[object]":  # type: ignore[override]
+        failed: Future[object] = Future()
+        failed.set_exception(CommitFails())
+        return failed
 
 
 class AcknowledgesFirst(Ingest[Message]):
