@@ -31,12 +31,6 @@ STREAM = "health.bulk"
 EPOCH = "00000000000000bb"
 _AT = Stamp(boot_seq=41, boot_id="5f0c8a52-6b0e-4f5b-9a4e-0c1f5b6f7a10", boot_ns=1, wall_ns=1, clock="synced")
 _NAMES = ("cpu_percent", "memory_percent", "temperature_c", "disk_free_percent.footage", "clock_offset_ms")
-    "cpu_percent",
-    "memory_percent",
-    "temperature_c",
-    "disk_free_percent.footage",
-    "disk_free_percent.data",
-)
 
 
 @dataclass
