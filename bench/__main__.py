@@ -5,7 +5,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("journal", "ingest")
+NAMES = ("journal", "ingest", "wear")
 
 
 def main() -> int:

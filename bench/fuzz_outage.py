@@ -250,7 +250,7 @@ def _waiting(data: Path) -> int:
         closing(_open(data / "journal-modem.db")) as journal,
         closing(_open(data / "delivery.db")) as delivery,
     ):
-        last = dict(journal.execute("SELECT 'modem.' || lane, last_seq FROM tally").fetchall())
+        last = dict(journal.execute("SELECT 'modem.' || lane, max(seq) FROM record GROUP BY lane").fetchall())
         marks = dict(delivery.execute("SELECT stream, upto FROM mark").fetchall())
     return sum(seq - marks.get(stream, 0) for stream, seq in last.items())
 

@@ -9,6 +9,7 @@ import msgspec
 from siaga_core.service.database import StoreMissing, open_reader
 from siaga_core.wire.envelope import Record, Stamp
 from siaga_core.wire.ids import NodeId
+from siaga_edge.journal.schema import LAST_SEQ
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,7 @@ class JournalReader:
 
     def last_seq(self, lane: str) -> int:
         """The newest sequence number of a lane, 0 if it has none."""
-        row = self._connection.execute("SELECT last_seq FROM tally WHERE lane = ?", (lane,)).fetchone()
-        return int(row[0]) if row else 0
+        return int(self._connection.execute(LAST_SEQ, {"lane": lane}).fetchone()[0])
 
     def after(self, lane: str, seq: int, limit: int) -> list[StoredRecord]:
         """At most `limit` records of `lane` above `seq`, in order."""

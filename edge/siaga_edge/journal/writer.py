@@ -1,8 +1,10 @@
 """The writing side of a journal; one per service, in one thread."""
 
+import contextlib
+import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +13,14 @@ from msgspec import Struct
 from siaga_core.service.clock import Boot, Clock, kernel_clock_state, stamp
 from siaga_core.service.database import WriterLock, open_writer, transaction
 from siaga_core.wire.envelope import Lane, Stamp
-from siaga_edge.journal.schema import SCHEMA
+from siaga_edge.journal.schema import LAST_SEQ, SCHEMA
+
+log = logging.getLogger(__name__)
+
+LANES: tuple[Lane, ...] = ("urgent", "bulk")
+# A node has at most two journals with samples; with this each of them holds five days without the hub.
+SHED_ABOVE_BYTES = 28 * 1024 * 1024
+_SHED_AT_ONCE = 500
 
 
 class Journal:
@@ -28,6 +37,7 @@ class Journal:
         self._clock, self._boot = clock, boot
         self.connection = open_writer(path)
         self._make(extra_schema)
+        self._last = {lane: self._last_seq(lane) for lane in LANES}
         self.epoch = str(self.connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
 
     def append(self, kind: str, body: Struct, lane: Lane = "urgent") -> int:
@@ -40,7 +50,7 @@ class Journal:
         also: Callable[[sqlite3.Connection], None] | None = None,
     ) -> list[int]:
         """Commit records, and whatever `also` writes, in one transaction; return their numbers."""
-        with transaction(self.connection):
+        with self._numbering():
             numbers = [self._insert(kind, body, lane, self._stamp()) for kind, body, lane in records]
             if also is not None:
                 also(self.connection)
@@ -52,12 +62,16 @@ class Journal:
         records: Sequence[tuple[str, Struct, Lane]],
     ) -> list[int]:
         """Run `make` in a transaction and commit the records it put into `records` with what it wrote."""
-        with transaction(self.connection):
+        with self._numbering():
             make(self.connection)
             return [self._insert(kind, body, lane, self._stamp()) for kind, body, lane in records]
 
     def prune(
-        self, acknowledged: Iterable[tuple[str, str, int]], *, keep_urgent_s: float = 30 * 86400
+        self,
+        acknowledged: Iterable[tuple[str, str, int]],
+        *,
+        keep_urgent_s: float = 30 * 86400,
+        shed_above_bytes: int = SHED_ABOVE_BYTES,
     ) -> int:
         """Drop records at or below the marks (stream, epoch, upto) of this journal's own epoch; how many.
 
@@ -73,9 +87,38 @@ class Journal:
             if lane == "urgent":
                 condition += f" AND json_extract(at, '$.wall_ns') < {oldest_wall_ns}"
             with transaction(self.connection):
+                self._keep_count(lane)
                 cursor = self.connection.execute(f"DELETE FROM record WHERE {condition}", (lane, upto))  # noqa: S608
                 dropped += cursor.rowcount
+        return dropped + self._shed(shed_above_bytes)
+
+    def _shed(self, most_bytes: int) -> int:
+        """Drop the oldest samples while they take too much room; how many. Urgent records never give way.
+
+        The uplink finds their numbers missing and says so to the hub.
+        """
+        dropped = 0
+        while self._used_bytes() > most_bytes:
+            with transaction(self.connection):
+                self._keep_count("bulk")
+                cursor = self.connection.execute(
+                    "DELETE FROM record WHERE lane = 'bulk' AND seq IN"
+                    " (SELECT seq FROM record WHERE lane = 'bulk' ORDER BY seq LIMIT ?)",
+                    (_SHED_AT_ONCE,),
+                )
+            if not cursor.rowcount:
+                break
+            dropped += cursor.rowcount
+        if dropped:
+            log.warning("samples shed records=%d; the hub has not been reached for long", dropped)
         return dropped
+
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
 
     def close(self) -> None:
         """Close the file and let another writer in."""
@@ -91,18 +134,31 @@ class Journal:
             for statement in filter(str.strip, extra_schema.split(";")):
                 self.connection.execute(statement)
 
+    @contextlib.contextmanager
+    def _numbering(self) -> Iterator[None]:
+        """One transaction; a number that was not committed is given again."""
+        before = dict(self._last)
+        try:
+            with transaction(self.connection):
+                yield
+        except BaseException:
+            self._last = before
+            raise
+
     def _insert(self, kind: str, body: Struct, lane: Lane, at: Stamp) -> int:
-        row = self.connection.execute(
-            "INSERT INTO tally VALUES (?, 1) ON CONFLICT (lane) DO UPDATE SET last_seq = last_seq + 1"
-            " RETURNING last_seq",
-            (lane,),
-        ).fetchone()
-        seq = int(row[0])
+        seq = self._last[lane] = self._last[lane] + 1
         self.connection.execute(
             "INSERT INTO record VALUES (?, ?, ?, ?, ?)",
             (lane, seq, kind, msgspec.json.encode(at).decode(), msgspec.json.encode(body).decode()),
         )
         return seq
+
+    def _last_seq(self, lane: str) -> int:
+        return int(self.connection.execute(LAST_SEQ, {"lane": lane}).fetchone()[0])
+
+    def _keep_count(self, lane: str) -> None:
+        """Before records are dropped: their numbers are never given again."""
+        self.connection.execute("INSERT OR REPLACE INTO tally VALUES (?, ?)", (lane, self._last_seq(lane)))
 
     def _stamp(self) -> Stamp:
         return stamp(self._clock, self._boot, *kernel_clock_state())

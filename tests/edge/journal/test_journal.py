@@ -74,3 +74,38 @@ def test_urgent_records_stay_thirty_days_after_acknowledgement(journal: Journal,
 def test_a_mark_of_another_epoch_prunes_nothing(journal: Journal) -> None:
     journal.append(health.SERVICE_KIND, state("a"), "bulk")
     assert journal.prune([("modem.bulk", "0" * 16, 1)]) == 0
+
+
+def test_a_number_is_never_given_twice_not_even_when_everything_was_dropped(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    first = Journal(tmp_path / "a.db", clock, Boot(1, "x"))
+    for _ in range(3):
+        first.append(health.SERVICE_KIND, state("a"), "bulk")
+    assert first.prune([("modem.bulk", first.epoch, 3)]) == 3
+    first.close()
+    again = Journal(tmp_path / "a.db", clock, Boot(1, "x"))
+    assert again.append(health.SERVICE_KIND, state("b"), "bulk") == 4
+    with closing(JournalReader(tmp_path / "a.db", "modem")) as reader:
+        assert reader.last_seq("bulk") == 4
+    again.close()
+
+
+def test_samples_give_way_for_room_oldest_first_and_urgent_records_never(
+    journal: Journal, tmp_path: Path
+) -> None:
+    for number in range(2000):
+        journal.append_all([(health.SERVICE_KIND, state(f"c{number}"), "bulk")] * 5)
+    for _ in range(600):
+        journal.append(health.SERVICE_KIND, state("urgent"))
+    before = 10_000
+    dropped = journal.prune([], shed_above_bytes=1024 * 1024)
+    assert 0 < dropped < before
+    with closing(JournalReader(tmp_path / "journal-modem.db", "modem")) as reader:
+        [oldest] = reader.after("bulk", 0, 1)
+        assert (oldest.seq, reader.last_seq("bulk")) == (dropped + 1, before)
+        assert len(reader.after("urgent", 0, 1000)) == 600
+    journal.prune([], shed_above_bytes=0)
+    with closing(JournalReader(tmp_path / "journal-modem.db", "modem")) as reader:
+        assert (reader.after("bulk", 0, 1), reader.last_seq("bulk")) == ([], before)
+        assert len(reader.after("urgent", 0, 1000)) == 600

@@ -162,3 +162,19 @@ def test_a_command_is_in_the_inbox_and_the_service_woken_before_it_is_called_rec
         uplink.kill()
         uplink.wait()
         hub.stop()
+
+
+def test_what_had_to_be_shed_is_declared_and_holds_nothing_up(site: Site) -> None:
+    for number in range(5):
+        site.append(f"n{number}", "bulk")
+    site.journal.prune([], shed_above_bytes=0)
+    site.append("after", "bulk")
+    hub = StandInHub(site.broker.port, site.authority)
+    uplink = start_uplink(site.config)
+    try:
+        until(lambda: site.marks() == {"modem.bulk": 6}, 15)
+        assert hub.missing == [("modem.bulk", 1, 5)]
+    finally:
+        uplink.kill()
+        uplink.wait()
+        hub.stop()
