@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.fuzz import Outcome
+from bench.place import free_port, until_open
 from siaga_central.authority.authority import Authority
 from siaga_central.authority.certificates import key_pem, new_key
 from siaga_central.bus import broker
@@ -98,7 +99,7 @@ class City:
         now = datetime.now(UTC)
         authority = Authority.create(self.folder / "authority", "Uji", now)
         chain, key = authority.own("server", now, ["127.0.0.1"])
-        ports = [_free_port() for _ in range(4)]
+        ports = [free_port() for _ in range(4)]
         self.broker_port, self.control_port = ports[0], ports[2]
         settings = BrokerSettings(
             self.folder / "broker",
@@ -202,7 +203,7 @@ def _running(city: City) -> Iterator[City]:
     for node in NODES:
         names += [f"writer:{node}", f"uplink:{node}", f"control-node:{node}"]
     city.start("broker")
-    _until_open(city.broker_port)
+    until_open(city.broker_port)
     try:
         for name in names[1:]:
             city.start(name)
@@ -229,7 +230,7 @@ def _hurt(city: City, kind: str, rng: random.Random) -> None:
         time.sleep(BROKER_DIES_LATER_S)
         city.kill("broker")
         city.start("broker")
-        _until_open(city.broker_port)
+        until_open(city.broker_port)
         city.start("hub")
         city.start("control-hub")
         time.sleep(rng.uniform(0.5, 2.0))
@@ -287,19 +288,3 @@ def _control_count(city: City) -> tuple[int, int]:
 
 def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _until_open(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise SystemExit("the broker did not start; is mosquitto installed?")
