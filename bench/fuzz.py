@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 
-NAMES = ("journal", "outage", "wire")
+NAMES = ("journal", "outage", "powercut", "wire")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,319 @@
+"""The same stores, each broken in one way that people do break them; the power cuts must find every one."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from powercut.campaign import Say, Workload
+from powercut.footage_work import Recording
+from powercut.hub_work import Delivering, Storing
+from powercut.node_work import STATE, Journaling, Marking, Publishing, Receiving, TakingIn
+from siaga_central.store.writer import Store
+from siaga_core.service.clock import Boot
+from siaga_core.service.files import write_all
+from siaga_core.wire.command import Command
+from siaga_core.wire.envelope import Lane
+from siaga_edge.inbox import Inbox, InboxWriter
+from siaga_edge.journal import Journal
+from siaga_edge.modem import at
+from siaga_edge.modem.intake import Intake
+from siaga_edge.modem.port import Port
+from siaga_edge.recorder.fragments import Init
+from siaga_edge.recorder.writing import Closed, SegmentWriter
+from siaga_edge.uplink.ledger import Ledger
+from support.clock import FakeClock
+
+
+def _weaken(connection: sqlite3.Connection, *pragmas: str) -> None:
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+class JournalNormal(Journaling):
+    """synchronous=NORMAL: the WAL is not flushed at a commit."""
+
+    name = "journal, synchronous=NORMAL"
+
+    def open(self, folder: Path, clock: FakeClock) -> Journal:
+        journal = super().open(folder, clock)
+        _weaken(journal.connection, "synchronous=NORMAL")
+        return journal
+
+
+class JournalOff(Journaling):
+    """synchronous=OFF: nothing is flushed, ever."""
+
+    name = "journal, synchronous=OFF"
+
+    def open(self, folder: Path, clock: FakeClock) -> Journal:
+        journal = super().open(folder, clock)
+        _weaken(journal.connection, "synchronous=OFF")
+        return journal
+
+
+class JournalRollback(Journaling):
+    """journal_mode=DELETE with FULL: the directory is not flushed after the rollback journal is removed."""
+
+    name = "journal, journal_mode=DELETE"
+    rounds = 60
+
+    def open(self, folder: Path, clock: FakeClock) -> Journal:
+        journal = super().open(folder, clock)
+        _weaken(journal.connection, "journal_mode=DELETE", "synchronous=FULL")
+        return journal
+
+
+class JournalEarly(Journaling):
+    """A record is called accepted before its commit."""
+
+    name = "journal, accepted before the commit"
+
+    def append(self, journal: Journal, lane: Lane, how_many: int, say: Say) -> None:
+        last = journal.connection.execute("SELECT ifnull(max(seq), 0) FROM record WHERE lane = ?", (lane,))
+        say(f"has {lane} {int(last.fetchone()[0]) + how_many}")
+        journal.append_all([("service", STATE, lane)] * how_many)
+
+
+class Forgetful(Journal):
+    """Does not keep the newest number when records are dropped."""
+
+    def _keep_count(self, lane: str) -> None:
+        """Keep nothing."""
+
+
+class JournalForgetsCount(Journaling):
+    """A number is given again after its record was pruned."""
+
+    name = "journal, numbers given again"
+
+    def open(self, folder: Path, clock: FakeClock) -> Journal:
+        return Forgetful(folder / "journal.db", clock, Boot(1, "b"))
+
+
+class InboxNormal(Receiving):
+    """A command is called received before it is durable."""
+
+    name = "inbox, synchronous=NORMAL"
+
+    def open_writer(self, folder: Path) -> InboxWriter:
+        writer = super().open_writer(folder)
+        _weaken(writer._connection, "synchronous=NORMAL")
+        return writer
+
+
+class InboxEarly(Receiving):
+    """A command is called received before its commit."""
+
+    name = "inbox, received before the commit"
+
+    def receive(self, writer: InboxWriter, order: Command, say: Say) -> None:
+        say(f"received {order.id}")
+        writer.put(order)
+
+
+class InboxTwoCommits(Receiving):
+    """That a command was taken and the record that tells it are two commits."""
+
+    name = "inbox, taken and told apart"
+
+    def begin(self, inbox: Inbox, journal: Journal, order: Command) -> None:
+        journal.connection.execute("INSERT INTO taken_command VALUES (?, 'started')", (order.id,))
+        inbox.begin(order)
+
+
+class LedgerNormal(Marking):
+    """An acknowledgement is called kept before it is durable."""
+
+    name = "ledger, synchronous=NORMAL"
+
+    def open(self, folder: Path) -> Ledger:
+        ledger = super().open(folder)
+        _weaken(ledger._connection, "synchronous=NORMAL")
+        return ledger
+
+
+class FilesUnsynced(Publishing):
+    """Write and rename, no flush of the file."""
+
+    name = "files, no fsync"
+
+    def publish(self, path: Path, content: bytes) -> None:
+        part = path.with_suffix(".part")
+        part.write_bytes(content)
+        part.replace(path)
+
+
+class FilesNoDirectory(Publishing):
+    """Write, fsync, rename, but no flush of the directory."""
+
+    name = "files, directory not synced"
+
+    def publish(self, path: Path, content: bytes) -> None:
+        part = path.with_suffix(".part")
+        _write_synced(part, content)
+        part.replace(path)
+
+
+class FilesInPlace(Publishing):
+    """The old file is overwritten where it lies."""
+
+    name = "files, overwritten in place"
+
+    def publish(self, path: Path, content: bytes) -> None:
+        # ext4 commits a truncation with the octets after it; without one the old sectors are written over.
+        _write_synced(path, content, 0)
+
+
+class DeletesFirst(Intake):
+    """Lets the modem forget before the commit."""
+
+    def _sweep_store(self, port: Port, memory: str) -> int:
+        found = at.stored(port.command("AT+CMGL=4"))
+        for one in found:
+            self._delete(port, one)
+        self.commit(memory, found)
+        return len(found)
+
+
+class IntakeDeletesFirst(TakingIn):
+    """AT+CMGD before the commit."""
+
+    name = "intake, deleted before the commit"
+    intake = DeletesFirst
+
+
+class IntakeNormal(TakingIn):
+    """The commit before AT+CMGD is not flushed."""
+
+    name = "intake, synchronous=NORMAL"
+
+    def open(self, folder: Path, clock: FakeClock) -> Journal:
+        journal = super().open(folder, clock)
+        _weaken(journal.connection, "synchronous=NORMAL")
+        return journal
+
+
+class HubNormal(Storing):
+    """The hub's commits are not flushed."""
+
+    name = "hub, synchronous=NORMAL"
+
+    def open(self, folder: Path) -> Store:
+        store = super().open(folder)
+        driver = store._engine.raw_connection().driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        _weaken(driver, "synchronous=NORMAL")
+        return store
+
+
+class HubEarly(Storing):
+    """A work is answered before its group is committed."""
+
+    name = "hub, answered before the commit"
+
+    def acknowledge(self, group: Sequence[Future[int]], say: Say) -> None:
+        self.said = getattr(self, "said", 0)
+        for _ in group:
+            self.said += 1
+            say(f"event {self.said}")
+        super().acknowledge(group, lambda _mark: None)
+
+
+class PubackDelivers(Delivering):
+    """A record counts as delivered when the broker has it."""
+
+    name = "delivery, PUBACK deletes"
+
+    def on_puback(self, journal: Journal, ledger: Ledger, upto: int) -> None:
+        self.forget(journal, ledger, upto)
+
+    def on_batch(
+        self, folder: Path, store: Store, journal: Journal, ledger: Ledger, first: int, last: int
+    ) -> None:
+        """What the broker still holds is gone from the node already."""
+
+
+class AcknowledgesFirst(Delivering):
+    """The hub acknowledges a batch before it has committed it."""
+
+    name = "delivery, acknowledged before the commit"
+
+    def on_batch(
+        self, folder: Path, store: Store, journal: Journal, ledger: Ledger, first: int, last: int
+    ) -> None:
+        given = self.read(folder, first, last)
+        self.forget(journal, ledger, last)
+        self.commit(store, given)
+
+
+class UnsyncedWriter(SegmentWriter):
+    """Writes without any flush."""
+
+    def begin(self, init: Init) -> None:
+        super().begin(init)
+        self._synced_mono_s = float("inf")
+
+    def _begin_segment(self, now_s: float, start_wall_ns: int) -> None:
+        super()._begin_segment(now_s, start_wall_ns)
+        self._synced_mono_s = float("inf")
+
+
+class FootageUnsynced(Recording):
+    """The open segment is flushed only when it is closed."""
+
+    name = "footage, synced at the end alone"
+    writer = UnsyncedWriter
+
+
+class NamelessWriter(SegmentWriter):
+    """Closes a segment without a flush of its octets."""
+
+    def close(self) -> Closed | None:
+        if self._open is None:
+            return None
+        os.close(self._descriptor)
+        name, self._open = self._open.name, None
+        return Closed(name, self._camera, *self._span, self._size_bytes, self._digest.hexdigest())
+
+
+class FootageClosedUnsynced(Recording):
+    """The index names a segment whose octets are not durable."""
+
+    name = "footage, indexed before it is durable"
+    writer = NamelessWriter
+
+
+def _write_synced(path: Path, content: bytes, how: int = os.O_TRUNC) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o644)
+    try:
+        write_all(descriptor, content)
+        os.ftruncate(descriptor, len(content))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+MUTANTS: tuple[type[Workload], ...] = (
+    JournalNormal,
+    JournalOff,
+    JournalRollback,
+    JournalEarly,
+    JournalForgetsCount,
+    InboxNormal,
+    InboxEarly,
+    InboxTwoCommits,
+    LedgerNormal,
+    FilesUnsynced,
+    FilesNoDirectory,
+    FilesInPlace,
+    IntakeDeletesFirst,
+    IntakeNormal,
+    HubNormal,
+    HubEarly,
+    PubackDelivers,
+    AcknowledgesFirst,
+    FootageUnsynced,
+    FootageClosedUnsynced,
+)
