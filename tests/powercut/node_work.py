@@ -55,7 +55,7 @@ class Journaling:
                 clock.advance(1)
                 lane = rng.choice(LANES)
                 if rng.random() < 0.1 and last[lane]:
-                    upto = rng.randint(1, last[lane])
+                    upto = last[lane] if rng.random() < 0.5 else rng.randint(1, last[lane])
                     say(f"may drop {lane} {upto}")
                     journal.prune([(f"modem.{lane}", journal.epoch, upto)], keep_urgent_s=0)
                 else:

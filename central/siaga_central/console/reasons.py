@@ -26,6 +26,7 @@ CODES = {
     "modem.ok": N_("the modem works"),
     "modem.missing": N_("the modem is not there"),
     "modem.silent": N_("the modem does not answer"),
+    "store.damaged": N_("the card is damaged: replace it"),
     "uplink.denied": N_("the broker refuses records"),
     "uplink.badcommand": N_("an order was not understood"),
     "uplink.seal": N_("something came down without the hub's seal"),

@@ -34,6 +34,12 @@ def parser() -> argparse.ArgumentParser:
     kinds = link.add_subparsers(dest="kind", required=True, metavar="DEED")
     status = _add(kinds, "status", "whether it is up, since when, why not; what waits for the hub", _link)
     status.add_argument("--json", action="store_true", help="link and streams as JSON")
+    text = "read what is left of a damaged store into a new file; the damaged one stays as it is"
+    salvage = commands.add_parser("salvage", help=text, description=text)
+    salvage.add_argument("damaged", type=Path, help="the file, such as journal-modem.db.damaged-1")
+    salvage.add_argument("--into", type=Path, required=True, help="the new file; it must not exist yet")
+    salvage.add_argument("--json", action="store_true", help="tables as JSON")
+    salvage.set_defaults(deed=_salvage)
     enrol = _add(commands, "enrol", "make the node's key and claim its certificate", _enrol)
     enrol.add_argument("--token", required=True, help="single-use token of siaga-central node invite")
     enrol.add_argument("--ca", type=Path, required=True, help="the hub's CA, as the administrator gave it")
@@ -120,6 +126,17 @@ def _link(args: argparse.Namespace) -> int:
     else:
         print(page(found, link, time.time_ns()))
     return 0 if link is not None and link.up else 1
+
+
+def _salvage(args: argparse.Namespace) -> int:
+    """0 when everything could be read, 1 when something is lost."""
+    from dataclasses import asdict
+
+    from siaga_core.service.salvage import salvage_into, table_page
+
+    saved = salvage_into(args.damaged, args.into)
+    print(json.dumps([asdict(one) for one in saved]) if args.json else table_page(saved))
+    return 1 if any(one.unread for one in saved) else 0
 
 
 def _enrol(args: argparse.Namespace) -> int:

@@ -38,16 +38,22 @@ class Inbox:
     def waiting(self, now_wall_ns: int) -> list[Command]:
         """Commands not taken yet; those past their expiry are journaled as expired and left out."""
         found: list[Command] = []
+        doubtful = self._journal.doubtful
         for row in self._rows("command"):
             order = command.decode_command(row["payload"].encode())
             if self._journal.connection.execute(
                 "SELECT 1 FROM taken_command WHERE id = ?", (order.id,)
             ).fetchone():
                 continue
+            if doubtful:
+                self.finish(order, "failed", "the device's memory was damaged; it may have been carried out")
+                continue
             if order.expires_ms * 1_000_000 <= now_wall_ns:
                 self.finish(order, "expired", "it came too late to be carried out")
                 continue
             found.append(order)
+        if doubtful:
+            self._journal.end_doubt()
         return found
 
     def wants(self) -> dict[str, Want]:

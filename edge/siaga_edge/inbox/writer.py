@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from siaga_core.service.database import WriterLock, open_writer, transaction
+from siaga_core.service.database import WriterLock, transaction
+from siaga_core.service.salvage import open_sound, salvage
 from siaga_core.wire.command import Command
 from siaga_core.wire.envelope import encode
 from siaga_core.wire.want import Want
@@ -28,12 +29,19 @@ class InboxWriter:
     """The one writer of a node's inbox; not thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the inbox. Raises AlreadyOpen."""
+        """Open or make the inbox. Raises AlreadyOpen.
+
+        A damaged file is moved to `damaged`; what can be read of it is taken over, and the hub sends again
+        what it keeps retained and what was never confirmed.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = WriterLock(path)
-        self._connection = open_writer(path)
+        opened = open_sound(path)
+        self._connection, self.damaged = opened.connection, opened.damaged
         for statement in SCHEMA.split(";"):
             self._connection.execute(statement)
+        if self.damaged is not None:
+            salvage(self.damaged, self._connection)
 
     def put(self, command: Command) -> bool:
         """Commit a command; False if it was there already (MQTT delivers at least once)."""

@@ -16,6 +16,7 @@ CREATE TABLE record (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE tally (lane TEXT PRIMARY KEY, last_seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
+OWN_TABLES = ("meta", "record", "tally")
 LAST_SEQ = """
 SELECT max(
     ifnull((SELECT last_seq FROM tally WHERE lane = :lane), 0),

@@ -6,14 +6,18 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from siaga_core.service.clock import Boot, Clock, kernel_clock_state, stamp
-from siaga_core.service.database import WriterLock, open_writer, transaction
+from siaga_core.service.database import WriterLock, transaction
+from siaga_core.service.salvage import open_sound, rows_of, salvage
 from siaga_core.wire.envelope import Lane, Stamp
-from siaga_edge.journal.schema import LAST_SEQ, SCHEMA
+from siaga_core.wire.health import SERVICE_KIND, ServiceState
+from siaga_edge.journal.marks import read_marks
+from siaga_edge.journal.schema import LAST_SEQ, OWN_TABLES, SCHEMA
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +35,21 @@ class Journal:
     """
 
     def __init__(self, path: Path, clock: Clock, boot: Boot, *, extra_schema: str = "") -> None:
-        """Open or make the journal. Raises AlreadyOpen when another process has it."""
+        """Open or make the journal. Raises AlreadyOpen when another process has it.
+
+        A damaged file is moved aside and a new one begun under a new epoch, with all of the old one that can
+        be read and that the hub has not acknowledged.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = WriterLock(path)
         self._clock, self._boot = clock, boot
-        self.connection = open_writer(path)
+        opened = open_sound(path)
+        self.connection = opened.connection
         self._make(extra_schema)
         self._last = {lane: self._last_seq(lane) for lane in LANES}
         self.epoch = str(self.connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
+        if opened.damaged is not None:
+            self._take_back(opened.damaged, path)
 
     def append(self, kind: str, body: Struct, lane: Lane = "urgent") -> int:
         """Commit one record; return its sequence number."""
@@ -125,6 +136,48 @@ class Journal:
         self.connection.close()
         self._lock.release()
 
+    def note_damage(self, service: str, damaged: Path, what: str) -> None:
+        """Tell the hub of a damaged store of this service; the file moved aside is there for a technician."""
+        log.error("store damaged service=%s %s kept=%s", service, what, damaged)
+        self.append(SERVICE_KIND, _damage(service, damaged, what))
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether this journal was damaged and not all of its service's own tables could be read again."""
+        return bool(self.connection.execute("SELECT 1 FROM meta WHERE key = 'doubtful'").fetchone())
+
+    def end_doubt(self) -> None:
+        """The service has settled what it could not know."""
+        self.connection.execute("DELETE FROM meta WHERE key = 'doubtful'")
+
+    def _take_back(self, damaged: Path, path: Path) -> None:
+        """Go on with what a damaged journal still tells, and tell the hub that it was damaged."""
+        service = path.stem.removeprefix("journal-")
+        listing = self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        others = [name for (name,) in listing if name not in OWN_TABLES]
+        unread = sum(one.unread for one in salvage(damaged, self.connection, others)) if others else 0
+        records, missed = self._undelivered(damaged, path, service)
+        what = f"{len(records)} records saved, {missed + unread} keys not readable"
+        log.error("journal damaged service=%s %s kept=%s", service, what, damaged)
+        with self._numbering():
+            for row in records:
+                self._insert_raw(row["lane"], row["kind"], row["at"], row["body"])
+            self._insert(SERVICE_KIND, _damage(service, damaged, what), "urgent", self._stamp())
+            if unread:
+                self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('doubtful', '1')")
+
+    @staticmethod
+    def _undelivered(damaged: Path, path: Path, service: str) -> tuple[list[dict[str, Any]], int]:
+        """What can be read of the records that the hub has not acknowledged, and how many could not."""
+        found, unread = rows_of(damaged, "record")
+        epochs = {row["value"] for row in rows_of(damaged, "meta")[0] if row["key"] == "epoch"}
+        upto = {
+            stream: upto
+            for stream, epoch, upto in read_marks(path.with_name("delivery.db"))
+            if epoch in epochs
+        }
+        return [row for row in found if row["seq"] > upto.get(f"{service}.{row['lane']}", 0)], unread
+
     def _make(self, extra_schema: str) -> None:
         with transaction(self.connection):
             if not self.connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
@@ -146,11 +199,13 @@ class Journal:
             raise
 
     def _insert(self, kind: str, body: Struct, lane: Lane, at: Stamp) -> int:
-        seq = self._last[lane] = self._last[lane] + 1
-        self.connection.execute(
-            "INSERT INTO record VALUES (?, ?, ?, ?, ?)",
-            (lane, seq, kind, msgspec.json.encode(at).decode(), msgspec.json.encode(body).decode()),
+        return self._insert_raw(
+            lane, kind, msgspec.json.encode(at).decode(), msgspec.json.encode(body).decode()
         )
+
+    def _insert_raw(self, lane: Lane, kind: str, at: str, body: str) -> int:
+        seq = self._last[lane] = self._last[lane] + 1
+        self.connection.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?)", (lane, seq, kind, at, body))
         return seq
 
     def _last_seq(self, lane: str) -> int:
@@ -162,3 +217,8 @@ class Journal:
 
     def _stamp(self) -> Stamp:
         return stamp(self._clock, self._boot, *kernel_clock_state())
+
+
+def _damage(service: str, damaged: Path, what: str) -> ServiceState:
+    detail = f"{damaged.name}: {what}"
+    return ServiceState(service=service, level="crit", code="store.damaged", detail=detail)

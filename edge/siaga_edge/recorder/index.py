@@ -3,10 +3,12 @@
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from siaga_core.service.database import WriterLock, open_writer, transaction
+from siaga_core.service.database import WriterLock, transaction
+from siaga_core.service.salvage import open_sound
+from siaga_edge.recorder import segments
 from siaga_edge.recorder.fragments import BadStream, Fragment, Parser
 from siaga_edge.recorder.retention import Stored
 from siaga_edge.recorder.writing import Closed, segment_path
@@ -31,9 +33,13 @@ class Index:
     """The one writer of the footage index; used in one thread."""
 
     def __init__(self, path: Path, folder: Path) -> None:
-        """Open or make the index of the footage in `folder`. Raises AlreadyOpen."""
+        """Open or make the index of the footage in `folder`. Raises AlreadyOpen.
+
+        A damaged index is moved to `damaged`; `recover` makes it anew from the files.
+        """
         self._lock = WriterLock(path)
-        self._connection = open_writer(path)
+        opened = open_sound(path)
+        self._connection, self.damaged = opened.connection, opened.damaged
         self._folder = folder
         for statement in SCHEMA.split(";"):
             self._connection.execute(statement)
@@ -95,6 +101,7 @@ class Index:
         found = {
             str(path.relative_to(self._folder))[: -len(".mp4")] for path in self._folder.glob("*/*/*.mp4")
         }
+        self._keep_runs(found)
         for name in sorted(known - found):
             self.remove(name)
         for name in sorted(found - known):
@@ -102,6 +109,18 @@ class Index:
             if closed is not None:
                 self.add(closed)
                 yield closed
+
+    def _keep_runs(self, names: Iterable[str]) -> None:
+        """A run that has files is never given again, even when the index was lost."""
+        last: dict[str, int] = {}
+        for camera, run in (segments.camera_and_run(name) for name in names):
+            last[camera] = max(run, last.get(camera, 0))
+        with transaction(self._connection):
+            self._connection.executemany(
+                "INSERT INTO run VALUES (?, ?)"
+                " ON CONFLICT (camera) DO UPDATE SET last = max(last, excluded.last)",
+                list(last.items()),
+            )
 
     def close(self) -> None:
         """Close the file."""

@@ -19,3 +19,10 @@ def is_full(segment: Open, now_mono_s: float, segment_s: float, *, starts_with_k
 def name(camera: str, boot_seq: int, run: int, seq: int) -> str:
     """The segment's name, without wall time: that may be wrong now and is known better later."""
     return f"{camera}/{boot_seq}-{run}/{seq:06d}"
+
+
+def camera_and_run(name: str) -> tuple[str, int]:
+    """The camera and the number of the run that `name` was given for; run 0 for a name that is not ours."""
+    camera, _, rest = name.partition("/")
+    run = rest.partition("/")[0].partition("-")[2]
+    return camera, int(run) if run.isdecimal() else 0

@@ -50,6 +50,8 @@ class RecorderService:
         settings.footage_dir.mkdir(parents=True, exist_ok=True)
         config.transfers_dir.mkdir(parents=True, exist_ok=True)
         self._index = Index(config.node.data_dir / "footage.db", settings.footage_dir)
+        if self._index.damaged is not None:
+            self._journal.note_damage("recorder", self._index.damaged, "made anew from the footage itself")
         self._notices: queue.Queue[Notice] = queue.Queue()
         self._runs = {camera.id: queue.Queue[int](1) for camera in config.cameras}
         self._space_mono_s = self._cleaned_mono_s = float("-inf")

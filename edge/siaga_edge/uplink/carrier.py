@@ -53,6 +53,8 @@ class Carrier:
         boot = read_boot(config.node.data_dir)
         self._journal = Journal(config.journal_file("uplink"), clock, boot)
         self._closing.callback(self._journal.close)
+        if self._ledger.damaged is not None:
+            self._journal.note_damage("uplink", self._ledger.damaged, "all that is still here is sent again")
         services = [service for service in config.services if service != "uplink"]
         self._commands = CommandTaker(
             config.id, services, config.inbox_file, self._journal, self._call, clock

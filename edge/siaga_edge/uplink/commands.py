@@ -41,6 +41,8 @@ class CommandTaker:
         self._node, self._services = node, services
         self._inbox, self._inbox_file = InboxWriter(inbox_file), inbox_file
         self._journal, self._wake, self._clock = journal, wake, clock
+        if self._inbox.damaged is not None:
+            journal.note_damage("uplink", self._inbox.damaged, "orders that were not confirmed come again")
         self.bad = 0
         self._bad_reported_s = float("-inf")
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from siaga_core.service.clock import Clock
-from siaga_core.service.database import WriterLock, open_writer, transaction
+from siaga_core.service.database import WriterLock, transaction
+from siaga_core.service.salvage import open_sound
 from siaga_core.wire.announcement import Announcement, decode_announcement
 from siaga_core.wire.envelope import encode
 from siaga_edge.uplink.delivery import Mark
@@ -28,11 +29,16 @@ class Ledger:
     """The acknowledged marks; not thread-safe."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        """Open or make the file. Raises AlreadyOpen when another uplink runs."""
+        """Open or make the file. Raises AlreadyOpen when another uplink runs.
+
+        A damaged file is moved to `damaged`. No mark of it is believed, one that reads too high would lose
+        records: everything is sent again, and the hub's acknowledgements bring the marks back.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = WriterLock(path)
         self._clock = clock
-        self._connection = open_writer(path)
+        opened = open_sound(path)
+        self._connection, self.damaged = opened.connection, opened.damaged
         for statement in SCHEMA.split(";"):
             self._connection.execute(statement)
 
