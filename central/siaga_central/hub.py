@@ -50,6 +50,14 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     program: str = "mosquitto"
 
 
+class Backup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[backup]`: the second place, on another machine or disk; nothing is shipped without it."""
+
+    folder: Path
+    # Of `siaga-central backup key`; the secret half is kept where the hub is not.
+    public_key: str
+
+
 class City(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[city]`: what the screens say and where its middle is."""
 
@@ -66,6 +74,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     gateway: Gateway = field(default_factory=Gateway)
     broker: Broker = field(default_factory=Broker)
     city: City = field(default_factory=City)
+    backup: Backup | None = None
 
     @property
     def database_url(self) -> str:

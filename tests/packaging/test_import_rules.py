@@ -22,6 +22,7 @@ PLANTED = {
     "mqtt-library": ("central/siaga_central/ingest/__init__.py", "import paho.mqtt.client"),
     "picture-library": ("edge/siaga_edge/recorder/__init__.py", "import cv2"),
     "onvif-library": ("edge/siaga_edge/cameras/picture.py", "import zeep"),
+    "backup-library": ("central/siaga_central/backup/shipper.py", "import pyrage"),
     "gpio-library": ("edge/siaga_edge/health/panel.py", "import gpiozero"),
     "simulators": ("edge/siaga_edge/modem/__init__.py", "import siaga_edge.simulate"),
 }

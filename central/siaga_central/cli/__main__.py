@@ -49,7 +49,25 @@ def parser() -> argparse.ArgumentParser:
     link = _group(commands, "link", "the ways of nodes to the hub")
     _add(link, "status", "each node: up or not, last heard, what has come of each stream, alarms")
     _add(link, "quarantine", "what was refused, counted by reason")
+    _backup_commands(commands)
     return made
+
+
+def _backup_commands(commands: Any) -> None:
+    backup = _group(commands, "backup", "the hub's second place")
+    backup.add_parser("key", help="make the backup's key pair; the secret half is printed once")
+    _add(backup, "status", "until when everything is in the second place")
+    drill = _add(backup, "drill", "restore into a spare folder, verify, compare with the running hub")
+    restore = _add(commands, "restore", "bring a lost hub back from the second place")
+    restore.add_argument("--follow", action="store_true", help="warm standby: keep up with a hub that runs")
+    for made in (drill, restore):
+        made.add_argument("--from", dest="folder", type=Path, help="the second place (default: the config's)")
+        made.add_argument("--secret-key-file", type=Path, required=True, help="what `backup key` printed")
+    text = "read what is left of a damaged database into a new file; the damaged one stays as it is"
+    salvage = commands.add_parser("salvage", help=text, description=text)
+    salvage.add_argument("damaged", type=Path)
+    salvage.add_argument("--into", type=Path, required=True, help="the new file; it must not exist yet")
+    salvage.add_argument("--json", action="store_true", help="tables as JSON")
 
 
 def _user_commands(group: Any) -> None:
@@ -93,12 +111,23 @@ def _password(made: argparse.ArgumentParser) -> None:
 
 def _carry_out(args: argparse.Namespace) -> int:
     from siaga_central import hub
+    from siaga_central.cli import recovery
 
+    if args.command == "salvage":
+        return recovery.salvage(args.damaged, args.into, args.json)
+    if args.command == "backup" and args.deed == "key":
+        return recovery.make_key()
     config = hub.load(args.config)
     if args.command == "run":
         from siaga_central.cli.run import run
 
-        return run(config)
+        return run(config, args.config)
+    if args.command == "restore":
+        return recovery.restore(config, args.folder, args.secret_key_file, args.follow, args.json)
+    if args.command == "backup":
+        if args.deed == "drill":
+            return recovery.drill(config, args.folder, args.secret_key_file, args.json)
+        return recovery.status(config, args.json)
     if args.command == "init":
         return _init(config, args)
     order = f"{args.command} {args.deed}" if hasattr(args, "deed") else args.command

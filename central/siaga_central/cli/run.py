@@ -9,6 +9,9 @@ import uvicorn
 
 from siaga_central.authority.authority import Authority
 from siaga_central.authority.voice import Voice
+from siaga_central.backup.restore import read_marker, settle_marker
+from siaga_central.backup.shipper import Shipper
+from siaga_central.backup.vault import Vault, VaultAway
 from siaga_central.bus import broker
 from siaga_central.bus.client import Bus, Connect, cut_off
 from siaga_central.bus.settings import BrokerSettings
@@ -27,17 +30,24 @@ from siaga_central.store import generations
 from siaga_central.store.writer import Store
 from siaga_central.timers.renewal import Renewal, renew_crl
 from siaga_central.timers.worker import Timers
+from siaga_core.errors import SiagaError
 from siaga_core.service.clock import Clock, SystemClock, new_id
 from siaga_core.service.main import stop_on_signals
+from siaga_core.service.salvage import is_damaged
 from siaga_core.service.workers import Supervisor
 
 log = logging.getLogger(__name__)
 
 
-def run(config: HubConfig) -> int:
+class Damaged(SiagaError):
+    """The hub's database is damaged."""
+
+
+def run(config: HubConfig, config_file: Path) -> int:
     """Run the hub until it is asked to stop; the exit status."""
     clock = SystemClock()
     now = datetime.now(UTC)
+    refuse_damaged(config.hub.data_dir / "hub.db")
     authority = Authority(config.authority_dir)
     store = Store(config.database_url, clock)
     try:
@@ -47,7 +57,7 @@ def run(config: HubConfig) -> int:
         child = broker.Broker(config.broker.program, broker.write(broker_settings(config, authority, now)))
         bus = Bus(connect(config, authority, now))
         policy = Policy(siren_nodes=tuple(config.hub.siren_nodes))
-        voice = Voice(authority, *life(store, clock), now)
+        voice = Voice(authority, *life(store, clock, config.hub.data_dir), now)
         cutting = secrets.token_urlsafe(24)
         broker.set_cutting_password(config.broker_dir, cutting)
 
@@ -65,20 +75,57 @@ def run(config: HubConfig) -> int:
         supervisor.add("office", door.work)
         supervisor.add("gateway", gateway(config, store, authority, clock, now).work)
         supervisor.add("console", console(config, store, clock).work)
+        ship = shipper(config, config_file, store, clock)
+        if ship is not None:
+            supervisor.add("backup", ship.work)
         log.info("hub starts console=http://%s:%d", config.console.host, config.console.port)
-        return supervisor.run()
+        status = supervisor.run()
+        if ship is not None:
+            last_ship(ship)
+        return status
     finally:
         store.close()
 
 
-def life(store: Store, clock: Clock) -> tuple[str, int]:
-    """(name, since_us) of the present life of the database; a new database begins its first."""
+def life(store: Store, clock: Clock, data_dir: Path) -> tuple[str, int]:
+    """(name, since_us) of the present life of the database; a new or a restored one begins another."""
     with store.read() as connection:
         present = generations.present(connection)
-    if present is not None:
+    restored = read_marker(data_dir)
+    if present is not None and restored is None:
         return present
     name, now_us = new_id(clock), clock.wall_ns() // 1000
-    return store.write(lambda connection: generations.begin(connection, name, now_us, "made"))
+    why = "made" if restored is None else "restored"
+    until_us = 0 if restored is None else restored.at_us
+    begun = store.write(lambda connection: generations.begin(connection, name, now_us, why, until_us))
+    settle_marker(data_dir)
+    return begun
+
+
+def refuse_damaged(database: Path) -> None:
+    """Raises Damaged: a hub on a damaged database would lose what it acknowledges."""
+    if database.exists() and (found := is_damaged(database)):
+        raise Damaged(
+            f"{database} is damaged ({found}); move it aside, then `siaga-central restore`,"
+            " or without a backup `siaga-central salvage`"
+        )
+
+
+def shipper(config: HubConfig, config_file: Path, store: Store, clock: Clock) -> Shipper | None:
+    """What ships the database to the second place, if there is one."""
+    if config.backup is None:
+        return None
+    vault = Vault(config.backup.folder, config.backup.public_key)
+    own = (config.authority_dir, config.broker_dir / "operators.passwd", config_file)
+    return Shipper(store, vault, config.hub.data_dir, config.media_dir, own, clock)
+
+
+def last_ship(ship: Shipper) -> None:
+    """What was committed while the hub was stopping; the next start makes a new base in any case."""
+    try:
+        ship.ship()
+    except VaultAway as error:
+        log.warning("the last changes are not in the second place: %s", error)
 
 
 def broker_settings(config: HubConfig, authority: Authority, now: datetime) -> BrokerSettings:

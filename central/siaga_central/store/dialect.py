@@ -1,10 +1,12 @@
 """The only SQL that one database alone understands: how SQLite is opened, and the event log's guards."""
 
+import sqlite3
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from siaga_core.errors import SiagaError
 from siaga_core.service.database import AUTOCHECKPOINT_PAGES, BUSY_TIMEOUT_S
 
 _WRITER_PRAGMAS = (
@@ -35,6 +37,14 @@ def writer_engine(url: str) -> Engine:
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def driver_connection(pooled: PoolProxiedConnection) -> sqlite3.Connection:
+    """SQLite's own connection of the writer. Raises SiagaError for another database."""
+    driver = pooled.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        raise SiagaError("continuous backup is for SQLite; back up a server database by its own means")
+    return driver
 
 
 def reader_engine(url: str) -> Engine:

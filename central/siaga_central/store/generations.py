@@ -12,11 +12,21 @@ def present(connection: Connection) -> tuple[str, int] | None:
     return None if row is None else (row.name, row.since_us)
 
 
-def begin(connection: Connection, name: str, now_us: int, why: str) -> tuple[str, int]:
-    """Begin a new life; (name, since_us), after everything that is known here, whatever the clock."""
+def begin(connection: Connection, name: str, now_us: int, why: str, until_us: int = 0) -> tuple[str, int]:
+    """Begin a new life; (name, since_us), after everything that is known here, whatever the clock.
+
+    `until_us`: how far a restored database reaches.
+    """
     newest = int(connection.execute(select(func.max(event.c.at_us))).scalar() or 0)
     last = present(connection)
     since_us = max(now_us, newest + 1, (last[1] if last else 0) + 1)
     connection.execute(insert(generation).values(name=name, since_us=since_us))
-    events.append(connection, now_us, "hub.generation", name, "hub", {"why": why, "since_us": since_us})
+    events.append(
+        connection,
+        now_us,
+        "hub.generation",
+        name,
+        "hub",
+        {"why": why, "since_us": since_us, "until_us": until_us},
+    )
     return name, since_us

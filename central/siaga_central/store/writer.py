@@ -3,9 +3,11 @@
 import contextlib
 import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,6 +61,15 @@ class Subscription:
         self._forget(self)
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Something for the writer thread; `alone` if between commits, with the driver's own connection."""
+
+    deed: Callable[[Any], Any]
+    future: "Future[Any]"
+    alone: bool = False
+
+
 class Store:
     """The hub's database. `write` returns after the commit: what it did outlives a power cut."""
 
@@ -69,7 +80,7 @@ class Store:
         self._engine = dialect.writer_engine(url)
         migrate(self._engine)
         self._readers = dialect.reader_engine(url)
-        self._works: queue.Queue[tuple[Callable[[Connection], Any], Future[Any]] | None] = queue.Queue()
+        self._works: queue.Queue[_Work | None] = queue.Queue()
         self._subscriptions: list[Subscription] = []
         self._subscribing = threading.Lock()
         with self._engine.begin() as connection:
@@ -91,8 +102,20 @@ class Store:
         if not self._thread.is_alive():
             raise StoreClosed("the hub is stopping; nothing was written")
         future: Future[T] = Future()
-        self._works.put((work, future))
+        self._works.put(_Work(work, future))
         return future
+
+    def pause(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on the writer thread between two commits, outside any transaction; its result.
+
+        For the backup: nothing is being written meanwhile. Raises StoreClosed, and SiagaError for a database
+        other than SQLite.
+        """
+        future: Future[T] = Future()
+        if not self._thread.is_alive():
+            raise StoreClosed("the hub is stopping; nothing was read")
+        self._works.put(_Work(work, future, alone=True))
+        return future.result()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -129,17 +152,33 @@ class Store:
         return WriterLock(path)
 
     def _serve(self) -> None:
+        following: _Work | None = None
         while True:
-            first = self._works.get()
-            group = [first]
+            first = following or self._works.get()
+            following = None
+            if first is None:
+                return
+            if first.alone:
+                self._alone(first)
+                continue
+            group, ends = [first], False
             # Whatever came while the last group was synced goes into this one.
             while len(group) < GROUP_MOST and not self._works.empty():
-                group.append(self._works.get_nowait())
-            works = [entry for entry in group if entry is not None]
-            if works:
-                self._commit(works)
-            if len(works) < len(group):
+                entry = self._works.get_nowait()
+                if entry is None or entry.alone:
+                    following, ends = entry, entry is None
+                    break
+                group.append(entry)
+            self._commit([(entry.deed, entry.future) for entry in group])
+            if ends:
                 return
+
+    def _alone(self, work: "_Work") -> None:
+        try:
+            pooled = self._engine.raw_connection()
+            work.future.set_result(work.deed(dialect.driver_connection(pooled)))
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked
+            work.future.set_exception(error)
 
     def _commit(self, works: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> None:
         answers: list[tuple[Future[Any], Any, BaseException | None]] = []
