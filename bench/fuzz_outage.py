@@ -148,7 +148,7 @@ class City:
     def start(self, name: str) -> None:
         """Start one process by its name."""
         with (self.folder / "log").open("ab") as log:
-            self.children[name] = subprocess.Popen(self._command(name), stdout=log, stderr=log)
+            self.children[name] = subprocess.Popen(self.command(name), stdout=log, stderr=log)
 
     def kill(self, name: str) -> None:
         """-9."""
@@ -156,7 +156,8 @@ class City:
         child.send_signal(signal.SIGKILL)
         child.wait()
 
-    def _command(self, name: str) -> list[str]:
+    def command(self, name: str) -> list[str]:
+        """How one process is started."""
         part = [sys.executable, "-m", "bench.outage_parts"]
         kind, _, node = name.partition(":")
         home, rate = self.folder / node, str(RECORDS_S / len(NODES))
@@ -183,7 +184,7 @@ def run(trials: int, seed: int) -> Outcome:
         for node in NODES:
             city.kill(f"writer:{node}")
             city.kill(f"control-node:{node}")
-        undelivered = _drain(city)
+        undelivered = drained(city)
         lost, doubled, made = _count(city)
         control_lost, control_made = _control_count(city)
     sys.stderr.write("\n")
@@ -236,7 +237,7 @@ def _hurt(city: City, kind: str, rng: random.Random) -> None:
         time.sleep(rng.uniform(0.5, 2.0))
 
 
-def _drain(city: City) -> int:
+def drained(city: City) -> int:
     """Wait until every mark of a writer's journal has reached its end; how many still wait after that."""
     deadline = time.monotonic() + DRAIN_LIMIT_S
     while (waiting := sum(_waiting(city.folder / node / "data") for node in NODES)) and (
@@ -248,8 +249,8 @@ def _drain(city: City) -> int:
 
 def _waiting(data: Path) -> int:
     with (
-        closing(_open(data / "journal-modem.db")) as journal,
-        closing(_open(data / "delivery.db")) as delivery,
+        closing(opened(data / "journal-modem.db")) as journal,
+        closing(opened(data / "delivery.db")) as delivery,
     ):
         last = dict(journal.execute("SELECT 'modem.' || lane, max(seq) FROM record GROUP BY lane").fetchall())
         marks = dict(delivery.execute("SELECT stream, upto FROM mark").fetchall())
@@ -258,7 +259,7 @@ def _waiting(data: Path) -> int:
 
 def _count(city: City) -> tuple[int, int, int]:
     """(lost, doubled, made): lost is said to be committed on the node, acknowledged, and not at the hub."""
-    with closing(_open(city.folder / "hub.db")) as store:
+    with closing(opened(city.folder / "hub.db")) as store:
         rows = store.execute("SELECT node, stream, seq, body FROM record WHERE kind = 'fuzz'").fetchall()
     here = {(node, stream.partition(".")[2], seq) for node, stream, seq, _ in rows}
     words = [body for _, _, _, body in rows]
@@ -274,11 +275,11 @@ def _count(city: City) -> tuple[int, int, int]:
 def _control_count(city: City) -> tuple[int, int]:
     """(lost, made) of the control: in neither its outbox nor its hub, after it has had time to come in."""
     time.sleep(5)
-    with closing(_open(city.folder / "control-hub.db")) as store:
+    with closing(opened(city.folder / "control-hub.db")) as store:
         got = set(store.execute("SELECT node, number FROM got").fetchall())
     lost = made = 0
     for node in NODES:
-        with closing(_open(city.folder / node / "control.db")) as outbox:
+        with closing(opened(city.folder / node / "control.db")) as outbox:
             waiting = {row[0] for row in outbox.execute("SELECT number FROM outbox")}
             numbers = [row[0] for row in outbox.execute("SELECT number FROM made")]
         made += len(numbers)
@@ -286,5 +287,6 @@ def _control_count(city: City) -> tuple[int, int]:
     return lost, made
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def opened(path: Path) -> sqlite3.Connection:
+    """A database to look into."""
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)

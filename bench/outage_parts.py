@@ -8,21 +8,26 @@ import sqlite3
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from sqlalchemy import Connection
 
 from siaga_central.authority.authority import Authority
 from siaga_central.authority.voice import Voice
 from siaga_central.bus.client import Bus, Connect
+from siaga_central.cli.run import connect, life, shipper
+from siaga_central.hub import load
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.worker import Ingest
 from siaga_central.outbox.worker import Outbox
+from siaga_central.store import events
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Boot, SystemClock
 from siaga_core.service.database import open_writer
-from siaga_core.service.workers import Supervisor
+from siaga_core.service.workers import Heartbeat, Stop, Supervisor
 from siaga_core.wire.health import ServiceState
 from siaga_edge.journal import Journal
 
@@ -40,6 +45,40 @@ def hub(folder: Path, port: int) -> int:
     supervisor.add("ingest", Ingest(store, bus, clock, Policy(), voice).work)
     supervisor.add("outbox", Outbox(store, bus, clock, voice).work)
     return supervisor.run()
+
+
+def backed_hub(config_file: Path) -> int:
+    """The same with a second place, and a person who enters something ten times a second."""
+    config, clock, now = load(config_file), SystemClock(), datetime.now(UTC)
+    authority = Authority(config.authority_dir)
+    store = Store(config.database_url, clock)
+    voice = Voice(authority, *life(store, clock, config.hub.data_dir), now)
+    bus = Bus(connect(config, authority, now))
+    ship = shipper(config, config_file, store, clock)
+    assert ship is not None
+    supervisor = Supervisor(clock)
+    supervisor.add("bus", bus.work)
+    supervisor.add("ingest", Ingest(store, bus, clock, Policy(), voice).work)
+    supervisor.add("outbox", Outbox(store, bus, clock, voice).work)
+    supervisor.add("backup", ship.work)
+    entered = config_file.parent / "entered"
+    supervisor.add("person", lambda stop, heartbeat: _enter(store, entered, stop, heartbeat))
+    return supervisor.run()
+
+
+def _enter(store: Store, entered: Path, stop: Stop, heartbeat: Heartbeat) -> None:
+    number = len(entered.read_text().splitlines()) if entered.exists() else 0
+    with entered.open("a", buffering=1) as said:
+        while not stop.wait(0.1):
+            number += 1
+            subject = str(number)
+            store.write(partial(_note, subject))
+            said.write(f"{subject} {time.time()}\n")
+            heartbeat.beat()
+
+
+def _note(subject: str, connection: Connection) -> int:
+    return events.append(connection, 0, "note", subject, "rina")
 
 
 def writer(journal_file: Path, said_file: Path, records_s: float) -> int:
@@ -147,6 +186,8 @@ def main(words: list[str]) -> int:
     match words:
         case ["hub", folder, port]:
             return hub(Path(folder), int(port))
+        case ["backed-hub", config]:
+            return backed_hub(Path(config))
         case ["writer", journal, said, rate]:
             return writer(Path(journal), Path(said), float(rate))
         case ["control-node", folder, port, rate]:

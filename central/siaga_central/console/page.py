@@ -22,7 +22,12 @@ def page(console: Console, template: str, visitor: Visitor, status: int = 200, *
         with console.store.read() as connection:
             values["seq"] = views.last_seq(connection)
     html = console.render(
-        template, visitor.language, visitor=visitor, urgent=lambda: _urgent(console, visitor), **values
+        template,
+        visitor.language,
+        visitor=visitor,
+        urgent=lambda: _urgent(console, visitor),
+        notices=lambda: _notices(console),
+        **values,
     )
     return HTMLResponse(html, status, NO_STORE)
 
@@ -62,6 +67,11 @@ def not_logged_in(request: Request, _error: NotLoggedIn) -> Response:
     if request.headers.get("sec-fetch-mode", "navigate") == "navigate" and request.method in ("GET", "HEAD"):
         return see_other("/masuk")
     return Response("log in first", 401, NO_STORE, media_type="text/plain")
+
+
+def _notices(console: Console) -> views.HubNotices:
+    with console.store.read() as connection:
+        return views.hub_notices(connection, console.clock.wall_ns() // 1000)
 
 
 def _urgent(console: Console, visitor: Visitor) -> list[str]:

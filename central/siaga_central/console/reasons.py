@@ -101,6 +101,7 @@ SENTENCES = (
     N_("the node was interrupted while sending; it may have left"),
     N_("the network gave up (status %(status)s)"),
     N_("it came too late to be carried out"),
+    N_("the device's memory was damaged; it may have been carried out"),
     N_("it reached the node too late"),
     N_("this node runs no %(service)s"),
     N_("the node did not confirm in time"),

@@ -1,5 +1,6 @@
 """What the console's pages read: queries over the projections, no writes."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,18 @@ LANE_LIMIT = 100
 # Rows of a full lane kept for the newest, so that what just came is on the page however long the queue is.
 _NEWEST_KEPT = 10
 _NOT_PEOPLE = ("hub",)
+
+
+# A restored hub says so on every page for this long.
+_RESTORED_SHOWN_US = 24 * 3600 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class HubNotices:
+    """What everybody who works at the hub must know of the hub itself."""
+
+    restored_until_us: int | None = None  # what was entered after this is lost
+    backup_late_since_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,22 @@ class IncidentLine:
 def last_seq(connection: Connection) -> int:
     """Number of the newest event, 0 when there is none."""
     return int(connection.execute(select(func.coalesce(func.max(t.event.c.seq), 0))).scalar_one())
+
+
+def hub_notices(connection: Connection, now_us: int) -> HubNotices:
+    """Whether this database was restored lately, and whether its backup is late now."""
+    name = select(t.generation.c.name).order_by(desc(t.generation.c.number)).limit(1).scalar_subquery()
+    life = _newest(connection, name, "hub.generation")
+    body = json.loads(life.body) if life is not None and now_us - life.at_us < _RESTORED_SHOWN_US else {}
+    backup = _newest(connection, "hub", "backup.late", "backup.well")
+    late = backup is not None and backup.kind == "backup.late"
+    restored = body.get("why") == "restored"
+    return HubNotices(body["until_us"] if restored else None, backup.at_us if late else None)
+
+
+def _newest(connection: Connection, subject: Any, *kinds: str) -> Any:
+    found = select(t.event).where(t.event.c.subject == subject, t.event.c.kind.in_(kinds))
+    return connection.execute(found.order_by(desc(t.event.c.seq)).limit(1)).one_or_none()
 
 
 def events_after(connection: Connection, seq: int, limit: int) -> Rows:
