@@ -49,6 +49,11 @@ def parser() -> argparse.ArgumentParser:
     link = _group(commands, "link", "the ways of nodes to the hub")
     _add(link, "status", "each node: up or not, last heard, what has come of each stream, alarms")
     _add(link, "quarantine", "what was refused, counted by reason")
+    replay = _add(link, "replay", "apply records whose kind or camera was not known when they came")
+    replay.add_argument("--node", help="of this node alone")
+    settle = _add(link, "settle", "say that an alarm of a node has been looked into")
+    settle.add_argument("node")
+    settle.add_argument("code", help="as `link status` shows it, e.g. fork")
     _backup_commands(commands)
     return made
 

@@ -14,11 +14,14 @@ from siaga_central.authority.authority import Authority
 from siaga_central.bus import broker
 from siaga_central.domain.role import ROLES
 from siaga_central.hub import HubConfig
+from siaga_central.ingest import projection
+from siaga_central.ingest.policy import Policy
+from siaga_central.ingest.projection import Moment
 from siaga_central.store import certificates, claims, links, nodes, records, users
 from siaga_central.store.schema import node as node_table
 from siaga_central.store.writer import Store
 from siaga_core.errors import SiagaError
-from siaga_core.service.clock import Clock
+from siaga_core.service.clock import Clock, new_id
 from siaga_core.wire.ids import camera_id, node_id
 
 INVITATION_S = 72 * 3600
@@ -174,6 +177,22 @@ def link_status(office: Office) -> Answer:
     return {"nodes": [msgspec.to_builtins(one) for one in found]}
 
 
+def replay(office: Office, node: str | None = None) -> Answer:
+    """Apply records that fitted nothing when they came: of a kind or a camera that was not known yet."""
+    policy = Policy(siren_nodes=tuple(office.config.hub.siren_nodes))
+    moment = Moment(office.now_us(), lambda: new_id(office.clock), policy)
+    done, left = office.store.write(lambda c: projection.replay(c, node, moment))
+    return {"applied": done, "left": left}
+
+
+def settle(office: Office, node: str, code: str) -> Answer:
+    """Say that a person has looked into what is against a node; it shows again when it happens again."""
+    now_us = office.now_us()
+    if not office.store.write(lambda c: nodes.settle(c, node, code, ADMIN, now_us)):
+        raise Refused(f"{node} has no open alarm {code}; see `siaga-central link status`")
+    return {"node": node, "settled": code}
+
+
 def quarantine(office: Office) -> Answer:
     """What was refused, counted by reason."""
     with office.store.read() as connection:
@@ -193,6 +212,8 @@ ORDERS: dict[str, Callable[..., Answer]] = {
     "node revoke": revoke_node,
     "link status": link_status,
     "link quarantine": quarantine,
+    "link replay": replay,
+    "link settle": settle,
 }
 
 

@@ -28,22 +28,51 @@ class Moment:
     policy: Policy
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why a record has changed nothing."""
+
+    reason: str
+    detail: str
+
+
 def commit(connection: Connection, record: Record, topic: str, moment: Moment) -> None:
-    """Apply a record that has just been kept; what does not fit stays raw and is counted."""
+    """Apply a record that has just been kept; what does not fit stays raw, is counted and may be replayed."""
+    misfit = attempt(connection, record, moment)
+    if misfit is not None:
+        payload = bytes(record.body)
+        records.refuse(connection, topic, payload, misfit.reason, misfit.detail, moment.now_us)
+        records.note_unapplied(connection, record, misfit.reason)
+
+
+def replay(connection: Connection, node: str | None, moment: Moment) -> tuple[int, int]:
+    """Apply what did not fit when it came, of one node or all: (applied now, still not fitting).
+
+    For records of a kind that this release knows, and of cameras that have been registered since.
+    """
+    done = left = 0
+    for record in records.waiting_for_replay(connection, node):
+        if attempt(connection, record, moment) is None:
+            records.applied(connection, record)
+            done += 1
+        else:
+            left += 1
+    return done, left
+
+
+def attempt(connection: Connection, record: Record, moment: Moment) -> Misfit | None:
+    """Apply one record; why not, if it does not fit."""
     try:
         body = decode_body(record)
     except BadRecord as error:
-        _note(connection, record, topic, error.reason, str(error), moment)
-        return
+        return Misfit(error.reason, str(error))
     if body is None:
         known = ", ".join(sorted(BODIES))
-        detail = f"{record.kind} is none of {known}; kept raw"
-        _note(connection, record, topic, "unknown-kind", detail, moment)
-        return
-    apply(connection, record, body, topic, moment)
+        return Misfit("unknown-kind", f"{record.kind} is none of {known}; kept raw")
+    return apply(connection, record, body, moment)
 
 
-def apply(connection: Connection, record: Record, body: Struct, topic: str, moment: Moment) -> None:
+def apply(connection: Connection, record: Record, body: Struct, moment: Moment) -> Misfit | None:
     """Apply one body to the projections."""
     node, now_us = record.node, moment.now_us
     match body:
@@ -55,21 +84,16 @@ def apply(connection: Connection, record: Record, body: Struct, topic: str, mome
             nodes.health(connection, node, body, now_us)
         case CameraState():
             if not nodes.camera_state(connection, node, body, now_us):
-                _note(connection, record, topic, "foreign-camera", f"{body.camera} is not {node}'s", moment)
+                return Misfit("foreign-camera", f"{body.camera} is not {node}'s")
         case ServiceState():
             nodes.service(connection, node, body, now_us)
         case Segment():
             if not footage.note(connection, node, body):
-                _note(connection, record, topic, "foreign-camera", f"{body.camera} is not {node}'s", moment)
+                return Misfit("foreign-camera", f"{body.camera} is not {node}'s")
         case LinkState():
             nodes.link(connection, node, body, now_us)
         case WantState():
             wants.settle(connection, node, body, now_us)
         case Outcome():
             fates.settle(connection, body.id, body.state, body.detail, body.result, f"node:{node}", now_us)
-
-
-def _note(
-    connection: Connection, record: Record, topic: str, reason: str, detail: str, moment: Moment
-) -> None:
-    records.refuse(connection, topic, bytes(record.body), reason, detail, moment.now_us)
+    return None

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Row, func, select
 
-from siaga_central.store.schema import command, gap, mark, record, service_state
+from siaga_central.store.schema import command, gap, mark, record, service_state, unapplied
 
 
 class Stream(Struct, frozen=True, kw_only=True):
@@ -27,6 +27,7 @@ class Link(Struct, frozen=True, kw_only=True):
     heard_s: float | None
     streams: list[Stream]
     alarms: list[str]
+    unapplied: int  # records kept raw; `siaga-central link replay` tries them again
     commands_waiting: int
 
 
@@ -35,9 +36,10 @@ def of(connection: Connection, node: Row[Any], now_us: int) -> Link:
     waiting = select(func.count()).where(
         command.c.node == node.id, command.c.state.in_(("queued", "sent", "received", "started"))
     )
+    raw = select(func.count()).where(unapplied.c.node == node.id)
     alarms = connection.execute(
         select(service_state.c.code, service_state.c.detail).where(
-            service_state.c.node == node.id, service_state.c.service == "hub", service_state.c.level != "ok"
+            service_state.c.node == node.id, service_state.c.level == "crit"
         )
     )
     return Link(
@@ -47,6 +49,7 @@ def of(connection: Connection, node: Row[Any], now_us: int) -> Link:
         heard_s=None if node.heard_us is None else round((now_us - node.heard_us) / 1e6, 1),
         streams=_streams(connection, node.id),
         alarms=[f"{row.code}: {row.detail}" for row in alarms],
+        unapplied=int(connection.execute(raw).scalar_one()),
         commands_waiting=int(connection.execute(waiting).scalar_one()),
     )
 

@@ -141,6 +141,20 @@ def alarm(connection: Connection, node_id: str, code: str, detail: str, now_us: 
     service(connection, node_id, state, now_us, "hub")
 
 
+def settle(connection: Connection, node_id: str, code: str, actor: str, now_us: int) -> bool:
+    """A person has looked into a trouble of a node; False if there was none open under this code."""
+    mine = (
+        (service_state.c.node == node_id) & (service_state.c.code == code) & (service_state.c.level != "ok")
+    )
+    rows = connection.execute(select(service_state).where(mine)).all()
+    for row in rows:
+        state = ServiceState(
+            service=row.service, level="ok", code=code, detail=f"settled: {row.detail}"[:400]
+        )
+        service(connection, node_id, state, now_us, actor)
+    return bool(rows)
+
+
 def service(connection: Connection, node_id: str, state: ServiceState, now_us: int, actor: str = "") -> None:
     """Keep what a service says of itself; a change of level is an event."""
     same = (

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from siaga_central.store.schema import gap, mark, quarantine, record
-from siaga_core.wire.envelope import Mark, Record
+from siaga_central.store.schema import gap, mark, quarantine, record, refusal, unapplied
+from siaga_core.wire.envelope import Mark, Record, Stamp
 
 # What is kept of a refused payload; its true size is kept beside it.
 QUARANTINED_BYTES_MOST = 8192
+# Of one reason; with some twenty reasons at most 160 MB.
+QUARANTINED_MOST = 1000
+_TIDIED_EVERY = 50
 
 
 Key = tuple[str, str, str]
@@ -153,7 +156,14 @@ def _marked(key: Key) -> Any:
 
 
 def refuse(connection: Connection, topic: str, payload: bytes, reason: str, detail: str, now_us: int) -> None:
-    """Keep what was refused, with its reason; the payload is cut to a bound."""
+    """Count what was refused and keep the newest of each reason; the payload is cut to a bound.
+
+    A flood of bad messages fills neither the disk nor the page: QUARANTINED_MOST of a reason stay.
+    """
+    counted = update(refusal).where(refusal.c.reason == reason)
+    values = {"count": refusal.c["count"] + 1, "last_us": now_us}
+    if not connection.execute(counted.values(values)).rowcount:
+        connection.execute(insert(refusal).values(reason=reason, count=1, last_us=now_us))
     connection.execute(
         insert(quarantine).values(
             received_us=now_us,
@@ -164,16 +174,54 @@ def refuse(connection: Connection, topic: str, payload: bytes, reason: str, deta
             size_bytes=len(payload),
         )
     )
+    count = connection.execute(select(refusal.c["count"]).where(refusal.c.reason == reason)).scalar_one()
+    if count > QUARANTINED_MOST and count % _TIDIED_EVERY == 0:
+        newest = select(quarantine.c.number).where(quarantine.c.reason == reason)
+        newest = newest.order_by(quarantine.c.number.desc()).limit(1).offset(QUARANTINED_MOST - 1)
+        old = (quarantine.c.reason == reason) & (quarantine.c.number < newest.scalar_subquery())
+        connection.execute(delete(quarantine).where(old))
 
 
 def refused(connection: Connection) -> dict[str, int]:
-    """Reason -> how many were refused for it."""
-    rows = connection.execute(
-        select(quarantine.c.reason, func.count().label("n")).group_by(quarantine.c.reason)
-    )
-    return {row.reason: row.n for row in rows}
+    """Reason -> how many were refused for it, ever."""
+    return {row.reason: row[1] for row in connection.execute(select(refusal.c.reason, refusal.c["count"]))}
 
 
 def last_refused(connection: Connection, limit: int = 50) -> list[Row[Any]]:
     """The last refused payloads, newest first."""
     return list(connection.execute(select(quarantine).order_by(quarantine.c.number.desc()).limit(limit)))
+
+
+def note_unapplied(connection: Connection, one: Record, reason: str) -> None:
+    """Remember that a record is kept but has changed nothing."""
+    key = {"node": one.node, "stream": one.stream, "epoch": one.epoch, "seq": one.seq}
+    connection.execute(insert(unapplied).values(**key, reason=reason[:24]))
+
+
+def waiting_for_replay(connection: Connection, node: str | None) -> list[Record]:
+    """Records that have changed nothing, of one node or all, oldest first."""
+    same = (record.c.node == unapplied.c.node) & (record.c.stream == unapplied.c.stream)
+    same &= (record.c.epoch == unapplied.c.epoch) & (record.c.seq == unapplied.c.seq)
+    found = select(record).join(unapplied, same).order_by(record.c.received_us, record.c.seq)
+    if node is not None:
+        found = found.where(record.c.node == node)
+    return [_as_record(row) for row in connection.execute(found)]
+
+
+def applied(connection: Connection, one: Record) -> None:
+    """A record has changed what it should."""
+    mine = (unapplied.c.node == one.node) & (unapplied.c.stream == one.stream)
+    mine &= (unapplied.c.epoch == one.epoch) & (unapplied.c.seq == one.seq)
+    connection.execute(delete(unapplied).where(mine))
+
+
+def _as_record(row: Row[Any]) -> Record:
+    return Record(
+        node=row.node,
+        stream=row.stream,
+        epoch=row.epoch,
+        seq=row.seq,
+        kind=row.kind,
+        at=msgspec.json.decode(row.at, type=Stamp),
+        body=msgspec.Raw(row.body.encode()),
+    )

@@ -118,6 +118,26 @@ quarantine = Table(
     Index(None, "reason"),
 )
 
+# Every refusal is counted; the quarantine keeps the newest of each reason.
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("reason", String(24), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+)
+
+# Records that are kept but changed nothing: of a kind, a shape or a camera that was not known then.
+unapplied = Table(
+    "unapplied",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("stream", String(24), primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", String(24), nullable=False),
+)
+
 site = Table(
     "site",
     metadata,

@@ -269,12 +269,8 @@ def any_gsm_node(connection: Connection) -> str | None:
 
 def quarantine_counts(connection: Connection) -> Rows:
     """Refused messages: reason, how many, the latest."""
-    counted = select(
-        t.quarantine.c.reason,
-        func.count().label("how_many"),
-        func.max(t.quarantine.c.received_us).label("latest_us"),
-    ).group_by(t.quarantine.c.reason)
-    return connection.execute(counted.order_by(desc("how_many"))).all()
+    how_many, latest = t.refusal.c["count"].label("how_many"), t.refusal.c.last_us.label("latest_us")
+    return connection.execute(select(t.refusal.c.reason, how_many, latest).order_by(desc("how_many"))).all()
 
 
 def quarantined(connection: Connection, reason: str | None, limit: int = 50) -> Rows:
