@@ -235,6 +235,7 @@ siren_nodes = ["{GSM_NODE}"]
 [console]
 host = "127.0.0.1"
 port = {ports.console}
+tls = false
 secure_cookies = false
 
 [gateway]

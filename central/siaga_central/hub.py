@@ -9,6 +9,7 @@ from siaga_core.service import config
 from siaga_core.service.config import ConfigError
 from siaga_core.wire.ids import BadId, node_id
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
@@ -27,8 +28,20 @@ class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    # Without TLS in front of it a browser would not send a secure cookie.
+    # HTTPS; without it only this machine may be served, for a proxy or a demonstration on it.
+    tls: bool = True
+    # The city's own certificate. Without it the hub's authority makes one for `names` (default: the
+    # gateway's); browsers then need ca.pem.
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    names: list[str] = field(default_factory=list)
+    # False only where a browser speaks plain HTTP to this machine itself.
     secure_cookies: bool = True
+
+    @property
+    def url(self) -> str:
+        """What a browser on this machine opens."""
+        return f"http{'s' if self.tls else ''}://{self.host}:{self.port}"
 
 
 class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -105,4 +118,8 @@ def load(path: Path) -> HubConfig:
             node_id(name)
         except BadId as error:
             raise ConfigError(path, f"hub.siren_nodes[{index}]", str(error)) from error
+    if not loaded.console.tls and loaded.console.host not in LOOPBACK:
+        raise ConfigError(path, "console.tls", f"must be true to listen on {loaded.console.host}")
+    if (loaded.console.certificate_file is None) != (loaded.console.key_file is None):
+        raise ConfigError(path, "console.key_file", "and certificate_file belong together; give both or none")
     return loaded

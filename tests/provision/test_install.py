@@ -117,7 +117,11 @@ def test_a_hub_is_installed_from_the_wheel_and_answers(tmp_path: Path, bundles: 
     assert play("hub", root, bundle, {})["changed"] == 0
     with booted(root) as container:
         _is_running(container, "siaga-central.service")
-        page = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/masuk').read().decode()[:4000])"
+        page = (
+            "import ssl, urllib.request as u;"
+            "trust = ssl.create_default_context(cafile='/var/lib/siaga-central/authority/ca.pem');"
+            "print(u.urlopen('https://localhost:8080/masuk', context=trust).read().decode()[:4000])"
+        )
         answer = until(lambda: container.run("/usr/bin/python3", "-c", page).stdout, 30, because="console")
         assert "Siaga" in answer
 

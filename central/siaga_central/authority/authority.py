@@ -1,7 +1,7 @@
 """The authority's files: an offline-able root, the issuer that signs, and what the hub's own servers show.
 
-`ca.pem` is the root, which nodes and clients pin. `root.key` may be moved to a safe once `init` is done; the
-issuer signs everything after that.
+`ca.pem` is the root, which nodes and clients pin. `export_root` moves `root.key` off the hub, into a safe,
+once `init` is done; the issuer signs everything after that.
 """
 
 import os
@@ -16,13 +16,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from siaga_central.authority import certificates as make
 from siaga_core.errors import SiagaError
-from siaga_core.service.files import write_atomic
+from siaga_core.service.files import sync_directory, write_atomic
 
 HUB_NAME = "hub"
 
 
 class AuthorityMissing(SiagaError):
     """There is no authority yet."""
+
+
+class RootGone(SiagaError):
+    """The root's key is not where it was looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,28 @@ class Authority:
     def ca_sha256(self) -> str:
         """The root's fingerprint, for a technician to compare."""
         return self._root.fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def root_is_here(self) -> bool:
+        """Whether the root's key still lies on the hub; whoever takes the hub could then make another hub."""
+        return (self._folder / "root.key").exists()
+
+    def export_root(self, target: Path, passphrase: bytes) -> None:
+        """Put the root's key, sealed with a passphrase, into `target`, read it back, then forget it here.
+
+        Everything but a new issuer works without it. Raises RootGone, FileExistsError.
+        """
+        here = self._folder / "root.key"
+        if not here.exists():
+            raise RootGone("the root's key is not on this hub any more; it was exported before")
+        if target.exists():
+            raise FileExistsError(f"{target} exists; name a new file")
+        key = make.load_key(here.read_bytes())
+        write_atomic(target, make.sealed_key_pem(key, passphrase), mode=0o600)
+        if make.load_key(target.read_bytes(), passphrase).public_key() != self._root.public_key():
+            raise RootGone(f"{target} does not hold the root's key; nothing was removed here")
+        here.unlink()
+        sync_directory(self._folder)
 
     def issue_node(self, node: str, key: ec.EllipticCurvePublicKey, now: datetime) -> Issued:
         """Sign a node's certificate: CN = node id, for clients only."""

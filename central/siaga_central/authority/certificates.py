@@ -38,9 +38,15 @@ def key_pem(key: Key) -> bytes:
     )
 
 
-def load_key(pem: bytes) -> Key:
+def sealed_key_pem(key: Key, passphrase: bytes) -> bytes:
+    """PKCS 8 under a passphrase, for a key that leaves this machine; `openssl pkey` reads it."""
+    sealed = serialization.BestAvailableEncryption(passphrase)
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
+
+
+def load_key(pem: bytes, passphrase: bytes | None = None) -> Key:
     """Read a key of ours."""
-    key = serialization.load_pem_private_key(pem, None)
+    key = serialization.load_pem_private_key(pem, passphrase)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise BadRequest("the key is not an elliptic curve key")
     return key

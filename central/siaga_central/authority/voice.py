@@ -12,20 +12,30 @@ from siaga_core.wire.envelope import encode
 
 
 class Voice:
-    """Seals; thread-safe. The signing certificate is renewed when the hub starts and a month is left."""
+    """Seals; thread-safe. `renew` makes the signing certificate anew when a month of it is left."""
 
     def __init__(self, authority: Authority, generation: str, since_us: int, now: datetime) -> None:
-        chain, key = authority.own("signing", now, signing=True)
+        _, key = authority.own("signing", now, signing=True)
         self.generation = generation
-        self._signer, self._chain_pem = Signer.load(key), chain.read_text()
-        made = x509.load_pem_x509_certificate(self._chain_pem.encode()).not_valid_before_utc
-        self._since_ms = max(since_us // 1000, int(made.timestamp() * 1000))
+        self._authority, self._signer, self._since_us = authority, Signer.load(key), since_us
+        self._announcement = self._announce(now)
 
     def seal(self, topic: str, message: bytes) -> bytes:
         """The message as it travels on `topic`."""
         return self._signer.seal(topic, message)
 
     def announcement(self) -> bytes:
-        """The hub's announcement to all nodes, sealed."""
-        said = Announcement(generation=self.generation, since_ms=self._since_ms, chain_pem=self._chain_pem)
+        """The hub's announcement to all nodes, sealed; another one after a renewal."""
+        return self._announcement
+
+    def renew(self, now: datetime) -> None:
+        """Make the certificate anew if a month is left; the key, and with it every seal, stays good."""
+        self._announcement = self._announce(now)
+
+    def _announce(self, now: datetime) -> bytes:
+        chain, _ = self._authority.own("signing", now, signing=True)
+        chain_pem = chain.read_text()
+        made = x509.load_pem_x509_certificate(chain_pem.encode()).not_valid_before_utc
+        since_ms = max(self._since_us // 1000, int(made.timestamp() * 1000))
+        said = Announcement(generation=self.generation, since_ms=since_ms, chain_pem=chain_pem)
         return self.seal(topics.DOWN_HUB, encode(said))

@@ -25,6 +25,8 @@ from siaga_core.service.workers import Heartbeat, Stop
 log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
+# The root's key belongs into a safe, not into a backup that a hub's administrator opens.
+ROOT_KEY = "root.key"
 BASE_EVERY_S = 86400.0
 CHECKPOINT_ABOVE_BYTES = 4 * 1024**2
 # With the second place away the log must not fill the disk: a new base is made when it is back.
@@ -177,7 +179,7 @@ def _tar(own: Sequence[Path], data_dir: Path) -> bytes:
     with tarfile.open(fileobj=made, mode="w") as tar:
         for top in own:
             for path in sorted([top, *top.rglob("*")]) if top.is_dir() else [top]:
-                if path.is_file():
+                if path.is_file() and path.name != ROOT_KEY:
                     inside = path.is_relative_to(data_dir)
                     entry = tarfile.TarInfo(str(path.relative_to(data_dir)) if inside else path.name)
                     entry.size, entry.mode = path.stat().st_size, path.stat().st_mode & 0o777

@@ -55,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
     settle.add_argument("node")
     settle.add_argument("code", help="as `link status` shows it, e.g. fork")
     _backup_commands(commands)
+    authority = _group(commands, "authority", "the hub's own certificate authority")
+    export = _add(authority, "export-root", "move the root's key off the hub, sealed with a passphrase")
+    export.add_argument("--to", type=Path, required=True, help="a new file on a medium for the safe")
+    export.add_argument("--passphrase-file", type=Path, help="its first line; else standard input")
     return made
 
 
@@ -129,6 +133,8 @@ def _carry_out(args: argparse.Namespace) -> int:
         return run(config, args.config)
     if args.command == "restore":
         return recovery.restore(config, args.folder, args.secret_key_file, args.follow, args.json)
+    if args.command == "authority":
+        return _export_root(config, args)
     if args.command == "backup":
         if args.deed == "drill":
             return recovery.drill(config, args.folder, args.secret_key_file, args.json)
@@ -188,6 +194,15 @@ def _init(config: Any, args: argparse.Namespace) -> int:
     except SiagaError as error:
         answer["note"] = str(error)
     _show(answer, args.json)
+    return 0
+
+
+def _export_root(config: Any, args: argparse.Namespace) -> int:
+    from siaga_central.authority.authority import Authority
+
+    passphrase = _read_password(args.passphrase_file)
+    Authority(config.authority_dir).export_root(args.to, passphrase.encode())
+    _show({"root_key": str(args.to), "left_here": False}, args.json)
     return 0
 
 

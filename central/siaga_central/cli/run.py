@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +53,8 @@ def run(config: HubConfig, config_file: Path) -> int:
     store = Store(config.database_url, clock)
     try:
         renew_crl(store, authority, clock)
+        if authority.root_is_here:
+            log.warning("the root's key is on this hub; move it into a safe: authority export-root")
         supervisor = Supervisor(clock)
         stop_on_signals(supervisor.stop)
         child = broker.Broker(config.broker.program, broker.write(broker_settings(config, authority, now)))
@@ -71,14 +74,16 @@ def run(config: HubConfig, config_file: Path) -> int:
         supervisor.add("ingest", Ingest(store, bus, clock, policy, voice).work)
         supervisor.add("outbox", Outbox(store, bus, clock, voice).work)
         supervisor.add("timers", Timers(store, clock).work)
-        supervisor.add("renewal", Renewal(store, authority, clock, child.reload).work)
+        doors = (gateway(config, store, authority, clock, now), console(config, store, authority, clock, now))
+        own = OwnCertificates(config, authority, child.reload, voice, doors)
+        supervisor.add("renewal", Renewal(store, authority, clock, child.reload, own.renew).work)
         supervisor.add("office", door.work)
-        supervisor.add("gateway", gateway(config, store, authority, clock, now).work)
-        supervisor.add("console", console(config, store, clock).work)
+        supervisor.add("gateway", doors[0].work)
+        supervisor.add("console", doors[1].work)
         ship = shipper(config, config_file, store, clock)
         if ship is not None:
             supervisor.add("backup", ship.work)
-        log.info("hub starts console=http://%s:%d", config.console.host, config.console.port)
+        log.info("hub starts console=%s", config.console.url)
         status = supervisor.run()
         if ship is not None:
             last_ship(ship)
@@ -161,7 +166,7 @@ def gateway(config: HubConfig, store: Store, authority: Authority, clock: Clock,
     return Server("gateway", uvicorn.Server(tls))
 
 
-def console(config: HubConfig, store: Store, clock: Clock) -> Server:
+def console(config: HubConfig, store: Store, authority: Authority, clock: Clock, now: datetime) -> Server:
     """The operators' screens."""
     settings = ConsoleSettings(
         media_dir=Path(config.media_dir),
@@ -170,4 +175,54 @@ def console(config: HubConfig, store: Store, clock: Clock) -> Server:
         city_longitude=config.city.longitude,
     )
     app = create_console(store, settings, clock)
-    return Server("console", ConsoleServer(app, config.console.host, config.console.port))
+    listen = config.console
+    if not listen.tls:
+        return Server("console", ConsoleServer(app, listen.host, listen.port))
+    chain, key = console_tls(config, authority, now)
+    return Server("console", ConsoleServer(app, listen.host, listen.port, chain, key))
+
+
+def console_tls(config: HubConfig, authority: Authority, now: datetime) -> tuple[Path, Path]:
+    """The certificate that browsers see: the city's own, or one of the hub's authority."""
+    listen = config.console
+    if listen.certificate_file is not None and listen.key_file is not None:
+        return listen.certificate_file, listen.key_file
+    return authority.own("console", now, listen.names or config.gateway.names)
+
+
+class OwnCertificates:
+    """The hub's own ends: broker, gateway, console, its client at the broker, its seal."""
+
+    def __init__(
+        self,
+        config: HubConfig,
+        authority: Authority,
+        reload_broker: Callable[[], None],
+        voice: Voice,
+        doors: tuple[Server, Server],
+    ) -> None:
+        self._config, self._authority, self._voice = config, authority, voice
+        self._reload_broker, self._doors = reload_broker, doors
+        self._shown: dict[Path, bytes] = {}
+
+    def renew(self, now: datetime) -> None:
+        """Make anew what has a month left, and show it from the next connection on. Raises OSError.
+
+        The city's own certificate for the console is read again when somebody has replaced its file.
+        """
+        self._authority.own("hub", now)  # read at the next connect
+        self._voice.renew(now)
+        server = self._authority.own("server", now, self._config.gateway.names)
+        if self._is_new(server[0]):
+            self._reload_broker()
+            self._doors[0].renew(*server)
+        if self._config.console.tls:
+            shown = console_tls(self._config, self._authority, now)
+            if self._is_new(shown[0]):
+                self._doors[1].renew(*shown)
+
+    def _is_new(self, chain: Path) -> bool:
+        content = chain.read_bytes()
+        known = self._shown.get(chain)
+        self._shown[chain] = content
+        return known is not None and known != content

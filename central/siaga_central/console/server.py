@@ -1,6 +1,7 @@
 """Serves the console; open live streams end before the server waits for its connections."""
 
 import socket
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,7 +14,10 @@ _GRACE_S = 1
 class ConsoleServer(uvicorn.Server):
     """A uvicorn for one console. `run()` blocks; set `should_exit` from another thread to end it."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(
+        self, app: FastAPI, host: str, port: int, chain: Path | None = None, key: Path | None = None
+    ) -> None:
+        """With `chain` and `key` it speaks HTTPS, TLS 1.2 at least."""
         config = uvicorn.Config(
             app,
             host=host,
@@ -21,6 +25,8 @@ class ConsoleServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            ssl_certfile=chain,
+            ssl_keyfile=key,
             timeout_graceful_shutdown=_GRACE_S,
         )
         super().__init__(config)

@@ -26,6 +26,12 @@ class Server:
         # Outside the main thread uvicorn leaves signals alone: they are the program's own business.
         self._server = server
 
+    def renew(self, chain: Path, key: Path) -> None:
+        """Show this certificate from the next connection on; without TLS, or before the start, do nothing."""
+        context = self._server.config.ssl if self._server.config.loaded else None
+        if context is not None:
+            context.load_cert_chain(str(chain), str(key))
+
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Serve until asked to stop; beats while the event loop turns."""
         thread = threading.Thread(target=self._server.run, name=f"{self._name}-loop", daemon=True)

@@ -46,6 +46,7 @@ class Outbox:
         self._store, self._bus, self._clock, self._voice = store, bus, clock, voice
         self._reconciled = 0
         self._wished_us = -1
+        self._announced = b""
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Publish after every commit and every second until asked to stop."""
@@ -66,6 +67,7 @@ class Outbox:
         if connection != self._reconciled:
             self._reconcile()
             self._reconciled = connection
+        self._announce()
         self._alerts()
         self._commands()
         self._wants()
@@ -76,12 +78,23 @@ class Outbox:
             alerts = incidents.open_alerts(connection)
             closed = _closed_last(connection)
             wishes = wants.all_of_them(connection)
-        futures = [self._bus.publish(DOWN_HUB, self._voice.announcement(), retain=True)]
-        futures += [self._publish_alert(subject, payload) for subject, payload in alerts]
+        self._announced = b""
+        self._announce()
+        futures = [self._publish_alert(subject, payload) for subject, payload in alerts]
         futures += [self._publish_alert(subject, "") for subject in closed]
         futures += [self._publish_want(wish) for wish in wishes]
         wait(futures, CONFIRM_LIMIT_S)
         log.info("alerts reconciled open=%d cleared=%d", len(alerts), len(closed))
+
+    def _announce(self) -> None:
+        """Say who the hub is; again when its certificate was renewed."""
+        announcement = self._voice.announcement()
+        if announcement == self._announced:
+            return
+        future = self._bus.publish(DOWN_HUB, announcement, retain=True)
+        wait([future], CONFIRM_LIMIT_S)
+        if _confirmed(future):
+            self._announced = announcement
 
     def _alerts(self) -> None:
         with self._store.read() as connection:

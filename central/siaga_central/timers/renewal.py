@@ -1,4 +1,4 @@
-"""Keeps the revocation list young: mosquitto refuses every node once the list it knows has expired."""
+"""Keeps the revocation list young, and the hub's own certificates: what expires takes every node away."""
 
 import logging
 from collections.abc import Callable
@@ -34,8 +34,15 @@ class Renewal:
     """The worker; `look` is one round."""
 
     def __init__(
-        self, store: Store, authority: Authority, clock: Clock, reload_broker: Callable[[], None]
+        self,
+        store: Store,
+        authority: Authority,
+        clock: Clock,
+        reload_broker: Callable[[], None],
+        renew_own: Callable[[datetime], None] = lambda _now: None,
     ) -> None:
+        """`renew_own` makes the hub's own certificates anew if they are old, and puts them in force."""
+        self._renew_own = renew_own
         self._store, self._authority, self._clock = store, authority, clock
         self._reload, self._alarmed = reload_broker, False
 
@@ -43,6 +50,7 @@ class Renewal:
         """Look every minute until asked to stop."""
         while True:
             self.look()
+            self.look_after_own()
             heartbeat.beat()
             if stop.wait(EVERY_S / 3):
                 return
@@ -66,6 +74,13 @@ class Renewal:
             body = {"expires": expires.isoformat(), "do": "free the disk of the hub, or restart it"}
             now_us = self._clock.wall_ns() // 1000
             self._store.write(lambda c: events.append(c, now_us, "authority.crl", "hub", "hub", body))
+
+    def look_after_own(self) -> None:
+        """Renew the hub's own certificates; a failure is tried again, with a month to be heard in."""
+        try:
+            self._renew_own(_now(self._clock))
+        except OSError as error:
+            log.error("the hub's own certificates are not renewed cause=%s", error)
 
 
 def _now(clock: Clock) -> datetime:

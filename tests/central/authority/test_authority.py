@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from siaga_central.authority import certificates as make
-from siaga_central.authority.authority import Authority, AuthorityMissing
+from siaga_central.authority.authority import Authority, AuthorityMissing, RootGone
 from siaga_core.service.files import write_atomic
 
 NOW = datetime.now(UTC)
@@ -290,3 +290,26 @@ def test_a_request_that_its_key_did_not_sign_is_refused(tmp_path: Path) -> None:
     assert not signed(make.read_request, spoiled)
     for nonsense in (b"", b"hello", asked[:100], b"\xff" * 500):
         assert not signed(make.read_request, nonsense)
+
+
+def test_the_roots_key_leaves_the_hub_sealed_and_nodes_are_still_enrolled(
+    authority: Authority, tmp_path: Path
+) -> None:
+    authority.export_root(tmp_path / "safe.key", b"kunci brankas")
+    assert not authority.root_is_here
+    assert stat.S_IMODE((tmp_path / "safe.key").stat().st_mode) == 0o600
+    status, said = openssl("pkey", "-in", tmp_path / "safe.key", "-passin", "pass:wrong", "-noout")
+    assert status != 0, said
+    status, said = openssl("pkey", "-in", tmp_path / "safe.key", "-passin", "pass:kunci brankas", "-pubout")
+    assert (status, "BEGIN PUBLIC KEY" in said) == (0, True)
+    again = Authority(tmp_path / "authority")
+    assert again.issue_node(NODE, make.new_key().public_key(), NOW).serial
+    with pytest.raises(RootGone, match="exported before"):
+        again.export_root(tmp_path / "other.key", b"kunci brankas")
+
+
+def test_nothing_is_overwritten_by_an_export(authority: Authority, tmp_path: Path) -> None:
+    (tmp_path / "safe.key").write_text("something else")
+    with pytest.raises(FileExistsError):
+        authority.export_root(tmp_path / "safe.key", b"kunci brankas")
+    assert authority.root_is_here

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -30,7 +31,7 @@ class Hub:
         self.password.write_text(PASSWORD)
         self.config.write_text(
             f'[hub]\ndata_dir = "{folder}/data"\n'
-            f"[console]\nport = {self.console}\nsecure_cookies = false\n"
+            f"[console]\nport = {self.console}\n"
             f'[gateway]\nhost = "127.0.0.1"\nnames = ["127.0.0.1", "localhost"]\nport = {free_port()}\n'
             f'[broker]\nhost = "127.0.0.1"\nport = {self.broker}\noperator_port = {free_port()}\n'
             f"cutting_port = {free_port()}\n"
@@ -54,17 +55,22 @@ class Hub:
         assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
         try:
             return self.get("/masuk") == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
     def get(self, path: str) -> int:
         """The status of one page."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.console, timeout=5)
+        connection = self.https()
         try:
             connection.request("GET", path)
             return connection.getresponse().status
         finally:
             connection.close()
+
+    def https(self) -> http.client.HTTPSConnection:
+        """A browser that knows the hub's CA."""
+        trust = ssl.create_default_context(cafile=self.folder / "data/authority/ca.pem")
+        return http.client.HTTPSConnection("127.0.0.1", self.console, timeout=10, context=trust)
 
     def mosquitto(self) -> list[int]:
         """Processes of our own broker."""
@@ -115,7 +121,7 @@ def test_orders_reach_a_running_hub_which_ends_soon_after_term(hub: Hub) -> None
 
 def open_stream(hub: Hub) -> http.client.HTTPConnection:
     """An operator's page that listens, as the console opens it."""
-    connection = http.client.HTTPConnection("127.0.0.1", hub.console, timeout=10)
+    connection = hub.https()
     form = urlencode({"name": "rina", "password": PASSWORD})
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/masuk", form, headers)
