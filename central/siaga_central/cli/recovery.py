@@ -35,7 +35,7 @@ def make_key() -> int:
     sys.stderr.write(
         "Simpan baris AGE-SECRET-KEY di brankas, di luar pusat; tanpa itu cadangan tak terbaca.\n"
         "Keep the AGE-SECRET-KEY line in a safe, away from the hub; without it no backup can be read.\n"
-        f'hub.toml:\n[backup]\nfolder = "/mnt/second-place"\npublic_key = "{public}"\n'
+        f'hub.toml:\n[backup]\nfolder = "/srv/siaga-backup"\npublic_key = "{public}"\n'
     )
     return 0
 
