@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from siaga_core.service import adjtimex
 from siaga_core.service.files import write_atomic
 from siaga_core.wire.envelope import ClockState, Stamp
+
+# systemd-timesyncd makes it at its first answer, and is the only one to.
+_TIMESYNCD = Path("/run/systemd/timesync/synchronized")
 
 
 class Clock(Protocol):
@@ -17,20 +21,37 @@ class Clock(Protocol):
         """Seconds that only grow, for durations and deadlines."""
 
     def boot_ns(self) -> int:
-        """CLOCK_BOOTTIME: nanoseconds since boot, suspend included."""
+        """Nanoseconds since boot at the crystal's own rate, suspend included; never stepped, never slewed."""
 
     def wall_ns(self) -> int:
         """CLOCK_REALTIME, UTC nanoseconds since 1970; may jump either way."""
 
 
+# A difference below it is the noise of reading two clocks one after the other, above it a suspend.
+_SUSPENDED_LEAST_NS = 500_000_000
+
+
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks.
+
+    CLOCK_BOOTTIME is slewed together with wall time (chrony: up to 83,333 ppm), so that a record made while
+    the clock was being corrected would seem seconds away from itself. CLOCK_MONOTONIC_RAW is not; only
+    the time spent suspended is taken from CLOCK_BOOTTIME.
+    """
+
+    def __init__(self) -> None:
+        self._suspended_ns = 0
 
     def mono_s(self) -> float:
         return time.monotonic()
 
     def boot_ns(self) -> int:
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        raw_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        awake_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        suspended_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - awake_ns
+        if suspended_ns > self._suspended_ns + _SUSPENDED_LEAST_NS:
+            self._suspended_ns = suspended_ns
+        return raw_ns + self._suspended_ns
 
     def wall_ns(self) -> int:
         return time.time_ns()
@@ -76,25 +97,8 @@ def stamp(clock: Clock, boot: Boot, state: ClockState = "unknown", error_ms: int
 
 
 def kernel_clock_state() -> tuple[ClockState, int | None]:
-    """Return whether the kernel's clock is disciplined, and its error bound in ms (adjtimex(2)).
-
-    systemd-timesyncd and chrony both clear STA_UNSYNC; without either the answer is `unknown`.
-    """
-    marker = Path("/run/systemd/timesync/synchronized")
-    if marker.exists():
-        return "synced", None
-    return ("synced", None) if _adjtimex_is_synced() else ("unknown", None)
-
-
-def _adjtimex_is_synced() -> bool:
-    import ctypes
-
-    buffer = ctypes.create_string_buffer(512)  # struct timex is 208 bytes on 64-bit Linux
-    try:
-        state: int = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)
-    except (OSError, AttributeError):
-        return False
-    return state not in (-1, 5)  # 5 is TIME_ERROR: not synchronised
+    """Return whether the kernel's clock is disciplined, and the bound of its error in ms."""
+    return adjtimex.judge(adjtimex.read(), by_timesyncd=_TIMESYNCD.exists())
 
 
 def new_id(clock: Clock) -> str:

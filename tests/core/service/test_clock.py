@@ -1,0 +1,60 @@
+"""What the machine says of its own clock is read as the kernel means it."""
+
+import ctypes
+import sys
+import time
+
+import pytest
+
+from siaga_core.service import adjtimex
+from siaga_core.service.adjtimex import KernelClock, judge
+from siaga_core.service.clock import SystemClock, kernel_clock_state
+
+
+@pytest.mark.skipif(sys.maxsize < 2**32, reason="offsets of 64-bit Linux")
+def test_the_structure_is_the_kernels() -> None:
+    timex = adjtimex._Timex
+    assert ctypes.sizeof(timex) == 208
+    assert (timex.maxerror.offset, timex.status.offset, timex.tick.offset, timex.tai.offset) == (
+        24,
+        40,
+        88,
+        160,
+    )
+
+
+def test_this_kernel_answers_and_its_word_fits_together() -> None:
+    kernel = adjtimex.read()
+    assert kernel is not None
+    assert 0 <= kernel.bound_us <= 17_000_000
+    state, error_ms = kernel_clock_state()
+    assert (state == "unknown") == (error_ms is None)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "by_timesyncd", "judged"),
+    [
+        (None, False, ("unknown", None)),
+        (KernelClock(False, 16_000_000), False, ("unknown", None)),
+        (KernelClock(True, 12_300), False, ("synced", 13)),
+        (KernelClock(True, 0), False, ("synced", 1)),
+        (KernelClock(True, 2_000_000), False, ("synced", 2000)),
+        (KernelClock(True, 2_000_001), False, ("holdover", 2001)),
+        (KernelClock(True, 15_000_000), False, ("holdover", 15_000)),
+        # It tells the kernel 0 after every answer: the kernel's word alone would be a false claim.
+        (KernelClock(True, 0), True, ("synced", 5001)),
+    ],
+)
+def test_a_bound_is_never_rounded_down_nor_taken_from_an_undisciplined_clock(
+    kernel: KernelClock | None, by_timesyncd: bool, judged: tuple[str, int | None]
+) -> None:
+    assert judge(kernel, by_timesyncd=by_timesyncd) == judged
+
+
+def test_the_boot_scale_only_grows_and_is_near_the_time_since_boot() -> None:
+    clock = SystemClock()
+    seen = [clock.boot_ns() for _ in range(2000)]
+    assert seen == sorted(seen)
+    # The crystal's own rate: within 500 ppm of the disciplined clock, and a second for where both began.
+    since_boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    assert abs(clock.boot_ns() - since_boot_ns) < 10**9 + since_boot_ns // 2000
