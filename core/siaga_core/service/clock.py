@@ -85,14 +85,16 @@ def read_boot(state_dir: Path, boot_id_file: Path = Path("/proc/sys/kernel/rando
 
 
 def stamp(clock: Clock, boot: Boot, state: ClockState = "unknown", error_ms: int | None = None) -> Stamp:
-    """Return the present moment in raw clocks."""
+    """Return the present moment in raw clocks; a pause between the two readings is added to the error."""
+    boot_ns, wall_ns = clock.boot_ns(), clock.wall_ns()
+    paused_ms = (clock.boot_ns() - boot_ns) // 1_000_000
     return Stamp(
         boot_seq=boot.seq,
         boot_id=boot.id,
-        boot_ns=clock.boot_ns(),
-        wall_ns=clock.wall_ns(),
+        boot_ns=boot_ns,
+        wall_ns=wall_ns,
         clock=state,
-        error_ms=error_ms,
+        error_ms=None if error_ms is None else error_ms + paused_ms,
     )
 
 
