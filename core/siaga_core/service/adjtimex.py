@@ -15,6 +15,13 @@ HOLDOVER_ABOVE_MS = 2000
 # systemd-timesyncd tells the kernel an error of 0 and believes servers up to RootDistanceMaxSec=5 away
 # (timesyncd.conf(5)).
 TIMESYNCD_ERROR_MS = 5000
+# chrony corrects by rate and does not tell the kernel what is left. An ordinary crystal needs less than this
+# (domain/timeline of the hub counts on 100); above it seconds may be left.
+SLEWED_ABOVE_PPM = 150.0
+# Left below it: chrony takes the less time the larger a correction is (chrony.conf(5), correctiontimeratio);
+# with polls of 1024 s and answers that scatter by 50 ms it is sqrt(250e-6 * 3 * 0.05 * 1024) = 196 ms.
+SLEWED_LEFT_MS = 200
+_TICK_US = 10_000  # a second in 100 (USER_HZ)
 
 
 class _Timeval(ctypes.Structure):
@@ -51,10 +58,14 @@ class _Timex(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class KernelClock:
-    """One look; `bound_us` is the kernel's maxerror and what is still to be slewed away."""
+    """One look; `bound_us` is maxerror and what the kernel itself has still to slew away.
+
+    `rate_ppm` is how much faster than its crystal the clock is made to run at present.
+    """
 
     is_disciplined: bool
     bound_us: int
+    rate_ppm: float = 0.0
 
 
 def read() -> KernelClock | None:
@@ -69,7 +80,8 @@ def read() -> KernelClock | None:
     left = abs(timex.offset)
     left_us = -(-left // 1000) if timex.status & _STA_NANO else left
     disciplined = state != _TIME_ERROR and not timex.status & _STA_UNSYNC
-    return KernelClock(disciplined, int(timex.maxerror + left_us))
+    rate_ppm = (timex.tick - _TICK_US) * 100 + timex.freq / 65536
+    return KernelClock(disciplined, int(timex.maxerror + left_us), rate_ppm)
 
 
 def judge(kernel: KernelClock | None, *, by_timesyncd: bool) -> tuple[ClockState, int | None]:
@@ -78,8 +90,8 @@ def judge(kernel: KernelClock | None, *, by_timesyncd: bool) -> tuple[ClockState
     The kernel itself drops to undisciplined after 16 s of error (NTP_PHASE_LIMIT), about nine hours without
     an answer, and at once when somebody sets the clock by hand.
     """
-    if kernel is None or not kernel.is_disciplined:
+    if kernel is None or not kernel.is_disciplined or abs(kernel.rate_ppm) > SLEWED_ABOVE_PPM:
         return "unknown", None
     bound_ms = -(-kernel.bound_us // 1000)
     state: ClockState = "synced" if bound_ms <= HOLDOVER_ABOVE_MS else "holdover"
-    return state, max(1, bound_ms) + (TIMESYNCD_ERROR_MS if by_timesyncd else 0)
+    return state, bound_ms + SLEWED_LEFT_MS + (TIMESYNCD_ERROR_MS if by_timesyncd else 0)

@@ -36,13 +36,16 @@ def test_this_kernel_answers_and_its_word_fits_together() -> None:
     [
         (None, False, ("unknown", None)),
         (KernelClock(False, 16_000_000), False, ("unknown", None)),
-        (KernelClock(True, 12_300), False, ("synced", 13)),
-        (KernelClock(True, 0), False, ("synced", 1)),
-        (KernelClock(True, 2_000_000), False, ("synced", 2000)),
-        (KernelClock(True, 2_000_001), False, ("holdover", 2001)),
-        (KernelClock(True, 15_000_000), False, ("holdover", 15_000)),
+        (KernelClock(True, 12_300), False, ("synced", 213)),
+        (KernelClock(True, 0), False, ("synced", 200)),
+        (KernelClock(True, 2_000_000), False, ("synced", 2200)),
+        (KernelClock(True, 2_000_001), False, ("holdover", 2201)),
+        (KernelClock(True, 15_000_000), False, ("holdover", 15_200)),
         # It tells the kernel 0 after every answer: the kernel's word alone would be a false claim.
-        (KernelClock(True, 0), True, ("synced", 5001)),
+        (KernelClock(True, 0), True, ("synced", 5200)),
+        # While chrony takes eight seconds away by rate the kernel still says 12 ms.
+        (KernelClock(True, 12_300, -83_333.0), False, ("unknown", None)),
+        (KernelClock(True, 12_300, 149.0), False, ("synced", 213)),
     ],
 )
 def test_a_bound_is_never_rounded_down_nor_taken_from_an_undisciplined_clock(
