@@ -65,12 +65,20 @@ class Boot:
     id: str
 
 
-def read_boot(state_dir: Path, boot_id_file: Path = Path("/proc/sys/kernel/random/boot_id")) -> Boot:
+_BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+
+def read_boot_id(boot_id_file: Path = _BOOT_ID_FILE) -> str:
+    """The kernel's random id of this boot."""
+    return boot_id_file.read_text().strip()
+
+
+def read_boot(state_dir: Path, boot_id_file: Path = _BOOT_ID_FILE) -> Boot:
     """Return this boot, counting it in `state_dir`/boot if it is new there.
 
     The count is durable before this returns, so two boots never share a number, whatever the clock says.
     """
-    boot_id = boot_id_file.read_text().strip()
+    boot_id = read_boot_id(boot_id_file)
     counter = state_dir / "boot"
     try:
         seq_text, _, last_id = counter.read_text().strip().partition(" ")
@@ -96,6 +104,33 @@ def stamp(clock: Clock, boot: Boot, state: ClockState = "unknown", error_ms: int
         clock=state,
         error_ms=None if error_ms is None else error_ms + paused_ms,
     )
+
+
+# 2026-01-01T00:00:00Z: there was no Siaga before it.
+_EARLIEST_NS = 1_767_225_600 * 10**9
+_FLOOR_WORTH_NS = 3600 * 10**9
+
+
+def read_floor_ns(state_dir: Path) -> int:
+    """Unix nanoseconds that have certainly passed: the hub has said so, or this software was made later."""
+    try:
+        said_ns = int((state_dir / "time-floor").read_text())
+    except (OSError, ValueError):
+        said_ns = 0
+    return max(_EARLIEST_NS, said_ns)
+
+
+def write_floor(state_dir: Path, floor_ns: int) -> None:
+    """Keep what the hub says has passed, about once an hour. It may fall: a hub put right is believed."""
+    if abs(floor_ns - read_floor_ns(state_dir)) >= _FLOOR_WORTH_NS:
+        write_atomic(state_dir / "time-floor", f"{floor_ns}\n".encode())
+
+
+def above_floor(
+    wall_ns: int, floor_ns: int, state: ClockState, error_ms: int | None
+) -> tuple[ClockState, int | None]:
+    """What the kernel says of wall time, unless that cannot be: then `floor`, and no bound. Pure."""
+    return ("floor", None) if wall_ns < floor_ns else (state, error_ms)
 
 
 def kernel_clock_state() -> tuple[ClockState, int | None]:

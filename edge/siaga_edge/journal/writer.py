@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from siaga_core.service.clock import Boot, Clock, kernel_clock_state, stamp
+from siaga_core.service.clock import Boot, Clock, above_floor, kernel_clock_state, read_floor_ns, stamp
 from siaga_core.service.database import WriterLock, open_writer, transaction
 from siaga_core.wire.envelope import Lane, Stamp
 from siaga_edge.journal.schema import LAST_SEQ, SCHEMA
@@ -37,6 +37,7 @@ class Journal:
         self._clock, self._boot = clock, boot
         self.connection = open_writer(path)
         self._make(extra_schema)
+        self._floor_ns = max(read_floor_ns(path.parent), self._newest_wall_ns())
         self._last = {lane: self._last_seq(lane) for lane in LANES}
         self.epoch = str(self.connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
 
@@ -161,4 +162,15 @@ class Journal:
         self.connection.execute("INSERT OR REPLACE INTO tally VALUES (?, ?)", (lane, self._last_seq(lane)))
 
     def _stamp(self) -> Stamp:
-        return stamp(self._clock, self._boot, *kernel_clock_state())
+        known = above_floor(self._clock.wall_ns(), self._floor_ns, *kernel_clock_state())
+        return stamp(self._clock, self._boot, *known)
+
+    def _newest_wall_ns(self) -> int:
+        """Wall time of the newest records that were certain of theirs, less their error; 0 without any."""
+        found = self.connection.execute(
+            "SELECT at FROM (SELECT at FROM record WHERE lane = 'urgent' ORDER BY seq DESC LIMIT 20)"
+            " UNION ALL SELECT at FROM (SELECT at FROM record WHERE lane = 'bulk' ORDER BY seq DESC LIMIT 20)"
+        )
+        stamps = [msgspec.json.decode(row["at"], type=Stamp) for row in found]
+        known = [(one.wall_ns, one.error_ms) for one in stamps if one.clock in ("synced", "holdover")]
+        return max((wall_ns - (error_ms or 0) * 10**6 for wall_ns, error_ms in known), default=0)

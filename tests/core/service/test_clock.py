@@ -3,12 +3,19 @@
 import ctypes
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from siaga_core.service import adjtimex
 from siaga_core.service.adjtimex import KernelClock, judge
-from siaga_core.service.clock import SystemClock, kernel_clock_state
+from siaga_core.service.clock import (
+    SystemClock,
+    above_floor,
+    kernel_clock_state,
+    read_floor_ns,
+    write_floor,
+)
 
 
 @pytest.mark.skipif(sys.maxsize < 2**32, reason="offsets of 64-bit Linux")
@@ -61,3 +68,22 @@ def test_the_boot_scale_only_grows_and_is_near_the_time_since_boot() -> None:
     # The crystal's own rate: within 500 ppm of the disciplined clock, and a second for where both began.
     since_boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     assert abs(clock.boot_ns() - since_boot_ns) < 10**9 + since_boot_ns // 2000
+
+
+def test_a_wall_clock_before_what_has_certainly_passed_is_never_called_synced(tmp_path: Path) -> None:
+    floor_ns = read_floor_ns(tmp_path)
+    assert above_floor(floor_ns - 1, floor_ns, "synced", 12) == ("floor", None)
+    assert above_floor(floor_ns, floor_ns, "synced", 12) == ("synced", 12)
+    write_floor(tmp_path, 1_795_000_000 * 10**9)
+    assert read_floor_ns(tmp_path) == 1_795_000_000 * 10**9
+    (tmp_path / "time-floor").write_text("torn")
+    assert read_floor_ns(tmp_path) == floor_ns
+
+
+def test_a_floor_that_hardly_differs_costs_no_write_and_a_hub_put_right_is_believed(tmp_path: Path) -> None:
+    hour_ns, far_ns = 3600 * 10**9, 1_895_000_000 * 10**9
+    write_floor(tmp_path, far_ns)
+    write_floor(tmp_path, far_ns + hour_ns - 1)
+    assert read_floor_ns(tmp_path) == far_ns
+    write_floor(tmp_path, far_ns - 1000 * hour_ns)
+    assert read_floor_ns(tmp_path) == far_ns - 1000 * hour_ns
