@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from siaga_core.service.clock import Boot
+from siaga_core.service.clock import Boot, SystemClock
 from siaga_core.wire.envelope import ClockState
 from siaga_edge.modem import network_time
-from siaga_edge.modem.port import Refused
+from siaga_edge.modem.port import Port, Refused
 from siaga_edge.modem.timekeeping import EVERY_S, FIRST_AFTER_S, NetworkTime
 from support.clock import FakeClock
+from support.simulated_modem import simulated_modem
 
 _NOON_NS = int(datetime(2026, 11, 23, 12, 0, tzinfo=UTC).timestamp()) * 10**9
 
@@ -117,3 +118,28 @@ def test_a_modem_that_knows_no_clock_is_left_alone(tmp_path: Path, clock: FakeCl
     keeper = NetworkTime(tmp_path, clock, Boot(1, "boot-one"), _Kernel())
     clock.advance(FIRST_AFTER_S)
     assert keeper.look(_Modem(clock, off_s=None)) is None
+
+
+def test_the_simulated_modem_is_asked_over_a_real_line(tmp_path: Path) -> None:
+    class Later(SystemClock):
+        """A minute after the start of the modem."""
+
+        def mono_s(self) -> float:
+            return super().mono_s() + self.ahead_s
+
+        ahead_s = 0.0
+
+    clock, kernel = Later(), _Kernel()
+    kernel.said = ("synced", 200)
+    keeper = NetworkTime(tmp_path, clock, Boot(1, "boot-one"), kernel)
+    clock.ahead_s = FIRST_AFTER_S
+    with simulated_modem(tmp_path) as modem:
+        port = Port(str(modem.link), 115200, 5.0)
+        try:
+            port.command("ATE0")
+            told = keeper.look(port)
+        finally:
+            port.close()
+    assert told is not None
+    true_ns = clock.wall_ns() - (clock.boot_ns() - told.boot_ns)
+    assert abs(told.utc_ns - true_ns) <= told.error_ms * 10**6
