@@ -29,24 +29,30 @@ AGAIN_MOST = 200
 _NEAREST = 8
 _SAME = ("node", "stream", "epoch", "seq", "subject", "boot_id", "boot_seq", "boot_ns")
 # What fits the database's integers even when multiplied: uptime of two years, the year 2116.
+_CERTAIN = ("synced", "holdover")
+# What a node restarts during one batch; who says more is not to keep the hub busy.
+_ID_MOST, _BOOTS_MOST = 64, 50
 _BOOT_MOST_NS, _WALL_MOST_NS, _SEQ_MOST, _ERROR_MOST_MS = 1 << 56, 1 << 62, 1 << 31, 1 << 40
 
 
 def take(connection: Connection, key: Key, fresh: Sequence[Record], now_us: int) -> None:
     """Note what fresh records of one (node, stream, epoch) say of time. What fails here costs no record."""
-    sane = [record for record in fresh if _is_sane(record.at)]
-    if not sane:
+    by_boot: dict[str, list[Record]] = {}
+    for record in fresh:
+        by_boot.setdefault(record.at.boot_id, []).append(record)
+    named = {id: by_boot[id] for id in list(by_boot)[:_BOOTS_MOST] if 0 < len(id) <= _ID_MOST}
+    if not named:
         return
     try:
         with connection.begin_nested():
-            _take(connection, key, sane, now_us)
+            _take(connection, key, named, now_us)
     except Exception:
-        log.exception("times not reckoned node=%s stream=%s records=%d", key[0], key[1], len(sane))
+        log.exception("times not reckoned node=%s stream=%s records=%d", key[0], key[1], len(fresh))
 
 
 def anchor_of(stamp: Stamp) -> Anchor | None:
     """What a stamp says of time by itself: its wall time, if the node knew a bound for it."""
-    if stamp.clock not in ("synced", "holdover") or stamp.error_ms is None:
+    if stamp.clock not in _CERTAIN or stamp.error_ms is None:
         return None
     return Anchor(stamp.boot_seq, stamp.boot_ns, stamp.wall_ns, "ntp", stamp.error_ms * 10**6)
 
@@ -54,24 +60,21 @@ def anchor_of(stamp: Stamp) -> Anchor | None:
 def _is_sane(stamp: Stamp) -> bool:
     error_ms = stamp.error_ms or 0
     return (
-        0 < len(stamp.boot_id) <= 64
-        and stamp.boot_seq < _SEQ_MOST
+        stamp.boot_seq < _SEQ_MOST
         and stamp.boot_ns < _BOOT_MOST_NS
         and 0 <= stamp.wall_ns < _WALL_MOST_NS
         and 0 <= error_ms < _ERROR_MOST_MS
     )
 
 
-def _take(connection: Connection, key: Key, fresh: Sequence[Record], now_us: int) -> None:
-    timings.note_boots(connection, key, {record.at.boot_id: record.at.boot_seq for record in fresh})
-    by_boot: dict[str, list[Record]] = {}
-    for record in fresh:
-        by_boot.setdefault(record.at.boot_id, []).append(record)
+def _take(connection: Connection, key: Key, by_boot: dict[str, list[Record]], now_us: int) -> None:
+    seqs = {boot_id: records[0].at.boot_seq for boot_id, records in by_boot.items()}
+    timings.note_boots(connection, key, {id: seq for id, seq in seqs.items() if seq < _SEQ_MOST})
     left = AGAIN_MOST
     for boot_id, records in by_boot.items():
         kept = _keep(connection, key[0], boot_id, records, now_us)
         if key[1].endswith(".urgent"):
-            _correct(connection, key, boot_id, records, now_us)
+            _correct(connection, key, boot_id, [one for one in records if _is_sane(one.at)], now_us)
         left -= _again(connection, key[0], boot_id, kept, now_us, left)
 
 
@@ -79,27 +82,33 @@ def _keep(
     connection: Connection, node: str, boot_id: str, records: Sequence[Record], now_us: int
 ) -> list[Anchor]:
     """Keep the anchors that came, and the best stamp where nothing as good is known; what was kept."""
-    kept = [told for told in map(_told, records) if told is not None]
+    told = [_told(record) for record in records if record.kind == wire.KIND]
+    kept = [one for one in told if one is not None]
     for one in kept:
         timings.add_anchor(connection, node, boot_id, one, now_us)
-    stamps = [one for one in (anchor_of(record.at) for record in records) if one is not None]
-    if stamps:
-        best = min(stamps, key=lambda one: one.error_ns)
-        if not timings.has_anchor_near(connection, node, boot_id, best, _WITHIN_NS, 2 * best.error_ns):
-            timings.add_anchor(connection, node, boot_id, best, now_us)
-            kept.append(best)
-    return kept
+    best = _best(records)
+    if best is None or timings.has_anchor_near(
+        connection, node, boot_id, best, _WITHIN_NS, 2 * best.error_ns
+    ):
+        return kept
+    timings.add_anchor(connection, node, boot_id, best, now_us)
+    return [*kept, best]
+
+
+def _best(records: Sequence[Record]) -> Anchor | None:
+    """What the most certain stamp says."""
+    known = [record.at for record in records if record.at.error_ms is not None]
+    usable = [at for at in known if at.clock in _CERTAIN and _is_sane(at)]
+    return anchor_of(min(usable, key=lambda at: at.error_ms or 0)) if usable else None
 
 
 def _told(record: Record) -> Anchor | None:
     """The anchor in a record; one that is none has been put aside by the projection."""
-    if record.kind != wire.KIND:
-        return None
     try:
         body = msgspec.json.decode(record.body, type=wire.ClockAnchor)
     except (msgspec.DecodeError, RecursionError):
         return None
-    mine = body.boot_id == record.at.boot_id and body.boot_ns < _BOOT_MOST_NS
+    mine = body.boot_id == record.at.boot_id and _is_sane(record.at) and body.boot_ns < _BOOT_MOST_NS
     if not mine or body.utc_ns >= _WALL_MOST_NS or body.error_ms >= _ERROR_MOST_MS:
         return None
     return Anchor(record.at.boot_seq, body.boot_ns, body.utc_ns, body.source, body.error_ms * 10**6)
@@ -107,6 +116,8 @@ def _told(record: Record) -> Anchor | None:
 
 def _correct(connection: Connection, key: Key, boot_id: str, records: Sequence[Record], now_us: int) -> None:
     """Write down when records that have just come were made."""
+    if not records:
+        return
     moments = [record.at.boot_ns for record in records]
     known = _Known(connection, key[0], boot_id, records[0].at.boot_seq, min(moments), max(moments))
     names = ("node", "stream", "epoch")

@@ -157,6 +157,11 @@ def test_a_stamp_of_nonsense_costs_no_record(store: Store, caplog: pytest.LogCap
     assert not caplog.records
 
 
+def test_a_node_that_says_it_was_restarted_for_every_record_keeps_nobody_busy(store: Store) -> None:
+    give(store, [call(seq, stamp(seq, _S)) for seq in range(1, 301)], _T0)
+    assert count(store) == 50
+
+
 @pytest.mark.parametrize("table", ["anchor", "correction"])
 @pytest.mark.parametrize("deed", ["UPDATE {} SET boot_ns = 0", "DELETE FROM {}"])
 def test_anchors_and_corrections_can_only_be_added(store: Store, table: str, deed: str) -> None:
