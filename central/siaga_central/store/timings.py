@@ -65,7 +65,12 @@ def anchors_around(
 
 
 def anchors_of_neighbours(connection: Connection, node: str, boot_id: str, boot_seq: int) -> list[Anchor]:
-    """The last trusted anchors of the nearest earlier boot with any, the first of the nearest later one."""
+    """The last trusted anchors of the nearest earlier boot with any, the first of the next later one.
+
+    Nothing where one number stands for two boots: an old image was put back and counted on.
+    """
+    if _has_counted_twice(connection, node, boot_id):
+        return []
     kin = _of_kin(node, boot_id)
     trusted = anchor.c.source.in_(_TRUSTED)
     found: list[Anchor] = []
@@ -78,6 +83,13 @@ def anchors_of_neighbours(connection: Connection, node: str, boot_id: str, boot_
             wanted = select(anchor).where(kin, trusted, anchor.c.boot_seq == seq)
             found += map(_anchor, connection.execute(wanted.order_by(order).limit(_NEAREST)))
     return found
+
+
+def _has_counted_twice(connection: Connection, node: str, boot_id: str) -> bool:
+    boots, numbers = func.count(boot.c.boot_id.distinct()), func.count(boot.c.boot_seq.distinct())
+    kin = and_(boot.c.node == node, boot.c.boot_id.in_(_kin(node, boot_id)))
+    ids, seqs = connection.execute(select(boots, numbers).where(kin)).one()
+    return bool(ids != seqs)
 
 
 def correct(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -134,9 +146,9 @@ def _newest(connection: Connection, condition: ColumnElement[bool], most: int) -
 
 def _kin(node: str, boot_id: str) -> Any:
     """Ids of boots that one counter has numbered together with this one."""
-    other = boot.alias()
-    same = and_(*(other.c[name] == boot.c[name] for name in ("node", "stream", "epoch")))
-    return select(boot.c.boot_id).join(other, same).where(other.c.node == node, other.c.boot_id == boot_id)
+    one, other = boot.alias(), boot.alias()
+    same = and_(*(other.c[name] == one.c[name] for name in ("node", "stream", "epoch")))
+    return select(one.c.boot_id).join(other, same).where(other.c.node == node, other.c.boot_id == boot_id)
 
 
 def _of_kin(node: str, boot_id: str) -> ColumnElement[bool]:

@@ -117,6 +117,16 @@ def test_a_new_card_counts_anew_and_is_not_mixed_up_with_the_old_one(store: Stor
     assert now(store, 2).low_ns <= later_ns <= now(store, 2).high_ns
 
 
+def test_an_old_image_that_counts_on_is_not_put_before_what_came_before_it(store: Store) -> None:
+    for boot_seq in (1, 2, 3):
+        give(store, [told(boot_seq, stamp(boot_seq, 80 * _S), _T0 + boot_seq * _H)], _T0 + 4 * _H)
+    restored_ns = _T0 + 1000 * _H
+    twice = _record(_BULK, 9, "x", Call(state="ringing"), stamp(2, _S, "again"))
+    give(store, [twice], restored_ns + _H)
+    give(store, [call(1, stamp(2, 20 * _S, "again"))], restored_ns + _H)
+    assert now(store, 1).low_ns <= restored_ns <= now(store, 1).high_ns
+
+
 def test_one_anchor_corrects_a_bounded_number_and_the_next_goes_on(store: Store) -> None:
     many = [call(seq, stamp(1, seq * _S)) for seq in range(1, 501)]
     give(store, many, _T0 + 50 * _H)
