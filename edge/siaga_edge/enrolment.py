@@ -1,9 +1,12 @@
 """The node's side of identity: its own key; a claim with a single-use token; renewal before it expires."""
 
+import contextlib
 import http.client
 import json
 import os
 import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from siaga_core.errors import SiagaError
+from siaga_core.service.clock import Clock, read_floor_ns, write_floor
 from siaga_core.service.files import write_atomic
 from siaga_edge.node import NodeConfig
 
@@ -65,9 +69,23 @@ def renew(config: NodeConfig) -> str:
     return _store(config, key, _ask(config, "/v1/renew", wish, config.hub.ca_file))
 
 
-def hub_wall_ns(config: NodeConfig) -> int:
-    """The hub's clock, Unix nanoseconds, as told over TLS to the pinned CA. Raises ClaimFailed."""
-    return int(_ask(config, "/v1/time", None, config.hub.ca_file)["wall_ns"])
+@dataclass(frozen=True, slots=True)
+class HubTime:
+    """The hub's clock said `wall_ns` at some moment between two of this node's boot clock."""
+
+    wall_ns: int
+    asked_boot_ns: int
+    told_boot_ns: int
+
+
+def hub_time(config: NodeConfig, clock: Clock) -> HubTime:
+    """Ask for the hub's clock over TLS to the pinned CA; the handshake is not counted. Raises ClaimFailed."""
+    asked: list[int] = []
+    answer = _ask(config, "/v1/time", None, config.hub.ca_file, lambda: asked.append(clock.boot_ns()))
+    try:
+        return HubTime(int(answer["wall_ns"]), asked[0], clock.boot_ns())
+    except (KeyError, TypeError, ValueError) as error:
+        raise ClaimFailed(f"gateway {config.hub.gateway_url} told no time") from error
 
 
 def _store(config: NodeConfig, key: ec.EllipticCurvePrivateKey, answer: dict[str, Any]) -> str:
@@ -75,6 +93,10 @@ def _store(config: NodeConfig, key: ec.EllipticCurvePrivateKey, answer: dict[str
     if certificate.public_key() != key.public_key():
         raise ClaimFailed("the gateway answered with a certificate for another key; nothing was stored")
     write_atomic(config.hub.certificate_file, (answer["certificate_pem"] + answer["chain_pem"]).encode())
+    made_ns = int(certificate.not_valid_before_utc.timestamp()) * 10**9
+    if config.node.data_dir.is_dir() and made_ns > read_floor_ns(config.node.data_dir):
+        with contextlib.suppress(OSError):  # the first answer of the hub says it again
+            write_floor(config.node.data_dir, made_ns)
     return certificate.not_valid_after_utc.isoformat()
 
 
@@ -103,7 +125,13 @@ def request_pem(key: ec.EllipticCurvePrivateKey, node: str) -> str:
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _ask(config: NodeConfig, path: str, body: dict[str, str] | None, ca_file: Path) -> dict[str, Any]:
+def _ask(
+    config: NodeConfig,
+    path: str,
+    body: dict[str, str] | None,
+    ca_file: Path,
+    connected: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
     url = urlsplit(config.hub.gateway_url)
     try:
         context = ssl.create_default_context(cafile=os.fspath(ca_file))
@@ -112,6 +140,8 @@ def _ask(config: NodeConfig, path: str, body: dict[str, str] | None, ca_file: Pa
             url.hostname or "", url.port or 443, timeout=LIMIT_S, context=context
         )
         headers = {"Content-Type": "application/json"}
+        connection.connect()
+        connected()
         connection.request("POST" if body else "GET", path, json.dumps(body) if body else None, headers)
         answer = connection.getresponse()
         said = answer.read(_ANSWER_MOST_BYTES)

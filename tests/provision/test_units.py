@@ -20,7 +20,8 @@ def installed(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     for unit in UNITS:
         shutil.copy(unit, folder)
-    shutil.copytree(ROOT / "systemd/siaga-.service.d", folder / "siaga-.service.d")
+    for opened in (ROOT / "systemd").glob("*.service.d"):
+        shutil.copytree(opened, folder / opened.name)
     for program in ("python", "siaga-central"):
         path = tmp_path / "opt/siaga/current/bin" / program
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,3 +87,19 @@ def test_a_unit_is_watched_and_started_again(unit: Path) -> None:
     assert int(parsed["Service"]["WatchdogSec"]) <= 30
     assert parsed["Service"]["Restart"] == "always"
     assert f"`{unit.stem}`" in (ROOT / "systemd/README.md").read_text()
+
+
+@pytest.mark.parametrize("service", ["health", "modem"])
+def test_a_service_whose_stamps_count_may_ask_how_wrong_the_clock_is_and_set_nothing(
+    installed: Path, service: str
+) -> None:
+    result = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", f"--root={installed}", f"siaga-{service}.service"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    told = result.stdout
+    assert re.search(r"✗ SystemCallFilter=~@clock", told), told
+    assert re.search(r"✓ CapabilityBoundingSet=~CAP_SYS_TIME", told), told

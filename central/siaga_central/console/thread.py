@@ -28,11 +28,15 @@ _SHOWN = ("text", "reason", "detail", "clip", "camera", "ntpd_ticket", "reporter
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A report with what only its body tells; `hex` are the parts nobody could read."""
+    """A report with what only its body tells; `hex` are the parts nobody could read.
+
+    `made` is the newest correction of its first record: when it really came in at its node.
+    """
 
     report: Any
     withheld: bool
     sent_at: str
+    made: Any = None
     hex: list[str] = field(default_factory=list)
 
     @property
@@ -52,13 +56,13 @@ class Moment:
     states: tuple[str, str] | None
 
 
-def contact(report: Any) -> Contact:
+def contact(report: Any, made: Any = None) -> Contact:
     """Read a report's body; a body of another shape shows as nothing more than the row says."""
     body = _object(report.body)
     sms, call = _part(body, "sms"), _part(body, "call")
     parts = sms.get("parts") or []
     unreadable = [str(part.get("pdu", "")) for part in parts] if report.undecodable else []
-    return Contact(report, bool(call.get("withheld")), str(sms.get("sent_at") or ""), unreadable)
+    return Contact(report, bool(call.get("withheld")), str(sms.get("sent_at") or ""), made, unreadable)
 
 
 def moment(event: Any) -> Moment:

@@ -49,6 +49,21 @@ def moment(at_us: int | None) -> str:
     return "–" if at_us is None else f"{day(at_us)} {clock_time(at_us)} WIB"
 
 
+# A wider interval is no time of day any more.
+CERTAIN_WITHIN_NS = 60 * 10**9
+
+
+def happened(low_ns: int, high_ns: int, translate: Callable[[str], str]) -> str:
+    """`23-11-2026 14.03.07 WIB ±0,4 dtk`, or between which moments; what is shown contains what is known."""
+    if high_ns - low_ns > CERTAIN_WITHIN_NS:
+        low, high = moment(low_ns // 1000), moment(-(-high_ns // 10**9) * 10**6)
+        return translate(N_("uncertain: between {low} and {high}")).format(low=low, high=high)
+    shown_s = round((low_ns + high_ns) / 2e9)
+    reach_ns = max(high_ns - shown_s * 10**9, shown_s * 10**9 - low_ns)
+    reach = f"{-(-reach_ns // 10**8) / 10:.1f}".replace(".", ",")
+    return f"{moment(shown_s * 10**6)} ±{reach} {_unit(N_('s ago|s'), translate)}"
+
+
 def form_moment(at_us: int) -> str:
     """What a datetime-local field takes: `2026-11-23T14:03:07`, in WIB."""
     return _wib(at_us).strftime("%Y-%m-%dT%H:%M:%S")

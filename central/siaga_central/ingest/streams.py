@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from siaga_central.ingest import timing
 from siaga_central.ingest.projection import Moment
 from siaga_central.ingest.projection import commit as apply
 from siaga_central.store import events, nodes, records
@@ -34,6 +35,7 @@ def commit(
     for record in kept.forked:
         _forked(connection, record, topic, moment)
     _apply_all(connection, worth_applying(kept.fresh), topic, moment)
+    timing.take(connection, key, kept.fresh, moment.now_us)
     for _, batch in batches:
         _unreadable(connection, key, batch, topic, moment)
         _gaps(connection, key, batch, before, moment)

@@ -65,20 +65,25 @@ def reader_engine(url: str) -> Engine:
 
 def guard_events(connection: Connection) -> None:
     """Make the event log append-only for everybody who comes through SQL."""
+    guard(connection, "event")
+
+
+def guard(connection: Connection, table: str) -> None:
+    """Make a table append-only for everybody who comes through SQL. `table` is a name of our own."""
     if connection.dialect.name == "sqlite":
         for deed in ("UPDATE", "DELETE"):
             connection.exec_driver_sql(
-                f"CREATE TRIGGER event_is_append_only_{deed.lower()} BEFORE {deed} ON event"
-                " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END"
+                f"CREATE TRIGGER {table}_is_append_only_{deed.lower()} BEFORE {deed} ON {table}"
+                f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
             )
         return
     connection.exec_driver_sql(
-        "CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN RAISE EXCEPTION 'event is append-only'; END $$"
+        f"CREATE FUNCTION {table}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION '{table} is append-only'; END $$"
     )
     connection.exec_driver_sql(
-        "CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE ON event"
-        " FOR EACH ROW EXECUTE FUNCTION event_is_append_only()"
+        f"CREATE TRIGGER {table}_is_append_only BEFORE UPDATE OR DELETE ON {table}"
+        f" FOR EACH ROW EXECUTE FUNCTION {table}_is_append_only()"
     )
 
 

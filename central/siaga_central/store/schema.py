@@ -105,6 +105,56 @@ want = Table(
     Column("node_us", BigInteger),
 )
 
+# Which boots each journal has seen: boots that share a journal were numbered by one counter.
+boot = Table(
+    "boot",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("boot_id", String(64), primary_key=True),
+    Column("stream", String(24), primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("boot_seq", BigInteger, nullable=False),
+    Index(None, "node", "stream", "epoch"),
+)
+
+# Moments of boots whose true time was told, Unix nanoseconds; append-only.
+anchor = Table(
+    "anchor",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("node", String(40), nullable=False),
+    Column("boot_id", String(64), nullable=False),
+    Column("boot_seq", BigInteger, nullable=False),
+    Column("boot_ns", BigInteger, nullable=False),
+    Column("utc_ns", BigInteger, nullable=False),
+    Column("source", String(8), nullable=False),  # hub, ntp, modem, camera
+    Column("error_ns", BigInteger, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Index(None, "node", "boot_id", "boot_ns"),
+)
+
+# The interval in which a record was really made, Unix nanoseconds; the newest of a record holds. Append-only.
+correction = Table(
+    "correction",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("node", String(40), nullable=False),
+    Column("stream", String(24), nullable=False),
+    Column("epoch", String(16), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("subject", String(64), nullable=False, server_default=""),  # the report whose first record it is
+    Column("boot_id", String(64), nullable=False),
+    Column("boot_seq", BigInteger, nullable=False),
+    Column("boot_ns", BigInteger, nullable=False),
+    Column("low_ns", BigInteger, nullable=False),
+    Column("high_ns", BigInteger, nullable=False),
+    Column("source", String(8), nullable=False),  # hub, ntp, modem, boots
+    Column("made_us", BigInteger, nullable=False),
+    Index("ix_correction_node_seq", "node", "stream", "epoch", "seq", "number"),
+    Index("ix_correction_node_boot", "node", "boot_id"),
+    Index(None, "subject", "number"),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,

@@ -41,8 +41,9 @@ class BadRecord(SiagaError, ValueError):
 class Stamp(Struct, frozen=True, kw_only=True):
     """When something happened, in the node's own raw clocks. Raw values never change afterwards.
 
-    `boot_ns` is CLOCK_BOOTTIME, `wall_ns` CLOCK_REALTIME (UTC); `error_ms` is the bound the node
-    knew for wall time, None if it knew none.
+    `boot_ns` counts from boot at the crystal's own rate, which nobody steps or slews (service/clock);
+    `wall_ns` is CLOCK_REALTIME (UTC); `error_ms` is the bound the node knew for it, None if it knew none.
+    `clock` is `floor` when wall time cannot be: it lies before this software was made.
     """
 
     boot_seq: Annotated[int, Meta(ge=0)]

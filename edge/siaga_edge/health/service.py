@@ -2,15 +2,27 @@
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
-from siaga_core.service.clock import Clock, read_boot
+from msgspec import Struct
+
+from siaga_core.service.clock import (
+    Clock,
+    above_floor,
+    kernel_clock_state,
+    read_boot,
+    read_floor_ns,
+    stamp,
+)
 from siaga_core.service.files import write_atomic
 from siaga_core.service.workers import Heartbeat, Stop
-from siaga_core.wire import health
+from siaga_core.wire import anchor, health
+from siaga_core.wire.anchor import ClockAnchor
 from siaga_core.wire.command import SoundSiren
+from siaga_core.wire.envelope import ClockState, Lane
 from siaga_core.wire.health import Health, Level, Reading, ServiceState
-from siaga_edge.health import panel, readings, rules
+from siaga_edge.health import panel, readings, rules, timekeeping
 from siaga_edge.health.board import load
 from siaga_edge.health.gpio import Panel
 from siaga_edge.health.panel import Shown, Siren
@@ -32,10 +44,17 @@ LINK_OLD_S = 120.0
 class HealthService:
     """Made and used in one thread."""
 
-    def __init__(self, config: NodeConfig, settings: Settings, clock: Clock) -> None:
-        self._config, self._settings, self._clock = config, settings, clock
-        boot = read_boot(config.node.data_dir)
-        self._journal = Journal(config.journal_file("health"), clock, boot, extra_schema=EXTRA_SCHEMA)
+    def __init__(
+        self,
+        config: NodeConfig,
+        settings: Settings,
+        clock: Clock,
+        kernel: Callable[[], tuple[ClockState, int | None]] = kernel_clock_state,
+    ) -> None:
+        self._config, self._settings, self._clock, self._kernel = config, settings, clock, kernel
+        self._boot, self._noted = read_boot(config.node.data_dir), timekeeping.Noted()
+        file = config.journal_file("health")
+        self._journal = Journal(file, clock, self._boot, extra_schema=EXTRA_SCHEMA)
         self._inbox = Inbox(config.inbox_file, "health", self._journal)
         self._wake = WakeSocket(config.socket_file("health"))
         self._panel: Panel | None = None
@@ -78,12 +97,22 @@ class HealthService:
         judged = [self._judge(name, value) for name, value in readings.read(disks)]
         level = rules.worst(reading.level for reading in judged)
         sample = Health(uptime_s=readings.uptime_s(), level=level, readings=judged)
-        self._journal.append(health.KIND, sample, "bulk")
+        records: list[tuple[str, Struct, Lane]] = [(health.KIND, sample, "bulk")]
+        records += [(anchor.KIND, told, "bulk") for told in self._anchor()]
+        self._journal.append_all(records)
         if level != self._level:
             bad = ", ".join(f"{one.name} {one.value:g}" for one in judged if one.level in ("warn", "crit"))
             state = ServiceState(service="health", level=level, code="node", detail=bad)
             self._journal.append(health.SERVICE_KIND, state)
             self._level = level
+
+    def _anchor(self) -> list[ClockAnchor]:
+        """What the disciplined clock says, when that is due."""
+        floor_ns = read_floor_ns(self._config.node.data_dir)
+        known = above_floor(self._clock.wall_ns(), floor_ns, *self._kernel())
+        at = stamp(self._clock, self._boot, *known)
+        self._noted, told = timekeeping.look(self._noted, at, self._clock.mono_s())
+        return [] if told is None else [told]
 
     def _judge(self, name: str, value: float | None) -> Reading:
         reading = rules.judge(name, value, self._levels.get(name, "ok"))

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from siaga_core.service.clock import Boot, Clock, kernel_clock_state, stamp
+from siaga_core.service.clock import Boot, Clock, above_floor, kernel_clock_state, read_floor_ns, stamp
 from siaga_core.service.database import WriterLock, transaction
 from siaga_core.service.salvage import open_sound, rows_of, salvage
 from siaga_core.wire.envelope import Lane, Stamp
@@ -46,6 +46,7 @@ class Journal:
         opened = open_sound(path)
         self.connection = opened.connection
         self._make(extra_schema)
+        self._floor_ns = max(read_floor_ns(path.parent), self._newest_wall_ns())
         self._last = {lane: self._last_seq(lane) for lane in LANES}
         self.epoch = str(self.connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
         if opened.damaged is not None:
@@ -169,7 +170,9 @@ class Journal:
     @staticmethod
     def _undelivered(damaged: Path, path: Path, service: str) -> tuple[list[dict[str, Any]], int]:
         """What can be read of the records that the hub has not acknowledged, and how many could not."""
-        found, unread = rows_of(damaged, "record")
+        rows, unread = rows_of(damaged, "record")
+        found = [row for row in rows if _is_whole(row)]
+        unread += len(rows) - len(found)
         epochs = {row["value"] for row in rows_of(damaged, "meta")[0] if row["key"] == "epoch"}
         upto = {
             stream: upto
@@ -216,9 +219,30 @@ class Journal:
         self.connection.execute("INSERT OR REPLACE INTO tally VALUES (?, ?)", (lane, self._last_seq(lane)))
 
     def _stamp(self) -> Stamp:
-        return stamp(self._clock, self._boot, *kernel_clock_state())
+        known = above_floor(self._clock.wall_ns(), self._floor_ns, *kernel_clock_state())
+        return stamp(self._clock, self._boot, *known)
+
+    def _newest_wall_ns(self) -> int:
+        """Wall time of the newest records that were certain of theirs, less their error; 0 without any."""
+        found = self.connection.execute(
+            "SELECT at FROM (SELECT at FROM record WHERE lane = 'urgent' ORDER BY seq DESC LIMIT 20)"
+            " UNION ALL SELECT at FROM (SELECT at FROM record WHERE lane = 'bulk' ORDER BY seq DESC LIMIT 20)"
+        )
+        stamps = [msgspec.json.decode(row["at"], type=Stamp) for row in found]
+        known = [(one.wall_ns, one.error_ms) for one in stamps if one.clock in ("synced", "holdover")]
+        return max((wall_ns - (error_ms or 0) * 10**6 for wall_ns, error_ms in known), default=0)
 
 
 def _damage(service: str, damaged: Path, what: str) -> ServiceState:
     detail = f"{damaged.name}: {what}"
     return ServiceState(service=service, level="crit", code="store.damaged", detail=detail)
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Whether a salvaged row still says what a record says; damage that SQLite did not see is found here."""
+    try:
+        msgspec.json.decode(row["at"], type=Stamp)
+        msgspec.json.decode(row["body"])
+    except (msgspec.DecodeError, TypeError):
+        return False
+    return row["lane"] in LANES and isinstance(row["kind"], str)

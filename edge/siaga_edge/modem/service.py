@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from siaga_core.service.clock import Clock, new_id, read_boot
 from siaga_core.service.workers import Heartbeat, Stop, back_off_s
-from siaga_core.wire import health
+from siaga_core.wire import anchor, health
 from siaga_core.wire import report as wire
 from siaga_core.wire.health import Level, ServiceState
 from siaga_edge.inbox import Inbox, WakeSocket
@@ -18,6 +18,7 @@ from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ledger import SCHEMA, Ledger
 from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
+from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.node import Modem, NodeConfig
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,12 @@ class ModemService:
 
     def __init__(self, config: NodeConfig, settings: Modem, clock: Clock) -> None:
         self._config, self._settings, self._clock = config, settings, clock
+        boot = read_boot(config.node.data_dir)
+        self._network_time = NetworkTime(config.node.data_dir, clock, boot)
         self._journal = Journal(
             config.journal_file("modem"),
             clock,
-            read_boot(config.node.data_dir),
+            boot,
             extra_schema=f"{EXTRA_SCHEMA};{SCHEMA}",
         )
         self._inbox = Inbox(config.inbox_file, "modem", self._journal)
@@ -143,10 +146,15 @@ class ModemService:
         self._outbound.take_orders()
         if self._call is None:
             self._outbound.send_next(port)
+            self._ask_time(port)
         if now_s - self._checked_mono_s >= CHECK_EVERY_S:
             self._checked_mono_s = now_s
             self._check(port)
         self._clean(now_s)
+
+    def _ask_time(self, port: Port) -> None:
+        if (told := self._network_time.look(port)) is not None:
+            self._journal.append(anchor.KIND, told, "bulk")
 
     def _hear(self, port: Port) -> bool:
         """Note what the modem said by itself; whether that asks for a sweep."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from siaga_core.service.clock import SystemClock
 from siaga_core.service.workers import Supervisor
+from siaga_core.wire.anchor import ClockAnchor
 from siaga_core.wire.health import ServiceState
 from siaga_edge import frame
 from siaga_edge.node import NodeConfig
@@ -19,12 +20,13 @@ def build(config: NodeConfig, _path: Path) -> Supervisor:
 
     clock = SystemClock()
     notices: queue.Queue[ServiceState] = queue.Queue(64)
+    anchors: queue.Queue[ClockAnchor] = queue.Queue(64)
     budget = SharedBudget(config.hub.uplink_kbit_s)
     courier = Courier(config.hub, config.transfers_dir, notices, clock, budget)
     supervisor = Supervisor(clock)
-    supervisor.add("link", Uplink(config, clock, notices, budget).work, silence_limit_s=90)
+    supervisor.add("link", Uplink(config, clock, notices, budget, anchors).work, silence_limit_s=90)
     supervisor.add("courier", courier.work, silence_limit_s=180)
-    supervisor.add("renewal", Renewal(config, clock, notices).work, silence_limit_s=180)
+    supervisor.add("renewal", Renewal(config, clock, notices, anchors).work, silence_limit_s=180)
     return supervisor
 
 

@@ -9,7 +9,8 @@ import sys
 from siaga_core.service.clock import Clock, read_boot
 from siaga_core.service.signing import Signer
 from siaga_core.service.workers import Heartbeat, Stop
-from siaga_core.wire import health, topics
+from siaga_core.wire import anchor, health, topics
+from siaga_core.wire.anchor import ClockAnchor
 from siaga_core.wire.envelope import Ack, BadRecord, decode_ack
 from siaga_core.wire.health import LinkState, ServiceState
 from siaga_core.wire.want import decode_want
@@ -41,11 +42,17 @@ class Carrier:
     """Everything the uplink does over MQTT; made, used and closed in one thread."""
 
     def __init__(
-        self, config: NodeConfig, clock: Clock, notices: queue.Queue[ServiceState], budget: SharedBudget
+        self,
+        config: NodeConfig,
+        clock: Clock,
+        notices: queue.Queue[ServiceState],
+        budget: SharedBudget,
+        anchors: "queue.Queue[ClockAnchor] | None" = None,
     ) -> None:
         """Open the files. Raises AlreadyOpen when another uplink has them, BadKey without a key."""
         config.node.data_dir.mkdir(parents=True, exist_ok=True)
         self._config, self._clock, self._notices, self._budget = config, clock, notices, budget
+        self._anchors: queue.Queue[ClockAnchor] = queue.Queue() if anchors is None else anchors
         self._signer = Signer.load(config.hub.key_file)
         self._closing = contextlib.ExitStack()
         self._ledger = Ledger(config.delivery_file, clock)
@@ -215,6 +222,9 @@ class Carrier:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._note(self._notices.get_nowait())
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._journal.append(anchor.KIND, self._anchors.get_nowait(), "bulk")
         now_s = self._clock.mono_s()
         if now_s - self._cleaned_s > _HOUSEKEEPING_EVERY_S:
             self._cleaned_s = now_s
@@ -269,15 +279,21 @@ class Uplink:
     """The worker: opens the files once, in its own thread, and reconnects with the supervisor's back-off."""
 
     def __init__(
-        self, config: NodeConfig, clock: Clock, notices: queue.Queue[ServiceState], budget: SharedBudget
+        self,
+        config: NodeConfig,
+        clock: Clock,
+        notices: queue.Queue[ServiceState],
+        budget: SharedBudget,
+        anchors: "queue.Queue[ClockAnchor] | None" = None,
     ) -> None:
         self._config, self._clock, self._notices, self._budget = config, clock, notices, budget
+        self._anchors = anchors
         self._carrier: Carrier | None = None
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """For the Supervisor. What the broker has refused stays known over a lost connection."""
         if self._carrier is None:
-            self._carrier = Carrier(self._config, self._clock, self._notices, self._budget)
+            self._carrier = Carrier(self._config, self._clock, self._notices, self._budget, self._anchors)
         try:
             self._carrier.serve(stop, heartbeat)
         finally:

@@ -1,5 +1,6 @@
 """A node that lay in storage, or has no clock, comes back by itself; nobody else does."""
 
+import queue
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,12 @@ from siaga_central.gateway.app import create_app
 from siaga_central.gateway.server import Server, mutual_tls
 from siaga_central.store import certificates, nodes
 from siaga_central.store.writer import Store
+from siaga_core.service.clock import SystemClock, read_boot_id, read_floor_ns
+from siaga_core.wire.anchor import ClockAnchor
 from siaga_edge import enrolment
-from siaga_edge.enrolment import ClaimFailed
+from siaga_edge.enrolment import ClaimFailed, HubTime
 from siaga_edge.node import Hub, Node, NodeConfig
+from siaga_edge.uplink.renewal import HUB_ERROR_MS, Renewal, anchor_of
 from support.clock import FakeClock
 from support.hub import running
 from support.waiting import free_port, until
@@ -101,10 +105,33 @@ def test_an_expired_certificate_is_renewed_for_the_same_key(site: Site) -> None:
 
 
 def test_a_node_with_a_wrong_clock_hears_the_time_and_renews(odd_clock: Site) -> None:
-    assert abs(enrolment.hub_wall_ns(odd_clock.config) / 1e9 - NOW.timestamp()) < 60
+    assert abs(enrolment.hub_time(odd_clock.config, SystemClock()).wall_ns / 1e9 - NOW.timestamp()) < 60
     odd_clock.certificate(NOW - timedelta(days=200))
     enrolment.renew(odd_clock.config)
     assert odd_clock.until() > NOW
+
+
+def test_a_round_gives_an_anchor_of_the_hub_and_a_floor(site: Site) -> None:
+    anchors: queue.Queue[ClockAnchor] = queue.Queue()
+    site.config.node.data_dir.mkdir(parents=True, exist_ok=True)
+    site.certificate(NOW)
+    clock = SystemClock()
+    before_ns = clock.boot_ns()
+    assert Renewal(site.config, clock, queue.Queue(), anchors).look()
+    told = anchors.get_nowait()
+    assert (told.source, told.boot_id) == ("hub", read_boot_id())
+    assert before_ns < told.boot_ns < clock.boot_ns()
+    assert 2000 < told.error_ms < 12_000
+    assert abs(told.utc_ns - int(NOW.timestamp()) * 10**9) < 60 * 10**9
+    hour_ns = 3600 * 10**9
+    assert 0 < told.utc_ns - read_floor_ns(site.config.node.data_dir) <= 2 * hour_ns
+
+
+def test_the_hub_may_have_looked_at_its_clock_at_any_moment_between() -> None:
+    told = anchor_of(HubTime(10**18, asked_boot_ns=5 * 10**9, told_boot_ns=9 * 10**9), "boot")
+    assert told.boot_ns == 7 * 10**9
+    for looked_ns in (5 * 10**9, 9 * 10**9):
+        assert abs(told.boot_ns - looked_ns) <= (told.error_ms - HUB_ERROR_MS) * 10**6
 
 
 def test_a_revoked_or_unlisted_certificate_is_not_renewed(site: Site, store: Store) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from siaga_central.authority.voice import Voice
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.worker import Ingest
-from siaga_central.store import nodes, records
+from siaga_central.store import nodes, records, timings
 from siaga_central.store.schema import (
     callback,
     camera,
@@ -30,6 +30,7 @@ from siaga_central.store.schema import (
 from siaga_central.store.writer import Store
 from siaga_core.wire import report as wire
 from siaga_core.wire import seal
+from siaga_core.wire.anchor import ClockAnchor
 from siaga_core.wire.envelope import (
     PAYLOAD_MAX_BYTES,
     Ack,
@@ -367,3 +368,22 @@ def test_a_node_that_says_far_too_much_alarms_and_its_samples_wait_at_the_node(
     assert len(rows(store, report)) == 3, "reports are never held back"
     assert bus.acks() == [3]
     assert {row["code"] for row in rows(store, service_state)} == {"rate"}
+
+
+def test_an_anchor_says_when_the_report_of_its_boot_came_in(
+    store: Store, ingest: Ingest[Message], bus: FakeBus, clock: FakeClock
+) -> None:
+    report_at = NODE_VOICE.record(STREAM, 1, sms("r1", "tolong"), wire.KIND).at
+    told = ClockAnchor(
+        boot_id=report_at.boot_id,
+        boot_ns=report_at.boot_ns,
+        utc_ns=clock.wall_ns() - 60 * 10**9,
+        source="hub",
+        error_ms=100,
+    )
+    ingest.take([message(1, sms("r1", "tolong")), message(2, told, "clock.anchor")])
+    with store.read() as connection:
+        made = timings.of_report(connection, ["r1"])["r1"]
+        assert records.refused(connection) == {}
+    assert (made.source, made.high_ns - made.low_ns < 10**9) == ("hub", True)
+    assert made.low_ns <= told.utc_ns <= made.high_ns

@@ -3,12 +3,13 @@
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from siaga_core.service.clock import Boot
-from siaga_core.service.database import AlreadyOpen
+from siaga_core.service.database import AlreadyOpen, transaction
 from siaga_core.wire import health
-from siaga_core.wire.envelope import Batch, decode_batch, encode, entry_of
+from siaga_core.wire.envelope import Batch, Stamp, decode_batch, encode, entry_of
 from siaga_core.wire.health import ServiceState
 from siaga_core.wire.ids import node_id
 from siaga_edge.journal import Journal, JournalReader
@@ -109,3 +110,23 @@ def test_samples_give_way_for_room_oldest_first_and_urgent_records_never(
     with closing(JournalReader(tmp_path / "journal-modem.db", "modem")) as reader:
         assert (reader.after("bulk", 0, 1), reader.last_seq("bulk")) == ([], before)
         assert len(reader.after("urgent", 0, 1000)) == 600
+
+
+def test_a_wall_clock_behind_the_newest_certain_record_is_said_to_be_impossible(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    opened = Journal(tmp_path / "journal-health.db", clock, Boot(1, "boot-one"))
+    opened.append(health.SERVICE_KIND, state("a"))
+    certain = Stamp(
+        boot_seq=1, boot_id="boot-one", boot_ns=1, wall_ns=clock.wall_ns(), clock="synced", error_ms=5
+    )
+    with transaction(opened.connection):
+        opened.connection.execute("UPDATE record SET at = ?", (msgspec.json.encode(certain).decode(),))
+    opened.close()
+    clock.jump_wall(-86400)
+    opened = Journal(tmp_path / "journal-health.db", clock, Boot(2, "boot-two"))
+    opened.append(health.SERVICE_KIND, state("b"))
+    rows = opened.connection.execute("SELECT at FROM record ORDER BY seq").fetchall()
+    opened.close()
+    last = msgspec.json.decode(rows[-1]["at"], type=Stamp)
+    assert (last.clock, last.error_ms) == ("floor", None)

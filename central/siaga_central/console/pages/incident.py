@@ -14,7 +14,7 @@ from siaga_central.console.terms import CATEGORIES, PRIORITIES
 from siaga_central.domain import incident as life
 from siaga_central.domain.nearest import Located, nearest
 from siaga_central.domain.role import Permission
-from siaga_central.store import incidents, replies, views
+from siaga_central.store import incidents, replies, timings, views
 from siaga_core.service.clock import new_id
 
 router = APIRouter(prefix="/kejadian")
@@ -124,9 +124,10 @@ def _values(console: Console, visitor: Visitor, number: str) -> dict[str, Any]:
         if row is None:
             raise HTTPException(404, f"there is no incident {number}")
         reports = views.reports_of(connection, row.id)
+        made = timings.of_report(connection, [report.id for report in reports])
         values = {
             "incident": row,
-            "contacts": [thread.contact(report) for report in reports],
+            "contacts": [thread.contact(report, made.get(report.id)) for report in reports],
             "replies": views.replies_of(connection, row.id),
             "clips": views.clips_of(connection, row.id),
             "timeline": [thread.moment(event) for event in views.events_of(connection, row.id)],
