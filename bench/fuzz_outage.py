@@ -88,6 +88,7 @@ class City:
     """Everything that runs."""
 
     folder: Path
+    host: str = "127.0.0.1"
     broker_port: int = 0
     control_port: int = 0
     configuration: Path = Path()
@@ -98,12 +99,12 @@ class City:
         """Authority, broker configuration with a listener for the control, nodes with keys and config."""
         now = datetime.now(UTC)
         authority = Authority.create(self.folder / "authority", "Uji", now)
-        chain, key = authority.own("server", now, ["127.0.0.1"])
+        chain, key = authority.own("server", now, [self.host])
         ports = [free_port() for _ in range(4)]
         self.broker_port, self.control_port = ports[0], ports[2]
         settings = BrokerSettings(
             self.folder / "broker",
-            "127.0.0.1",
+            self.host,
             ports[0],
             ports[1],
             ports[3],
@@ -140,7 +141,7 @@ class City:
         self.gates[node] = Gate(self.broker_port)
         (home / "node.toml").write_text(
             f'[node]\nid = "{node}"\nsite = "UJI"\ndata_dir = "{home}/data"\nrun_dir = "{home}/run"\n'
-            f'[hub]\nbroker_host = "127.0.0.1"\nbroker_port = {self.gates[node].port}\n'
+            f'[hub]\nbroker_host = "{self.host}"\nbroker_port = {self.gates[node].port}\n'
             f'gateway_url = "https://127.0.0.1:1"\nca_file = "{authority.ca_file}"\n'
             f'certificate_file = "{home}/node.pem"\nkey_file = "{home}/node.key"\n'
         )
@@ -163,7 +164,7 @@ class City:
         home, rate = self.folder / node, str(RECORDS_S / len(NODES))
         return {
             "broker": ["mosquitto", "-c", str(self.configuration)],
-            "hub": [*part, "hub", str(self.folder), str(self.broker_port)],
+            "hub": [*part, "hub", str(self.folder), self.host, str(self.broker_port)],
             "control-hub": [*part, "control-hub", str(self.folder), str(self.control_port)],
             "writer": [*part, "writer", str(home / "data/journal-modem.db"), str(home / "said"), rate],
             "uplink": [sys.executable, "-m", "siaga_edge.uplink", "--config", str(home / "node.toml")],

@@ -32,13 +32,13 @@ from siaga_core.wire.health import ServiceState
 from siaga_edge.journal import Journal
 
 
-def hub(folder: Path, port: int) -> int:
+def hub(folder: Path, host: str, port: int) -> int:
     """Bus, ingest and outbox as `siaga-central run` has them; the broker is somebody else's child here."""
     clock, now = SystemClock(), datetime.now(UTC)
     authority = Authority(folder / "authority")
     chain, key = authority.own("hub", now)
     store = Store(f"sqlite:///{folder / 'hub.db'}", clock)
-    bus = Bus(Connect("127.0.0.1", port, authority.ca_file, chain, key))
+    bus = Bus(Connect(host, port, authority.ca_file, chain, key))
     voice = Voice(authority, "life-one", 1, now)
     supervisor = Supervisor(clock)
     supervisor.add("bus", bus.work)
@@ -184,8 +184,8 @@ def _transaction(database: sqlite3.Connection):  # type: ignore[no-untyped-def]
 def main(words: list[str]) -> int:
     """Run one part until it is killed."""
     match words:
-        case ["hub", folder, port]:
-            return hub(Path(folder), int(port))
+        case ["hub", folder, host, port]:
+            return hub(Path(folder), host, int(port))
         case ["backed-hub", config]:
             return backed_hub(Path(config))
         case ["writer", journal, said, rate]:
