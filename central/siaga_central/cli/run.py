@@ -20,6 +20,7 @@ from siaga_central.console.server import ConsoleServer
 from siaga_central.gateway.app import create_app as create_gateway
 from siaga_central.gateway.server import Server, mutual_tls
 from siaga_central.hub import HubConfig
+from siaga_central.ingest.desk import Desk
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.worker import Ingest
 from siaga_central.outbox.worker import Outbox
@@ -59,6 +60,7 @@ def run(config: HubConfig) -> int:
         supervisor.add("broker", child.work)
         supervisor.add("bus", bus.work)
         supervisor.add("ingest", Ingest(store, bus, clock, policy, voice).work)
+        supervisor.add("desk", Desk(store, bus, clock).work)
         supervisor.add("outbox", Outbox(store, bus, clock, voice).work)
         supervisor.add("timers", Timers(store, clock).work)
         supervisor.add("renewal", Renewal(store, authority, clock, child.reload).work)
