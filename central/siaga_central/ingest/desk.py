@@ -149,7 +149,7 @@ class Desk(Generic[M]):
                 answered = msgspec.structs.replace(answered, **_who(row))
             return self._refuse(connection, said, answered, reason, detail, now_us)
         by = {"client": said.client, "id": given.id, "at_ms": given.at_ms}
-        incidents.take(connection, given.incident, account.name, now_us, **by)
+        incidents.take(connection, given.incident, account.name, now_us, by)
         who = _who(incidents.find(connection, given.incident))
         return self._keep(
             connection, said, Answer(id=given.id, incident=given.incident, outcome="taken", **who), now_us

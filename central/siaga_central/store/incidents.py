@@ -112,7 +112,7 @@ def find(connection: Connection, id: str) -> Row[Any]:
     return row
 
 
-def take(connection: Connection, id: str, actor: str, now_us: int, **by: Any) -> None:
+def take(connection: Connection, id: str, actor: str, now_us: int, by: dict[str, Any] | None = None) -> None:
     """Make `actor` the one who answers for it; taking over from somebody else is an event of its own.
 
     `by` says in the event how it came, if not from the console.
@@ -121,7 +121,7 @@ def take(connection: Connection, id: str, actor: str, now_us: int, **by: Any) ->
     if row.taken_by == actor:
         return
     _change(connection, id, now_us, taken_by=actor, taken_us=now_us)
-    events.append(connection, now_us, "incident.taken", id, actor, {"from": row.taken_by, **by})
+    events.append(connection, now_us, "incident.taken", id, actor, {"from": row.taken_by, **(by or {})})
     publish(connection, id, now_us)
 
 
