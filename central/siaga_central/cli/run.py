@@ -12,8 +12,8 @@ from siaga_central.authority.voice import Voice
 from siaga_central.bus import broker
 from siaga_central.bus.client import Bus, Connect, cut_off
 from siaga_central.bus.settings import BrokerSettings
+from siaga_central.cli.ledger import Office
 from siaga_central.cli.office import OfficeDoor, socket_path
-from siaga_central.cli.orders import Office
 from siaga_central.console.app import create_app as create_console
 from siaga_central.console.context import ConsoleSettings
 from siaga_central.console.server import ConsoleServer

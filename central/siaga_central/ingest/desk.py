@@ -1,5 +1,6 @@
 """Takes acknowledgements of alerts from operators' own clients, commits them, answers afterwards."""
 
+import contextlib
 import logging
 import queue
 from collections.abc import Sequence
@@ -99,12 +100,11 @@ class Desk(Generic[M]):
         self._bus.acknowledge(batch)
 
     def _batch(self) -> list[M]:
-        try:
-            batch = [self._bus.desk.get(timeout=IDLE_S)]
+        batch: list[M] = []
+        with contextlib.suppress(queue.Empty):
+            batch.append(self._bus.desk.get(timeout=IDLE_S))
             while len(batch) < BATCH_MOST:
                 batch.append(self._bus.desk.get_nowait())
-        except queue.Empty:
-            pass
         return batch
 
     def _admit(self, message: M) -> Said | None:

@@ -135,7 +135,8 @@ def test_the_broker_ends_with_a_hub_that_is_killed(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "init", "run", "user add", "node invite", "node revoke", "link status"]
+    "words",
+    ["", "init", "run", "user add", "operator-client add", "node invite", "node revoke", "link status"],
 )
 def test_every_order_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
