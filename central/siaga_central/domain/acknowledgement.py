@@ -1,10 +1,14 @@
 """Whether somebody's acknowledgement of an alert counts. Pure."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from siaga_central.domain import incident as life
 from siaga_central.domain.role import Permission, allows
-from siaga_core.wire.acknowledgement import Reason
+
+
+# Words of the wire (siaga_core.wire.acknowledgement.Reason).
+Why = Literal["", "client", "role", "incident", "closed", "taken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +21,7 @@ class Account:
     expires_us: int | None
 
 
-def judge(
-    account: Account | None, state: str | None, taken_by: str | None, now_us: int
-) -> tuple[Reason, str]:
+def judge(account: Account | None, state: str | None, taken_by: str | None, now_us: int) -> tuple[Why, str]:
     """("", "") when it counts, else one stable word and a sentence that says what to do.
 
     `account` is None for a client that is not registered or was removed, `state` for an unknown incident.
