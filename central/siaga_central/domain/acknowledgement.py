@@ -6,7 +6,6 @@ from typing import Literal
 from siaga_central.domain import incident as life
 from siaga_central.domain.role import Permission, allows
 
-
 # Words of the wire (siaga_core.wire.acknowledgement.Reason).
 Why = Literal["", "client", "role", "incident", "closed", "taken"]
 
