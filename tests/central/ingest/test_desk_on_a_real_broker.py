@@ -14,7 +14,7 @@ from siaga_central.bus import broker, settings
 from siaga_central.bus.client import Bus, cut_off
 from siaga_central.ingest.desk import Desk
 from siaga_central.outbox.worker import Outbox
-from siaga_central.store import clients, incidents, records, users
+from siaga_central.store import clients, events, incidents, records, users
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import SystemClock, new_id
 from siaga_core.wire.acknowledgement import Acknowledgement, Answer
@@ -184,6 +184,24 @@ def test_one_client_cannot_take_the_session_of_the_hub_or_of_another(room: Contr
     assert answer is not None
     assert answer.outcome == "taken"
     assert room.bus.connection == before
+
+
+def test_ten_thousand_repetitions_take_once_and_hold_up_no_report(room: Control) -> None:
+    payload = room.ack() + b"\n"
+    line = room.command("mosquitto_pub", "rina-phone", "-t", "siaga/v1/ack/rina-phone", "-l")
+    with subprocess.Popen(line, stdin=subprocess.PIPE) as flood:
+        assert flood.stdin is not None
+        flood.stdin.write(payload * 10_000)
+        flood.stdin.close()
+        node = "siaga/v1/up/gsm-001/state"
+        room.bus.publish(node, b"a report's way").result(5)
+        assert room.bus.incoming.get(timeout=5).topic == node
+        assert flood.wait(60) == 0
+    _settled(room)
+    with room.store.read() as c:
+        kinds = [event.kind for event in events.of(c, room.incident)]
+    assert kinds.count("incident.taken") == 1
+    assert room.refused()["ack-rate"] == 1
 
 
 def _only_reloaded(room: Control) -> None:
