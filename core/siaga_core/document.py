@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from siaga_core.wire import alert, announcement, command, envelope, topics, want
+from siaga_core.wire import acknowledgement, alert, announcement, command, envelope, topics, want
 from siaga_core.wire.kinds import BODIES
 
 BEGIN = "<!-- generated from siaga_core.wire: begin -->"
@@ -28,6 +28,8 @@ MESSAGES: dict[str, type[Struct]] = {
     "Command": command.Command,
     "Want": want.Want,
     "Alert": alert.Alert,
+    "Acknowledgement": acknowledgement.Acknowledgement,
+    "Answer": acknowledgement.Answer,
 }
 
 

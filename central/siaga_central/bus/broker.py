@@ -53,6 +53,20 @@ def set_operator_password(folder: Path, client: str, password: str) -> None:
     _set_password(folder / "operators.passwd", client, password)
 
 
+def has_operator(folder: Path, client: str) -> bool:
+    """Whether an operator's client has a password."""
+    path = folder / "operators.passwd"
+    return path.exists() and any(line.partition(":")[0] == client for line in path.read_text().splitlines())
+
+
+def remove_operator(folder: Path, client: str) -> None:
+    """Take an operator's client out of the password file; `Broker.reload` ends its connection too."""
+    path = folder / "operators.passwd"
+    lines = path.read_text().splitlines() if path.exists() else []
+    others = [line for line in lines if line.partition(":")[0] != client]
+    write_atomic(path, "".join(f"{line}\n" for line in others).encode(), mode=0o600)
+
+
 def _set_password(path: Path, client: str, password: str) -> None:
     program = _program("mosquitto_passwd")
     # On the command line it would be seen by `ps`; the program also hashes a whole file of plain lines.

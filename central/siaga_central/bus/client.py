@@ -21,16 +21,20 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.workers import Heartbeat, Stop, back_off_s
-from siaga_core.wire.topics import UP_FILTER
+from siaga_core.wire.topics import ACK_FILTER, UP_FILTER
 
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 20
 CONNECT_LIMIT_S = 10.0
 INCOMING_MOST = 2000
+# What operators' clients say may never stand before a report: what is more than this is dropped and counted.
+DESK_MOST = 2000
+DESK_BYTES_MOST = 8193
 # The broker keeps the hub's session, and with it unacknowledged records, for a week.
 SESSION_S = 7 * 86400
 POLL_S = 0.5
@@ -56,6 +60,7 @@ class Connect:
     key_file: Path
     client_id: str = "hub"
     subscribe: str = UP_FILTER
+    desk: str = ACK_FILTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class Bus:
         self._connect = connect
         self._incoming_most = incoming_most
         self.incoming: queue.Queue[Incoming] = queue.Queue()
+        self.desk: queue.Queue[Incoming] = queue.Queue(DESK_MOST)
+        self.desk_dropped = 0
         self._orders: deque[_Publish | list[Incoming]] = deque()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._generation = 0
@@ -242,12 +249,28 @@ class Bus:
             return
         self._generation += 1
         self._up = True
-        client.subscribe(self._connect.subscribe, qos=1)
+        # What is retained on the desk's topics is never asked for: a word to the hub is a moment, no state.
+        desk = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        client.subscribe([(self._connect.subscribe, SubscribeOptions(qos=1)), (self._connect.desk, desk)])
         log.info("broker connected connection=%d", self._generation)
 
-    def _on_message(self, _client: paho.Client, _user: object, message: paho.MQTTMessage) -> None:
+    def _on_message(self, client: paho.Client, _user: object, message: paho.MQTTMessage) -> None:
         token = (self._generation, message.mid)
+        if paho.topic_matches_sub(self._connect.desk, message.topic):
+            self._to_desk(client, message, token)
+            return
         self.incoming.put_nowait(Incoming(message.topic, bytes(message.payload), message.retain, token))
+
+    def _to_desk(self, client: paho.Client, message: paho.MQTTMessage, token: tuple[int, int]) -> None:
+        payload = bytes(message.payload[:DESK_BYTES_MOST])
+        try:
+            self.desk.put_nowait(Incoming(message.topic, payload, message.retain, token))
+        except queue.Full:
+            self.desk_dropped += 1
+            if self.desk_dropped & (self.desk_dropped - 1) == 0:  # a flood must not fill the log
+                log.warning("desk full, acknowledgements dropped count=%d", self.desk_dropped)
+            if message.mid:
+                client.ack(message.mid, 1)
 
     def _on_publish(
         self, _client: paho.Client, _user: object, mid: int, reason: Any, _properties: object

@@ -20,8 +20,10 @@ pattern read siaga/v1/down/all/#
 """
 
 OPERATORS_ACL = """\
-# Operators' own clients see alerts, and nothing else.
+# Operators' own clients see alerts, and acknowledge in their own name; the name is their user name.
 pattern read siaga/v1/alert/#
+pattern write siaga/v1/ack/%u
+pattern read siaga/v1/answer/%u
 """
 
 
@@ -71,11 +73,12 @@ use_username_as_clientid true
 crlfile {settings.crl_file}
 acl_file {folder}/nodes.acl
 
-# Operators' own clients: TLS and a password.
+# Operators' own clients: TLS and a password; user name = client id, or one could take another's session.
 listener {settings.operator_port} {settings.host}
 allow_anonymous false
 {tls}
 tls_version tlsv1.2
+use_username_as_clientid true
 password_file {folder}/operators.passwd
 acl_file {folder}/operators.acl
 

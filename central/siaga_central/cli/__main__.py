@@ -30,11 +30,7 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--password-file", type=Path, help="its first line is the account's password")
     _add(commands, "run", "run the hub until it is asked to stop")
     _user_commands(_group(commands, "user", "accounts of the console"))
-    client = _add(
-        _group(commands, "operator-client", "operators' own MQTT clients"), "add", "credentials for alerts"
-    )
-    client.add_argument("name", help="USER-DEVICE, e.g. rina-phone")
-    _password(client)
+    _client_commands(_group(commands, "operator-client", "operators' own MQTT clients"))
     site = _add(_group(commands, "site", "places of nodes"), "add", "add a site")
     site.add_argument("site", help="its id, e.g. BTM-017")
     site.add_argument("--name", required=True)
@@ -92,6 +88,17 @@ def _user_commands(group: Any) -> None:
     _add(group, "list", "every account")
 
 
+def _client_commands(group: Any) -> None:
+    add = _add(group, "add", "register a client and print what its owner needs; again: a new password")
+    add.add_argument("name", help="USER-DEVICE, e.g. rina-phone; one name for one program")
+    add.add_argument("--user", help="account whose role counts (what stands before the first '-')")
+    add.add_argument(
+        "--password-file", type=Path, help="its first line is the password; else one is made and printed once"
+    )
+    _add(group, "list", "every client and its account")
+    _add(group, "remove", "take its password away and end its connection").add_argument("name")
+
+
 def _node_commands(group: Any) -> None:
     invite = _add(group, "invite", "put a node into the registry and print its single-use token")
     for name in ("node", "site", "name"):
@@ -144,7 +151,7 @@ def _carry_out(args: argparse.Namespace) -> int:
     order = f"{args.command} {args.deed}" if hasattr(args, "deed") else args.command
     own = ("command", "deed", "config", "json", "password_file")
     keys = {key: value for key, value in vars(args).items() if key not in own and value is not None}
-    if "password_file" in vars(args):
+    if "password_file" in vars(args) and (args.password_file or order != "operator-client add"):
         keys["password"] = _read_password(args.password_file)
     answer = _order(config, order, keys)
     if order == "link status" and not args.json:
@@ -157,8 +164,9 @@ def _carry_out(args: argparse.Namespace) -> int:
 def _order(config: Any, order: str, keys: dict[str, Any]) -> dict[str, Any]:
     """Ask the running hub; without one, do it here: a database has one writer."""
     from siaga_central.authority.authority import Authority
+    from siaga_central.cli.ledger import Office
     from siaga_central.cli.office import ask, socket_path
-    from siaga_central.cli.orders import Office, carry_out
+    from siaga_central.cli.orders import carry_out
     from siaga_central.store.writer import Store
     from siaga_core.service.clock import SystemClock
 

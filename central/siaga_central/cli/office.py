@@ -7,7 +7,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from siaga_central.cli.orders import Office, Refused, carry_out
+from siaga_central.cli.ledger import Office, Refused
+from siaga_central.cli.orders import carry_out
 from siaga_core.errors import SiagaError
 from siaga_core.service.workers import Heartbeat, Stop
 

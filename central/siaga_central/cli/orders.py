@@ -3,60 +3,31 @@
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from siaga_central.authority import passwords
-from siaga_central.authority.authority import Authority
-from siaga_central.bus import broker
+from siaga_central.cli import operator_clients
+from siaga_central.cli.ledger import ADMIN, Answer, Office, Refused, good_password, known_user
 from siaga_central.domain.role import ROLES
-from siaga_central.hub import HubConfig
 from siaga_central.ingest import projection
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.projection import Moment
-from siaga_central.store import certificates, claims, links, nodes, records, users
+from siaga_central.store import certificates, claims, clients, links, nodes, records, users
 from siaga_central.store.schema import node as node_table
-from siaga_central.store.writer import Store
-from siaga_core.errors import SiagaError
-from siaga_core.service.clock import Clock, new_id
+from siaga_core.service.clock import new_id
 from siaga_core.wire.ids import camera_id, node_id
 
 INVITATION_S = 72 * 3600
-PASSWORD_LEAST = 10
-
-
-class Refused(SiagaError):
-    """An order that cannot be carried out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Office:
-    """What orders work on."""
-
-    config: HubConfig
-    store: Store
-    authority: Authority
-    clock: Clock
-    reload_broker: Callable[[], None]
-    cut_off: Callable[[str], None] = lambda _node: None
-
-    def now_us(self) -> int:
-        """Unix microseconds UTC."""
-        return self.clock.wall_ns() // 1000
-
-
-Answer = dict[str, Any]
-ADMIN = "admin"
 
 
 def add_user(office: Office, name: str, full_name: str, role: str, password: str) -> Answer:
     """Add an account."""
     if role not in ROLES:
         raise Refused(f"{role} is no role; choose one of {', '.join(ROLES)}")
-    hashed = passwords.hash_password(_good(password))
+    hashed = passwords.hash_password(good_password(password))
     now_us = office.now_us()
     with office.store.read() as connection:
         if users.find(connection, name) is not None:
@@ -67,18 +38,24 @@ def add_user(office: Office, name: str, full_name: str, role: str, password: str
 
 def set_password(office: Office, name: str, password: str) -> Answer:
     """Change a password and end the account's sessions."""
-    _known_user(office, name)
-    hashed, now_us = passwords.hash_password(_good(password)), office.now_us()
+    known_user(office, name)
+    hashed, now_us = passwords.hash_password(good_password(password)), office.now_us()
     office.store.write(lambda c: users.set_password(c, name, hashed, ADMIN, now_us))
     return {"user": name}
 
 
 def disable_user(office: Office, name: str) -> Answer:
     """Close an account and end its sessions."""
-    _known_user(office, name)
+    known_user(office, name)
     now_us = office.now_us()
-    office.store.write(lambda c: users.disable(c, name, ADMIN, now_us))
-    return {"user": name, "disabled": True}
+
+    def work(connection: Any) -> list[str]:
+        users.disable(connection, name, ADMIN, now_us)
+        return clients.of_account(connection, name)
+
+    removed = office.store.write(work)
+    operator_clients.withdraw(office, removed)
+    return {"user": name, "disabled": True, "clients_removed": removed}
 
 
 def list_users(office: Office) -> Answer:
@@ -87,15 +64,6 @@ def list_users(office: Office) -> Answer:
         rows = users.all_of_them(connection)
     keys = ("name", "full_name", "role", "disabled")
     return {"users": [{key: getattr(row, key) for key in keys} for row in rows]}
-
-
-def add_operator_client(office: Office, name: str, password: str) -> Answer:
-    """Give an operator's own MQTT client its credentials: alerts only."""
-    user, _, _ = name.partition("-")
-    _known_user(office, user)
-    broker.set_operator_password(office.config.broker_dir, name, _good(password))
-    office.reload_broker()
-    return {"client": name, "port": office.config.broker.operator_port}
 
 
 def add_site(office: Office, site: str, name: str, district: str = "") -> Answer:
@@ -123,6 +91,11 @@ def add_camera(
 def invite_node(office: Office, node: str, site: str, name: str) -> Answer:
     """Put a node into the registry and make its single-use token."""
     node_id(node)
+    with office.store.read() as c:
+        if clients.find(c, node) is not None:
+            raise Refused(
+                f"{node} is an operator's client; the broker tells them apart by name, choose another"
+            )
     token, now_us = secrets.token_urlsafe(24), office.now_us()
     digest, expires_us = hashlib.sha256(token.encode()).hexdigest(), now_us + INVITATION_S * 1_000_000
 
@@ -204,7 +177,9 @@ ORDERS: dict[str, Callable[..., Answer]] = {
     "user password": set_password,
     "user disable": disable_user,
     "user list": list_users,
-    "operator-client add": add_operator_client,
+    "operator-client add": operator_clients.add,
+    "operator-client list": operator_clients.all_of_them,
+    "operator-client remove": operator_clients.remove,
     "site add": add_site,
     "camera add": add_camera,
     "node invite": invite_node,
@@ -220,15 +195,3 @@ ORDERS: dict[str, Callable[..., Answer]] = {
 def carry_out(office: Office, order: str, keys: dict[str, Any]) -> Answer:
     """Carry out one order. Raises SiagaError."""
     return ORDERS[order](office, **keys)
-
-
-def _good(password: str) -> str:
-    if len(password) < PASSWORD_LEAST:
-        raise Refused(f"a password has at least {PASSWORD_LEAST} characters")
-    return password
-
-
-def _known_user(office: Office, name: str) -> None:
-    with office.store.read() as connection:
-        if users.find(connection, name) is None:
-            raise Refused(f"there is no account {name}")

@@ -16,14 +16,15 @@ from siaga_central.backup.vault import Vault, VaultAway
 from siaga_central.bus import broker
 from siaga_central.bus.client import Bus, Connect, cut_off
 from siaga_central.bus.settings import BrokerSettings
+from siaga_central.cli.ledger import Office
 from siaga_central.cli.office import OfficeDoor, socket_path
-from siaga_central.cli.orders import Office
 from siaga_central.console.app import create_app as create_console
 from siaga_central.console.context import ConsoleSettings
 from siaga_central.console.server import ConsoleServer
 from siaga_central.gateway.app import create_app as create_gateway
 from siaga_central.gateway.server import Server, mutual_tls
 from siaga_central.hub import HubConfig
+from siaga_central.ingest.desk import Desk
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.worker import Ingest
 from siaga_central.outbox.worker import Outbox
@@ -72,6 +73,7 @@ def run(config: HubConfig, config_file: Path) -> int:
         supervisor.add("broker", child.work)
         supervisor.add("bus", bus.work)
         supervisor.add("ingest", Ingest(store, bus, clock, policy, voice).work)
+        supervisor.add("desk", Desk(store, bus, clock).work)
         supervisor.add("outbox", Outbox(store, bus, clock, voice).work)
         supervisor.add("timers", Timers(store, clock).work)
         doors = (gateway(config, store, authority, clock, now), console(config, store, authority, clock, now))

@@ -23,6 +23,12 @@ REASONS = {
     "impersonation": N_("says it is another node"),
     "unknown-kind": N_("a kind that this hub does not know"),
     "foreign-camera": N_("camera of another node"),
+    "ack-rate": N_("a client acknowledges far too much"),
+    "ack-client": N_("acknowledged by a client that is not registered, or whose account is closed"),
+    "ack-role": N_("acknowledged by somebody whose role may not"),
+    "ack-incident": N_("acknowledges an incident that there is not"),
+    "ack-closed": N_("acknowledges an incident that is closed"),
+    "ack-taken": N_("acknowledges an incident that somebody else has"),
     "failed": N_("the hub failed on it"),
 }
 

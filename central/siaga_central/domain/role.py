@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Permission(StrEnum):
-    """One thing somebody may do on the console."""
+    """One thing somebody may do on the console, or by a client of their own."""
 
     SEE_INCIDENTS = "see incidents"
     HANDLE_INCIDENTS = "handle incidents"
@@ -16,6 +16,7 @@ class Permission(StrEnum):
     WATCH_CLIPS = "watch clips"
     SEE_DEVICES = "see devices"
     SEE_QUARANTINE = "see quarantine"
+    ACKNOWLEDGE_ALERTS = "acknowledge alerts"
     SEE_NUMBERS = "see telephone numbers of open incidents"
 
 
@@ -32,6 +33,7 @@ _OPERATOR = frozenset(
         _P.WATCH_CLIPS,
         _P.SEE_DEVICES,
         _P.SEE_QUARANTINE,
+        _P.ACKNOWLEDGE_ALERTS,
         _P.SEE_NUMBERS,
     }
 )
@@ -40,7 +42,7 @@ MATRIX: dict[str, frozenset[Permission]] = {
     "operator": _OPERATOR,
     "supervisor": _OPERATOR,
     "deputy": _OPERATOR,
-    "head": frozenset({_P.SEE_INCIDENTS, _P.SEE_DEVICES, _P.SEE_QUARANTINE}),
+    "head": frozenset({_P.SEE_INCIDENTS, _P.ACKNOWLEDGE_ALERTS, _P.SEE_DEVICES, _P.SEE_QUARANTINE}),
     "technician": frozenset({_P.SEE_DEVICES, _P.SEE_QUARANTINE}),
     "admin": frozenset({_P.SEE_DEVICES, _P.SEE_QUARANTINE}),
     "ppid": frozenset(),

@@ -112,13 +112,17 @@ def find(connection: Connection, id: str) -> Row[Any]:
     return row
 
 
-def take(connection: Connection, id: str, actor: str, now_us: int) -> None:
-    """Make `actor` the one who answers for it; taking over from somebody else is an event of its own."""
+def take(connection: Connection, id: str, actor: str, now_us: int, by: dict[str, Any] | None = None) -> None:
+    """Make `actor` the one who answers for it; taking over from somebody else is an event of its own.
+
+    `by` says in the event how it came, if not from the console.
+    """
     row = find(connection, id)
     if row.taken_by == actor:
         return
     _change(connection, id, now_us, taken_by=actor, taken_us=now_us)
-    events.append(connection, now_us, "incident.taken", id, actor, {"from": row.taken_by})
+    events.append(connection, now_us, "incident.taken", id, actor, {"from": row.taken_by, **(by or {})})
+    publish(connection, id, now_us)
 
 
 def classify(
@@ -198,6 +202,8 @@ def alert_payload(connection: Connection, row: Row[Any]) -> str:
         reports=max(1, int(connection.execute(reports).scalar_one())),
         opened_ms=row.opened_us // 1000,
         changed_ms=row.changed_us // 1000,
+        acknowledged_by=row.taken_by or "",
+        acknowledged_ms=None if row.taken_us is None else row.taken_us // 1000,
     )
     return msgspec.json.encode(alert).decode()
 

@@ -399,6 +399,27 @@ user = Table(
     Column("must_change", Boolean, nullable=False, server_default="0"),
 )
 
+# Operators' own MQTT clients; `name` is also their user name and client id at the broker.
+client = Table(
+    "client",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("user", String(64), ForeignKey("user_account.name"), nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("removed_us", BigInteger),
+)
+
+# What clients have said of alerts and what they were answered, for as long as it may come again.
+acknowledgement = Table(
+    "acknowledgement",
+    metadata,
+    Column("client", String(40), ForeignKey("client.name"), primary_key=True),
+    Column("id", String(26), primary_key=True),
+    Column("received_us", BigInteger, nullable=False),
+    Column("answer", Text, nullable=False),
+    Index(None, "client", "received_us"),
+)
+
 session = Table(
     "session",
     metadata,

@@ -8,7 +8,10 @@ Priority = Literal["P1", "P2", "P3", "P4"]
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One open incident. Retained while it is open; an empty retained payload clears it."""
+    """One open incident. Retained while it is open; an empty retained payload clears it.
+
+    `acknowledged_by` is the account that answers for it, empty while nobody does.
+    """
 
     v: Literal[1] = 1
     incident: str
@@ -21,3 +24,5 @@ class Alert(Struct, frozen=True, kw_only=True):
     reports: int = 1
     opened_ms: int
     changed_ms: int
+    acknowledged_by: str = ""
+    acknowledged_ms: int | None = None

@@ -11,12 +11,14 @@ ReportId = NewType("ReportId", str)
 IncidentId = NewType("IncidentId", str)
 CommandId = NewType("CommandId", str)
 MessageId = NewType("MessageId", str)
+ClientName = NewType("ClientName", str)
 
 # One label of a DNS name (RFC 1035 §2.3.1), because a node id is also the CN of its certificate,
 # its MQTT client id and one level of a topic.
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]\Z")
-# `hub` is the hub's own certificate's name, and `all` is the topic level that every node reads.
-_RESERVED = frozenset({"hub", "all"})
+# `hub` is the hub's own certificate's name, `all` is the topic level that every node reads, and as `cutter`
+# the hub ends the sessions of others.
+_RESERVED = frozenset({"hub", "all", "cutter"})
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
 
@@ -35,6 +37,16 @@ def node_id(text: str) -> NodeId:
 def camera_id(text: str) -> CameraId:
     """Return `text` as a camera id, unique in the whole city; same alphabet as a node id. Raises BadId."""
     return CameraId(_name("camera", text))
+
+
+def client_name(text: str) -> ClientName:
+    """Return `text` as the name of an operator's own client; same alphabet as a node id. Raises BadId.
+
+    It is user name, client id and one level of a topic at once.
+    """
+    if text in _RESERVED:
+        raise BadId(f"client name {text!r} is the hub's own; choose another")
+    return ClientName(_name("client", text))
 
 
 def ulid(wall_ms: int, randomness: bytes) -> str:

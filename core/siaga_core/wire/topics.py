@@ -7,6 +7,8 @@
 `siaga/v1/down/<node>/want/<name>`      desired state (holds, roster, config); retained, versioned, sealed
 `siaga/v1/down/all/hub`                 the hub's generation and signing certificate; retained, sealed
 `siaga/v1/alert/<incident>`             for operators' own clients; retained while the incident is open
+`siaga/v1/ack/<client>`                 an operator's client acknowledges an alert; the broker checks the name
+`siaga/v1/answer/<client>`              what became of it, by the hub; not retained
 """
 
 import re
@@ -14,12 +16,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from siaga_core.errors import SiagaError
-from siaga_core.wire.ids import BadId, IncidentId, NodeId, node_id
+from siaga_core.wire.ids import BadId, ClientName, IncidentId, NodeId, client_name, node_id
 
 ROOT = "siaga/v1"
 UP_FILTER = f"{ROOT}/up/#"
 DOWN_HUB = f"{ROOT}/down/all/hub"
 ALERT_FILTER = f"{ROOT}/alert/#"
+ACK_FILTER = f"{ROOT}/ack/+"
 
 _STREAM = re.compile(r"[a-z]{3,16}\.(urgent|bulk)\Z")
 
@@ -70,6 +73,27 @@ def down_filter(node: NodeId) -> str:
 def alert(incident: IncidentId) -> str:
     """The alert of one open incident."""
     return f"{ROOT}/alert/{incident}"
+
+
+def ack(client: ClientName) -> str:
+    """Where an operator's client acknowledges: one topic, or it could fill the broker with retained ones."""
+    return f"{ROOT}/ack/{client}"
+
+
+def answer(client: ClientName) -> str:
+    """Where the hub answers an operator's client."""
+    return f"{ROOT}/answer/{client}"
+
+
+def parse_ack(topic: str) -> ClientName:
+    """Whose acknowledgement this is. Raises BadTopic for anything else."""
+    match topic.split("/"):
+        case ["siaga", "v1", "ack", client]:
+            try:
+                return client_name(client)
+            except BadId as error:
+                raise BadTopic(f"topic {topic!r}: {error}") from error
+    raise BadTopic(f"topic {topic!r} is no acknowledgement of an alert")
 
 
 def parse_up(topic: str) -> UpTopic:

@@ -72,6 +72,12 @@ class Hub:
         trust = ssl.create_default_context(cafile=self.folder / "data/authority/ca.pem")
         return http.client.HTTPSConnection("127.0.0.1", self.console, timeout=10, context=trust)
 
+    def listens(self, client: str, password: str, port: int) -> bool:
+        """Whether the broker lets an operator's client in."""
+        line = ["mosquitto_sub", "-V", "5", "-h", "127.0.0.1", "-p", str(port), "-u", client, "-P", password]
+        line += ["--cafile", str(self.folder / "data/authority/ca.pem"), "-t", "siaga/v1/alert/#", "-W", "1"]
+        return subprocess.run(line, capture_output=True, timeout=20).returncode == 27  # its time was over
+
     def mosquitto(self) -> list[int]:
         """Processes of our own broker."""
         mark = str(self.folder / "data/broker/mosquitto.conf").encode()
@@ -106,6 +112,11 @@ def test_orders_reach_a_running_hub_which_ends_soon_after_term(hub: Hub) -> None
     words = ("--full-name", "Rina", "--role", "operator", "--password-file", str(hub.password))
     hub.order("user", "add", "rina", *words)
     assert {user["name"] for user in hub.order("user", "list")["users"]} == {"admin", "rina"}
+    made = hub.order("operator-client", "add", "rina-phone")
+    assert hub.listens("rina-phone", made["password"], made["port"])
+    assert [one["client"] for one in hub.order("operator-client", "list")["clients"]] == ["rina-phone"]
+    assert hub.order("operator-client", "remove", "rina-phone")["removed"]
+    assert not hub.listens("rina-phone", made["password"], made["port"])
     assert [node["id"] for node in hub.order("node", "list")["nodes"]] == ["btm-017"]
     [link] = hub.order("link", "status")["nodes"]
     assert (link["node"], link["online"], link["heard_s"], link["streams"]) == ("btm-017", False, None, [])
@@ -141,7 +152,8 @@ def test_the_broker_ends_with_a_hub_that_is_killed(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "init", "run", "user add", "node invite", "node revoke", "link status"]
+    "words",
+    ["", "init", "run", "user add", "operator-client add", "node invite", "node revoke", "link status"],
 )
 def test_every_order_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

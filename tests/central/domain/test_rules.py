@@ -58,7 +58,7 @@ def test_only_who_sits_at_a_console_handles_incidents_and_footage() -> None:
         if name in ("operator", "supervisor", "deputy"):
             assert role.allows(name, permission)
     seen = {"see incidents", "see devices", "see quarantine"}
-    assert {str(p) for p in role.Permission if role.allows("head", p)} == seen
+    assert {str(p) for p in role.Permission if role.allows("head", p)} == seen | {"acknowledge alerts"}
     for name in ("technician", "admin"):
         assert {str(p) for p in role.Permission if role.allows(name, p)} == seen - {"see incidents"}
     assert not any(role.allows(name, p) for name in ("ppid", "pelapor", "") for p in role.Permission)

@@ -9,6 +9,7 @@ import pytest
 
 from siaga_core import document
 from siaga_core.wire import announcement, command, envelope, want
+from siaga_core.wire.acknowledgement import Acknowledgement, Answer
 from siaga_core.wire.alert import Alert
 from siaga_core.wire.kinds import BODIES, decode_body
 
@@ -22,6 +23,8 @@ KINDS = {
     "presence": envelope.Presence,
     "command": command.Command,
     "alert": Alert,
+    "acknowledgement": Acknowledgement,
+    "answer": Answer,
 }
 
 
