@@ -1,4 +1,4 @@
-"""A node with 8 cameras after 72 h without the hub, over a line of 64 kbit/s that loses a fifth of its packets."""
+"""A node with 8 cameras after 72 h without the hub, over 64 kbit/s that lose a fifth of all packets."""
 
 import contextlib
 import random
@@ -34,7 +34,7 @@ REPORTS_WITHIN_S, ALL_WITHIN_S = 60.0, 300.0
 GIVE_UP_AFTER_S = 1800.0
 SPACE, NEAR, FAR = "siaga-longcut", "siaga-lc0", "siaga-lc1"
 NEAR_IP, FAR_IP = "10.213.7.1", "10.213.7.2"
-WORDS = "kebakaran banjir laka pohon tumbang jalan rumah warga tolong cepat di dekat simpang pasar blok".split()
+WORDS = ["kebakaran", "banjir", "laka", "pohon", "tumbang", "jalan", "rumah", "tolong", "cepat", "simpang"]
 
 
 @dataclass
@@ -59,11 +59,20 @@ class Ticks:
         return self.began_wall_ns + self.now_ns
 
 
-def run(trials: int, seed: int) -> Outcome:
-    """One outage; `trials` is ignored. Lost and undelivered are counted at the hub's database."""
+class FarCity(City):
+    """A city whose node lives behind the line."""
+
+    def command(self, name: str) -> list[str]:
+        """The uplink is started in the node's own network."""
+        behind = ["ip", "netns", "exec", SPACE] if name.startswith("uplink") else []
+        return [*behind, *super().command(name)]
+
+
+def run(_trials: int, seed: int) -> Outcome:
+    """One outage, whatever the trials. Lost and undelivered are counted at the hub's database."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="siaga-longcut-") as place:
-        city = City(Path(place), NEAR_IP)
+        city = FarCity(Path(place), NEAR_IP)
         city.set_up()
         data = city.folder / NODE / "data"
         toml = city.folder / NODE / "node.toml"
@@ -104,7 +113,8 @@ def _three_days(data: Path, rng: random.Random) -> dict[str, int]:
             now_s = step * SAMPLE_EVERY_S
             put("health", "bulk", [(KIND, _sample(rng, now_s), "bulk")])
             if now_s % SEGMENT_S == 0:
-                put("recorder", "bulk", [(SEGMENT_KIND, _segment(rng, clock, n, now_s), "bulk") for n in range(CAMERAS)])
+                closed = [_segment(rng, clock, number, now_s) for number in range(CAMERAS)]
+                put("recorder", "bulk", [(SEGMENT_KIND, one, "bulk") for one in closed])
             if now_s % int(SAY_AGAIN_S) == 0:
                 put("cameras", "urgent", [(CAMERA_KIND, _camera(n), "urgent") for n in range(CAMERAS)])
             while reports and reports[0] == step:
@@ -188,14 +198,12 @@ def _line() -> Iterator[None]:
             subprocess.run(command, check=True)
         yield
     finally:
-        for command in (["nft", f"delete table inet {SPACE}"], ["ip", "netns", "del", SPACE], ["ip", "link", "del", NEAR]):
-            subprocess.run(command, check=False, capture_output=True)
+        for line in (f"nft delete table inet {SPACE}", f"ip netns del {SPACE}", f"ip link del {NEAR}"):
+            subprocess.run(line.split(), check=False, capture_output=True)
 
 
 def _drain(city: City, made: dict[str, int]) -> tuple[float, float, int]:
     """(seconds until every report is at the hub, until everything is, bytes that the node sent)."""
-    uplink = city.command(f"uplink:{NODE}")
-    city.command = lambda name: ["ip", "netns", "exec", SPACE, *uplink] if name.startswith("uplink") else City.command(city, name)  # type: ignore[method-assign]
     reports_s = GIVE_UP_AFTER_S
     try:
         for name in ("broker", "hub"):

@@ -45,6 +45,7 @@ class BackedCity(City):
         )
 
     def command(self, name: str) -> list[str]:
+        """The hub is another one here."""
         if name == "hub":
             return [sys.executable, "-m", "bench.outage_parts", "backed-hub", str(self.folder / "hub.toml")]
         return super().command(name)
