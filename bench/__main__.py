@@ -5,7 +5,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("journal", "ingest", "wear", "drain")
+NAMES = ("journal", "ingest", "wear", "drain", "nodes")
 
 
 def main() -> int:
