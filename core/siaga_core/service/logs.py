@@ -7,6 +7,9 @@ import sys
 # sd-daemon(3): a line on stderr that begins with <N> gets priority N in the journal.
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
+# These tell at INFO what nobody who reads our lines can use.
+CHATTY = ("alembic.runtime.plugins", "alembic.runtime.migration")
+
 
 class _JournalFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -22,6 +25,8 @@ def set_up(level: str = "INFO") -> None:
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    for library in CHATTY:
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def mask_number(number: str | None) -> str:
