@@ -4,15 +4,15 @@ import contextlib
 import logging
 import queue
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
 import msgspec
 from sqlalchemy import Connection
 
 from siaga_central.domain.acknowledgement import Account, judge
 from siaga_central.ingest.rate import Rate
+from siaga_central.ingest.source import Broker, M
 from siaga_central.store import clients, incidents, records
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
@@ -32,31 +32,10 @@ BURST, ACKNOWLEDGEMENTS_S = 30.0, 0.5
 TOLD_AGAIN_S = 60.0
 
 
-class Message(Protocol):
-    """One message as the bus gives it."""
-
-    @property
-    def topic(self) -> str:
-        """MQTT topic."""
-
-    @property
-    def payload(self) -> bytes:
-        """Its bytes."""
-
-
-M = TypeVar("M", bound=Message)
-
-
-class Source(Protocol[M]):
+class Source(Broker[M], Protocol[M]):
     """What the desk needs of the bus."""
 
     desk: "queue.Queue[M]"
-
-    def acknowledge(self, batch: Sequence[M]) -> None:
-        """Let the broker forget these messages."""
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> "Future[None]":
-        """Publish with QoS 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import queue
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol
 
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from siaga_central.ingest.keys import Keys
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.projection import Moment
 from siaga_central.ingest.rate import RECORDS_S, Rate
+from siaga_central.ingest.source import Broker, M
 from siaga_central.store import nodes, records
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock, new_id
@@ -34,31 +35,10 @@ IDLE_S = 0.5
 ALARMING = frozenset({"seal", "forged", "stranger", "impersonation"})
 
 
-class Message(Protocol):
-    """One message as the bus gives it."""
-
-    @property
-    def topic(self) -> str:
-        """MQTT topic."""
-
-    @property
-    def payload(self) -> bytes:
-        """Its bytes."""
-
-
-M = TypeVar("M", bound=Message)
-
-
-class Source(Protocol[M]):
+class Source(Broker[M], Protocol[M]):
     """What ingest needs of the bus."""
 
     incoming: "queue.Queue[M]"
-
-    def acknowledge(self, batch: Sequence[M]) -> None:
-        """Let the broker forget these messages."""
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> "Future[None]":
-        """Publish with QoS 1."""
 
 
 @dataclass(frozen=True, slots=True)
