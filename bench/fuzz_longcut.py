@@ -83,7 +83,9 @@ def run(_trials: int, seed: int) -> Outcome:
         with _line():
             reports_s, all_s, sent = _drain(city, made)
         with closing(opened(city.folder / "hub.db")) as store:
-            rows = store.execute("SELECT stream, count(*) FROM record WHERE node = ? GROUP BY stream", (NODE,))
+            rows = store.execute(
+                "SELECT stream, count(*) FROM record WHERE node = ? GROUP BY stream", (NODE,)
+            )
             here = sum(count for stream, count in rows if stream in made)
             gone = store.execute("SELECT ifnull(sum(last - first + 1), 0) FROM gap").fetchone()[0]
     undelivered = sum(made.values()) - here
