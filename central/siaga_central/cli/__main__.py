@@ -60,7 +60,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _backup_commands(commands: Any) -> None:
     backup = _group(commands, "backup", "the hub's second place")
-    backup.add_parser("key", help="make the backup's key pair; the secret half is printed once")
+    text = "make the backup's key pair; the secret half is printed once"
+    backup.add_parser("key", help=text, description=text)
     _add(backup, "status", "until when everything is in the second place")
     drill = _add(backup, "drill", "restore into a spare folder, verify, compare with the running hub")
     restore = _add(commands, "restore", "bring a lost hub back from the second place")
