@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
+from siaga_central.domain.delivery import NOT_CONFIRMED
 from siaga_central.store import events
 from siaga_central.store.schema import command, node
 from siaga_core.wire.command import Command, Order, Service
@@ -102,9 +103,15 @@ def find(connection: Connection, id: str) -> Row[Any] | None:
 def settle(
     connection: Connection, id: str, state: str, detail: str, result: dict[str, Any], actor: str, now_us: int
 ) -> bool:
-    """Note what became of a command; False when that is not news."""
+    """Note what became of a command; False when that is not news.
+
+    That a command has expired is the hub's guess while its node is silent; the node's last word replaces it.
+    """
     row = find(connection, id)
-    if row is None or row.state in FINAL or _RANK[state] <= _RANK[row.state]:
+    if row is None:
+        return False
+    guessed = row.state == "expired" and row.detail == NOT_CONFIRMED and state in FINAL and actor != "hub"
+    if not guessed and (row.state in FINAL or _RANK[state] <= _RANK[row.state]):
         return False
     text = msgspec.json.encode(result).decode()
     connection.execute(

@@ -4,10 +4,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from siaga_central.domain.delivery import NOT_CONFIRMED
 from siaga_central.store import clips, commands, replies
 
 # What an operator reads when the node has said nothing.
-EXPIRED = "the node did not confirm in time"
+EXPIRED = NOT_CONFIRMED
 
 
 def settle(
@@ -20,13 +21,16 @@ def settle(
     now_us: int,
 ) -> bool:
     """Note what became of a command and of the reply or clip behind it; False when it is not news."""
+    row = commands.find(connection, id)
     if not commands.settle(connection, id, state, detail, result, actor, now_us):
         return False
-    row = commands.find(connection, id)
     if row is None or state not in ("failed", "expired"):
         return True
     if row.kind == "sms.send":
-        replies.delivered(connection, id, "FAILED", detail or EXPIRED, actor, now_us)
+        # What was on its way when the node fell silent may have left: saying FAILED would have it sent twice.
+        uncertain = actor == "hub" and row.state != "queued"
+        reached = "UNKNOWN" if uncertain else "FAILED"
+        replies.delivered(connection, id, reached, detail or EXPIRED, actor, now_us)
     elif row.kind == "clip.fetch":
         clips.fail(connection, id, detail or EXPIRED, now_us)
     return True

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, insert, select, update
 
-from siaga_central.domain.delivery import replaces
+from siaga_central.domain.delivery import NOT_CONFIRMED, replaces
 from siaga_central.store import commands, events, incidents
 from siaga_central.store.schema import reply
 from siaga_core.wire.command import SendSms
@@ -40,7 +40,8 @@ def write(
 def delivered(connection: Connection, id: str, state: str, detail: str, actor: str, now_us: int) -> bool:
     """Note a delivery state; False when it is not news or no reply of ours."""
     row = connection.execute(select(reply).where(reply.c.id == id)).one_or_none()
-    if row is None or not replaces(row.state, state):
+    guessed = row is not None and row.state == "UNKNOWN" and row.detail == NOT_CONFIRMED
+    if row is None or not replaces(row.state, state, guessed=guessed):
         return False
     connection.execute(
         update(reply).where(reply.c.id == id).values(state=state, detail=detail, changed_us=now_us)

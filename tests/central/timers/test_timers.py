@@ -187,6 +187,33 @@ def test_an_answer_and_a_clip_fail_with_their_command_so_that_somebody_sees_it(
     assert {"reply.state", "clip.failed"} <= set(kinds(store, "i"))
 
 
+def test_an_answer_on_its_way_to_a_silent_node_is_uncertain_until_the_node_has_spoken(
+    store: Store, clock: FakeClock
+) -> None:
+    def ask(c: Connection) -> None:
+        incidents.open_new(c, "i", incidents.Opening("KBR", "P1", "sms", "x"), "hub", now_us(clock))
+        replies.write(c, "r1", "i", "+628123", "Bantuan menuju lokasi", "rina", now_us(clock), NODE)
+        commands.sent(c, ["r1"], now_us(clock))
+
+    def seen() -> tuple[str, str]:
+        with store.read() as connection:
+            [row] = connection.execute(select(reply))
+            found = commands.find(connection, "r1")
+        return row.state, found.state if found else ""
+
+    store.write(ask)
+    clock.advance(replies.TTL_S)
+    Timers(store, clock).sweep()
+    assert seen() == ("UNKNOWN", "expired")
+    actor = f"node:{NODE}"
+    store.write(lambda c: replies.delivered(c, "r1", "SENT", "", actor, now_us(clock)))
+    store.write(lambda c: fates.settle(c, "r1", "done", "", {}, actor, now_us(clock)))
+    assert seen() == ("SENT", "done")
+    assert not store.write(lambda c: fates.settle(c, "r1", "failed", "", {}, actor, now_us(clock)))
+    Timers(store, clock).sweep()
+    assert seen() == ("SENT", "done")
+
+
 class Counting(Heartbeat):
     """Counts its beats."""
 
