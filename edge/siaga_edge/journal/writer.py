@@ -22,7 +22,8 @@ from siaga_edge.journal.schema import LAST_SEQ, OWN_TABLES, SCHEMA
 log = logging.getLogger(__name__)
 
 LANES: tuple[Lane, ...] = ("urgent", "bulk")
-# A node has at most two journals with samples; with this each of them holds five days without the hub.
+# A node has at most two journals with samples, which stay below 64 MB together. A recorder with eight cameras
+# whose disk is full (a segment closed, another given up, every 7.5 s) fills its one in about three days.
 SHED_ABOVE_BYTES = 28 * 1024 * 1024
 _SHED_AT_ONCE = 500
 
