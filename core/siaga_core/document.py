@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from siaga_core.wire import acknowledgement, alert, announcement, command, envelope, topics, want
+from siaga_core.wire import acknowledgement, alert, announcement, command, envelope, recording, topics, want
 from siaga_core.wire.kinds import BODIES
 
 BEGIN = "<!-- generated from siaga_core.wire: begin -->"
@@ -27,6 +27,7 @@ MESSAGES: dict[str, type[Struct]] = {
     "Announcement": announcement.Announcement,
     "Command": command.Command,
     "Want": want.Want,
+    "Holds": recording.Holds,
     "Alert": alert.Alert,
     "Acknowledgement": acknowledgement.Acknowledgement,
     "Answer": acknowledgement.Answer,

@@ -16,6 +16,8 @@ BODIES: dict[str, type[Struct]] = {
     health.SERVICE_KIND: health.ServiceState,
     health.LINK_KIND: health.LinkState,
     recording.KIND: recording.Segment,
+    recording.COVERAGE_KIND: recording.Coverage,
+    recording.HOLD_KIND: recording.HoldState,
     command.KIND: command.Outcome,
     want.KIND: want.WantState,
     anchor.KIND: anchor.ClockAnchor,
