@@ -18,8 +18,7 @@ from bench.fuzz_outage import NODES, City, opened
 from siaga_core.service.clock import Boot
 from siaga_core.wire.envelope import Lane
 from siaga_core.wire.health import CAMERA_KIND, KIND, CameraState, Health, Reading
-from siaga_core.wire.recording import KIND as SEGMENT_KIND
-from siaga_core.wire.recording import Segment
+from siaga_core.wire.recording import COVERAGE_KIND, CameraCoverage, Coverage
 from siaga_core.wire.report import KIND as REPORT_KIND
 from siaga_core.wire.report import Report, Sms, SmsPart
 from siaga_edge.cameras.watch import SAY_AGAIN_S
@@ -27,7 +26,7 @@ from siaga_edge.journal import Journal
 
 NODE = NODES[0]
 HOURS, CAMERAS, REPORTS = 72, 8, 500
-SAMPLE_EVERY_S, SEGMENT_S = 10, 60
+SAMPLE_EVERY_S, COVERAGE_EVERY_S = 10, 60
 RATE, LOSS_PERCENT = "64kbit", 20
 ON_DISK_MOST_BYTES = 64 * 1024**2
 REPORTS_WITHIN_S, ALL_WITHIN_S = 60.0, 300.0
@@ -93,7 +92,11 @@ def run(_trials: int, seed: int) -> Outcome:
     missed = (reports_s > REPORTS_WITHIN_S) + (all_s > ALL_WITHIN_S) + (on_disk > ON_DISK_MOST_BYTES)
     extra: dict[str, float] = {"records": sum(made.values()), "disk_mb": round(on_disk / 1e6, 1)}
     extra |= {"reports_s": round(reports_s, 1), "all_s": round(all_s, 1), "wire_kb": round(sent / 1e3)}
-    extra |= {"sample_every_s": SAMPLE_EVERY_S, "segment_s": SEGMENT_S, "camera_state_every_s": SAY_AGAIN_S}
+    extra |= {
+        "sample_every_s": SAMPLE_EVERY_S,
+        "coverage_every_s": COVERAGE_EVERY_S,
+        "camera_state_every_s": SAY_AGAIN_S,
+    }
     return Outcome("longcut", 1, int(gone) + shed, 0, undelivered, missed, seed, extra)
 
 
@@ -116,9 +119,8 @@ def _three_days(data: Path, rng: random.Random) -> dict[str, int]:
             clock.advance(SAMPLE_EVERY_S)
             now_s = step * SAMPLE_EVERY_S
             put("health", "bulk", [(KIND, _sample(rng, now_s), "bulk")])
-            if now_s % SEGMENT_S == 0:
-                closed = [_segment(rng, clock, number, now_s) for number in range(CAMERAS)]
-                put("recorder", "bulk", [(SEGMENT_KIND, one, "bulk") for one in closed])
+            if now_s % COVERAGE_EVERY_S == 0:
+                put("recorder", "bulk", [(COVERAGE_KIND, _coverage(rng, now_s), "bulk")])
             if now_s % int(SAY_AGAIN_S) == 0:
                 put("cameras", "urgent", [(CAMERA_KIND, _camera(n), "urgent") for n in range(CAMERAS)])
             if now_s % 3600 == 0:  # as the services do: what takes too much room is shed here
@@ -144,16 +146,17 @@ def _sample(rng: random.Random, now_s: int) -> Health:
     return Health(uptime_s=86_400.0 + now_s, level="ok", readings=readings, version="0.1.0")
 
 
-def _segment(rng: random.Random, clock: Ticks, number: int, now_s: int) -> Segment:
-    return Segment(
-        event="closed",
-        camera=f"btm-017-{number}",
-        segment=f"7-3/{now_s // SEGMENT_S:06d}",
-        start_wall_ns=clock.wall_ns() - SEGMENT_S * 10**9 + rng.randrange(40_000_000),
-        duration_ms=60_000 + rng.randrange(-40, 41),
-        size_bytes=rng.randrange(26_000_000, 32_000_000),
-        sha256=rng.randbytes(32).hex(),
+def _coverage(rng: random.Random, now_s: int) -> Coverage:
+    cameras = tuple(
+        CameraCoverage(
+            camera=f"btm-017-{number}",
+            upto_ago_ms=rng.randrange(40, 600),
+            kept_ago_s=14 * 86_400 + rng.randrange(60),
+        )
+        for number in range(CAMERAS)
     )
+    links = CAMERAS * now_s // COVERAGE_EVERY_S
+    return Coverage(cameras=cameras, chain="5be1c3a09f77d2e4", links=links, head=rng.randbytes(32))
 
 
 def _camera(number: int) -> CameraState:

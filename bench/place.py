@@ -21,7 +21,7 @@ from siaga_central.bus.settings import BrokerSettings
 from siaga_central.store import certificates, nodes
 from siaga_central.store.writer import Store
 from siaga_core.service.signing import Signer
-from siaga_core.wire.envelope import Batch, Record, Stamp, encode, entry_of
+from siaga_core.wire.envelope import Record, Stamp, batch_of, encode
 from siaga_core.wire.health import Health, Reading
 from siaga_core.wire.ids import node_id
 from siaga_core.wire.topics import up_record
@@ -130,14 +130,7 @@ class Place:
         return Record(node=NODE, stream=stream, epoch=EPOCH, seq=seq, kind="health", at=at, body=raw)
 
     def _batch(self, records: Sequence[Record], stream: str) -> bytes:
-        batch = Batch(
-            node=NODE,
-            stream=stream,
-            epoch=EPOCH,
-            first=records[0].seq,
-            last=records[-1].seq,
-            entries=[entry_of(record) for record in records],
-        )
+        batch = batch_of(records, records[0].seq, records[-1].seq)
         return self.signer.seal(up_record(NODE, stream), encode(batch))
 
 

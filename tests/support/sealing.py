@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from siaga_central.store import certificates
 from siaga_core.service.signing import Signer
-from siaga_core.wire.envelope import Batch, Record, Stamp, encode, entry_of
+from siaga_core.wire.envelope import Record, Stamp, batch_of, encode
 
 AT = Stamp(boot_seq=1, boot_id="b", boot_ns=1, wall_ns=1_795_000_000_000_000_000, clock="synced")
 
@@ -46,14 +46,9 @@ class NodeVoice:
         self, stream: str, records: Sequence[Record], first: int | None = None, last: int | None = None
     ) -> bytes:
         """A sealed batch from `first` to `last`, by default of these records alone."""
-        whole = Batch(
-            node=self.node,
-            stream=stream,
-            epoch=self.epoch,
-            first=first if first is not None else records[0].seq,
-            last=last if last is not None else records[-1].seq,
-            entries=[entry_of(record) for record in records],
-        )
+        lowest = first if first is not None else records[0].seq
+        highest = last if last is not None else records[-1].seq
+        whole = batch_of(records, lowest, highest)
         return self.seal(stream, encode(whole))
 
     def seal(self, stream: str, message: bytes) -> bytes:

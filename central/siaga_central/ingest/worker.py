@@ -27,9 +27,10 @@ from siaga_core.wire.topics import down_ack
 
 log = logging.getLogger(__name__)
 
-BATCH_MOST = 500
-# Sealed and deflated; inflated it is about eight times that.
-BATCH_MOST_BYTES = 2 * 1024 * 1024
+# One transaction. A message of a backlog inflates to 90 kB: 18 MB at most are in hand, and an urgent record
+# waits for 28,000 others at worst.
+BATCH_MOST = 200
+BATCH_MOST_BYTES = 1024 * 1024
 IDLE_S = 0.5
 # Somebody speaks in a node's name: that is not a mishap.
 ALARMING = frozenset({"seal", "forged", "stranger", "impersonation"})

@@ -1,9 +1,19 @@
 """The only SQL that one database alone understands: how SQLite is opened, and the event log's guards."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
+from sqlalchemy import (
+    Connection,
+    Engine,
+    PoolProxiedConnection,
+    Table,
+    create_engine,
+    event,
+    insert,
+    make_url,
+)
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from siaga_core.errors import SiagaError
@@ -61,6 +71,19 @@ def reader_engine(url: str) -> Engine:
     )
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows that have every column of `table`, in its order, one sort of statement for all of them.
+
+    SQLite is given them past SQLAlchemy's parameters by name, which cost 5 of 20 us for each record.
+    """
+    names = table.columns.keys()
+    if connection.dialect.name == "sqlite":
+        columns, places = ", ".join(f'"{name}"' for name in names), ", ".join("?" * len(names))
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({places})", list(rows))  # noqa: S608 - names of our own
+        return
+    connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def guard_events(connection: Connection) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from siaga_central.store import dialect
 from siaga_central.store.schema import gap, mark, quarantine, record, refusal, unapplied
 from siaga_core.wire.envelope import Mark, Record, Stamp
 
@@ -20,6 +21,7 @@ _TIDIED_EVERY = 50
 Key = tuple[str, str, str]
 # SQLite takes at most 32,766 values in one statement (SQLITE_MAX_VARIABLE_NUMBER of 3.32 and later).
 _ASKED_AT_ONCE = 500
+_ENCODER = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +40,18 @@ def keep(connection: Connection, key: Key, given: Sequence[Record], now_us: int)
     said = _here(connection, key, [one.seq for one in given])
     fresh: list[Record] = []
     forked: list[Record] = []
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     for one in given:
-        row = _row(one, now_us)
+        words = _said(one)
         known = said.get(one.seq)
         if known is None:
             fresh.append(one)
-            rows.append(row)
-            said[one.seq] = _said(row)
-        elif known != _said(row):
+            rows.append((*key, one.seq, *words, now_us))
+            said[one.seq] = words
+        elif known != words:
             forked.append(one)
     if rows:
-        connection.execute(insert(record), rows)
+        dialect.insert_rows(connection, record, rows)
     return Kept(fresh, forked)
 
 
@@ -133,21 +135,8 @@ def _here(connection: Connection, key: Key, seqs: Sequence[int]) -> dict[int, tu
     return found
 
 
-def _row(one: Record, now_us: int) -> dict[str, Any]:
-    return {
-        "node": one.node,
-        "stream": one.stream,
-        "epoch": one.epoch,
-        "seq": one.seq,
-        "kind": one.kind,
-        "at": msgspec.json.encode(one.at).decode(),
-        "body": bytes(one.body).decode(),
-        "received_us": now_us,
-    }
-
-
-def _said(row: dict[str, Any]) -> tuple[str, str, str]:
-    return (row["kind"], row["at"], row["body"])
+def _said(one: Record) -> tuple[str, str, str]:
+    return (one.kind, _ENCODER.encode(one.at).decode(), bytes(one.body).decode())
 
 
 def _marked(key: Key) -> Any:

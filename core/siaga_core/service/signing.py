@@ -47,12 +47,10 @@ class Signer:
 
     def seal(self, topic: str, message: bytes) -> bytes:
         """The message as it travels on `topic`."""
-        deflated, content = seal.prepare(message)
-        r, s = decode_dss_signature(
-            self._key.sign(seal.signed_octets(topic, content, deflated=deflated), _ALGORITHM)
-        )
+        flags, content = seal.prepare(message)
+        r, s = decode_dss_signature(self._key.sign(seal.signed_octets(topic, content, flags), _ALGORITHM))
         signature = r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
-        return seal.pack(seal.Sealed(self.key_id, signature, deflated, content))
+        return seal.pack(seal.Sealed(self.key_id, signature, flags, content))
 
 
 def key_id(key: PublicKey) -> bytes:
@@ -81,9 +79,7 @@ def opened(
     key = key_of(sealed.key_id)
     if key is None:
         raise BadRecord("stranger", f"sealed with a key that is not known here: {sealed.key_id.hex()}")
-    if not is_signed(
-        key, sealed.signature, seal.signed_octets(topic, sealed.content, deflated=sealed.deflated)
-    ):
+    if not is_signed(key, sealed.signature, seal.signed_octets(topic, sealed.content, sealed.flags)):
         raise BadRecord("forged", f"the signature is not that of key {sealed.key_id.hex()} for {topic}")
     return seal.expand(sealed, inflated_most_bytes)
 

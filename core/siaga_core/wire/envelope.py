@@ -3,6 +3,7 @@
 Records travel in batches of one stream, sealed by the node (wire/seal); acknowledgements sealed by the hub.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -22,6 +23,7 @@ RECORD_MAX_BYTES = 64 * 1024
 PAYLOAD_MAX_BYTES = 96 * 1024
 BATCH_MAX_BYTES = 128 * 1024
 BATCH_MAX_RECORDS = 1000
+_INT64_MOST = (1 << 63) - 1
 
 Lane = Literal["urgent", "bulk"]
 ClockState = Literal["synced", "holdover", "floor", "unknown"]
@@ -68,19 +70,21 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One record inside a batch, which names its node, stream and epoch."""
+    """One record inside a batch, which says everything else of it."""
 
-    seq: Seq
     kind: Annotated[str, Meta(pattern=r"^[a-z]+(\.[a-z]+)*$", max_length=40)]
-    at: Stamp
     body: msgspec.Raw
 
 
 class Batch(Struct, frozen=True, kw_only=True):
     """All that a journal holds of (stream, epoch) from `first` to `last`, in order of `seq`.
 
-    A number in between that is not among `entries` is gone: samples that had to be shed, or records that a
+    A number in between that is not among the entries is gone: samples that had to be shed, or records that a
     damaged card has lost. The node says so by leaving it out; the hub keeps it as a gap.
+
+    Number and stamp of every entry are steps from the entry before, because whole ones are most of what a
+    compressed batch weighs: [`seq`, `boot_ns`, `wall_ns` beyond `boot_ns`, `error_ms`], the first from number
+    `first` - 1 and from `at`. The rest of the stamp is `at`'s, so a batch holds one boot and one clock state.
     """
 
     v: Literal[1] = 1
@@ -89,7 +93,9 @@ class Batch(Struct, frozen=True, kw_only=True):
     epoch: Epoch
     first: Seq
     last: Seq
-    entries: Annotated[list[msgspec.Raw], Meta(max_length=BATCH_MAX_RECORDS)]
+    at: Stamp | None = None
+    steps: Annotated[list[tuple[int, int, int, int]], Meta(max_length=BATCH_MAX_RECORDS)] = []
+    entries: Annotated[list[msgspec.Raw], Meta(max_length=BATCH_MAX_RECORDS)] = []
 
 
 class Mark(Struct, frozen=True, kw_only=True):
@@ -160,10 +166,6 @@ class _Head(Struct):
     v: Any = None
 
 
-class _Key(Struct):
-    seq: Seq
-
-
 def encode(message: Struct) -> bytes:
     """Return the JSON of any message of the wire, UTF-8."""
     return msgspec.json.encode(message)
@@ -180,41 +182,107 @@ def decode_batch(message: bytes, *, node: NodeId, stream: str) -> Received:
     if batch.node != node or batch.stream != stream:
         raise BadRecord("impersonation", f"says {batch.node}/{batch.stream} on the topic of {node}/{stream}")
     received = Received(node, stream, batch.epoch, batch.first, batch.last, [], [])
-    before = batch.first - 1
-    for raw in batch.entries:
-        seq = _take_entry(received, bytes(raw))
-        if not before < seq <= batch.last:
-            raise BadRecord("schema", f"entry {seq} is out of order in {batch.first}..{batch.last}")
-        before = seq
+    for raw, seq, at in zip(batch.entries, *_stamps(batch), strict=True):
+        entry = _entry(received, bytes(raw), seq)
+        if entry is not None:
+            record = Record(
+                node=node, stream=stream, epoch=batch.epoch, seq=seq, kind=entry.kind, at=at, body=entry.body
+            )
+            received.records.append(record)
     return received
 
 
-def _take_entry(received: Received, octets: bytes) -> int:
-    """Put one entry where it belongs; its number. Raises BadRecord when even that cannot be read."""
+def _stamps(batch: Batch) -> tuple[list[int], list[Stamp]]:
+    """Numbers and stamps of the entries. Raises BadRecord."""
+    if len(batch.steps) != len(batch.entries):
+        raise BadRecord("schema", f"{len(batch.steps)} steps for {len(batch.entries)} entries")
+    numbers: list[int] = []
+    stamps: list[Stamp] = []
+    at, seq = batch.at, batch.first - 1
+    for seq_step, boot_step_ns, drift_ns, error_step_ms in batch.steps:
+        if at is None:
+            raise BadRecord("schema", "entries without a stamp")
+        seq += seq_step
+        if seq_step < 1 or seq > batch.last:
+            raise BadRecord("schema", f"entry {seq} is out of order in {batch.first}..{batch.last}")
+        if boot_step_ns or drift_ns or error_step_ms:
+            at = _stepped(at, boot_step_ns, boot_step_ns + drift_ns, error_step_ms)
+        numbers.append(seq)
+        stamps.append(at)
+    return numbers, stamps
+
+
+def _stepped(at: Stamp, boot_step_ns: int, wall_step_ns: int, error_step_ms: int) -> Stamp:
+    boot_ns, wall_ns = at.boot_ns + boot_step_ns, at.wall_ns + wall_step_ns
+    error_ms = None if at.error_ms is None else at.error_ms + error_step_ms
+    if not (
+        0 <= boot_ns <= _INT64_MOST and abs(wall_ns) <= _INT64_MOST and abs(error_ms or 0) <= _INT64_MOST
+    ):
+        raise BadRecord("schema", "a stamp beyond 64 bits")
+    return Stamp(
+        boot_seq=at.boot_seq,
+        boot_id=at.boot_id,
+        boot_ns=boot_ns,
+        wall_ns=wall_ns,
+        clock=at.clock,
+        error_ms=error_ms,
+    )
+
+
+def _entry(received: Received, octets: bytes, seq: int) -> Entry | None:
+    """One entry; None, and put aside, if it cannot be read."""
     try:
         entry = msgspec.json.decode(octets, type=Entry)
         bytes(entry.body).decode()  # a raw body has not been looked into yet
+        return entry
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        key = _decode(octets, _Key)
-        received.unreadable.append(Unreadable(key.seq, octets, str(error)))
-        return key.seq
-    record = Record(
-        node=received.node,
-        stream=received.stream,
-        epoch=received.epoch,
-        seq=entry.seq,
-        kind=entry.kind,
-        at=entry.at,
-        body=entry.body,
-    )
-    received.records.append(record)
-    return entry.seq
+        received.unreadable.append(Unreadable(seq, octets, str(error)))
+        return None
 
 
 def entry_of(record: Record) -> msgspec.Raw:
     """The record as an entry of a batch."""
-    return msgspec.Raw(
-        msgspec.json.encode(Entry(seq=record.seq, kind=record.kind, at=record.at, body=record.body))
+    return msgspec.Raw(msgspec.json.encode(Entry(kind=record.kind, body=record.body)))
+
+
+def one_batch(one: Stamp, other: Stamp) -> bool:
+    """Whether records stamped so may travel in one batch."""
+    return (one.boot_seq, one.boot_id, one.clock, one.error_ms is None) == (
+        other.boot_seq,
+        other.boot_id,
+        other.clock,
+        other.error_ms is None,
+    )
+
+
+def steps_of(first: int, keys: Sequence[tuple[int, Stamp]]) -> list[tuple[int, int, int, int]]:
+    """Steps of entries with these numbers and stamps, all of one batch (`one_batch`) from `first` on."""
+    steps: list[tuple[int, int, int, int]] = []
+    before = (first - 1, keys[0][1]) if keys else None
+    for seq, at in keys:
+        assert before is not None
+        last_seq, last = before
+        boot_step_ns = at.boot_ns - last.boot_ns
+        drift_ns = at.wall_ns - last.wall_ns - boot_step_ns
+        steps.append((seq - last_seq, boot_step_ns, drift_ns, (at.error_ms or 0) - (last.error_ms or 0)))
+        before = (seq, at)
+    return steps
+
+
+def batch_of(records: Sequence[Record], first: int, last: int) -> Batch:
+    """Records of one stream, epoch, boot and clock state as a batch from `first` to `last`."""
+    one = records[0]
+    if not all(one_batch(one.at, record.at) for record in records):
+        raise ValueError("these records belong into several batches")
+    return Batch(
+        node=one.node,
+        stream=one.stream,
+        epoch=one.epoch,
+        first=first,
+        last=last,
+        at=one.at,
+        steps=steps_of(first, [(record.seq, record.at) for record in records]),
+        entries=[entry_of(record) for record in records],
     )
 
 

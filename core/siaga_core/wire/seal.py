@@ -4,7 +4,7 @@ The broker carries messages and is not believed: a record, an acknowledgement or
 the signature of its author. A sealed message is, in this order:
 
 `S` `1`        2 bytes  mark and version
-flags          1 byte   bit 0: the content is deflated (RFC 1950)
+flags          1 byte   the content is 0: as it is; 1: deflated (RFC 1950); 2: LZMA2, raw (`LZMA2`)
 key id         8 bytes  first 8 of the SHA-256 of the author's public key (SubjectPublicKeyInfo)
 signature     64 bytes  ECDSA P-256 with SHA-256 (r and s, 32 bytes each, big-endian) over `signed_octets`
 content                 JSON, UTF-8
@@ -12,8 +12,10 @@ content                 JSON, UTF-8
 The topic is signed too, so that a message cannot be played on another node's or stream's topic.
 """
 
+import lzma
 import zlib
 from dataclasses import dataclass
+from typing import Protocol
 
 from siaga_core.wire.envelope import BadRecord
 
@@ -21,9 +23,13 @@ MARK = b"S1"
 KEY_ID_BYTES = 8
 SIGNATURE_BYTES = 64
 HEAD_BYTES = len(MARK) + 1 + KEY_ID_BYTES + SIGNATURE_BYTES
-_DEFLATED = 1
+PLAIN, DEFLATED, LZMA2 = 0, 1, 2
 # Below this deflate's own bytes eat what it saves.
 _WORTH_BYTES = 200
+# 140 health records: 22.4 octets each deflated (0.3 ms), 15.8 with LZMA2 (5.8 ms); both inflate in 0.05 ms.
+# Only a backlog makes batches this long, and a backlog waits for the line.
+_LONG_BYTES = 8 * 1024
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 17, "lc": 3, "lp": 0, "pb": 0}]
 _CONTEXT = b"siaga sealed message 1\0"
 
 
@@ -33,27 +39,29 @@ class Sealed:
 
     key_id: bytes
     signature: bytes
-    deflated: bool
+    flags: int
     content: bytes
 
 
-def prepare(message: bytes) -> tuple[bool, bytes]:
-    """Whether `message` travels deflated, and its content as it travels."""
+def prepare(message: bytes) -> tuple[int, bytes]:
+    """How `message` travels (PLAIN, DEFLATED or LZMA2), and its content as it travels."""
     if len(message) < _WORTH_BYTES:
-        return False, message
-    shorter = zlib.compress(message, 6)
-    return (True, shorter) if len(shorter) < len(message) else (False, message)
+        return PLAIN, message
+    if len(message) < _LONG_BYTES:
+        flags, shorter = DEFLATED, zlib.compress(message, 6)
+    else:
+        flags, shorter = LZMA2, lzma.compress(message, format=lzma.FORMAT_RAW, filters=_FILTERS)
+    return (flags, shorter) if len(shorter) < len(message) else (PLAIN, message)
 
 
-def signed_octets(topic: str, content: bytes, *, deflated: bool) -> bytes:
+def signed_octets(topic: str, content: bytes, flags: int) -> bytes:
     """What the signature is made over."""
-    return b"".join((_CONTEXT, topic.encode(), b"\0", bytes([_DEFLATED * deflated]), content))
+    return b"".join((_CONTEXT, topic.encode(), b"\0", bytes([flags]), content))
 
 
 def pack(sealed: Sealed) -> bytes:
     """The message as it travels."""
-    flags = bytes([_DEFLATED * sealed.deflated])
-    return b"".join((MARK, flags, sealed.key_id, sealed.signature, sealed.content))
+    return b"".join((MARK, bytes([sealed.flags]), sealed.key_id, sealed.signature, sealed.content))
 
 
 def unpack(payload: bytes, most_bytes: int) -> Sealed:
@@ -67,23 +75,43 @@ def unpack(payload: bytes, most_bytes: int) -> Sealed:
             "version", f"seal version {payload[1:2]!r} is not understood here, only {MARK[1:2]!r}"
         )
     flags, rest = payload[2], payload[3:]
-    if flags & ~_DEFLATED:
+    if flags not in (PLAIN, DEFLATED, LZMA2):
         raise BadRecord("version", f"seal flags {flags:#04x} are not understood here")
     key_id, rest = rest[:KEY_ID_BYTES], rest[KEY_ID_BYTES:]
-    return Sealed(key_id, rest[:SIGNATURE_BYTES], bool(flags & _DEFLATED), rest[SIGNATURE_BYTES:])
+    return Sealed(key_id, rest[:SIGNATURE_BYTES], flags, rest[SIGNATURE_BYTES:])
 
 
 def expand(sealed: Sealed, most_bytes: int) -> bytes:
     """The message inside; never more than `most_bytes` are made. Raises BadRecord `oversized` or `seal`."""
-    if not sealed.deflated:
+    if sealed.flags == PLAIN:
         return sealed.content
-    inflater = zlib.decompressobj()
     try:
-        message = inflater.decompress(sealed.content, most_bytes + 1)
-    except zlib.error as error:
+        message, whole = _inflated(sealed, most_bytes + 1)
+    except (zlib.error, lzma.LZMAError, EOFError) as error:
         raise BadRecord("seal", f"the content does not inflate: {error}") from error
     if len(message) > most_bytes:
         raise BadRecord("oversized", f"inflates to more than {most_bytes} bytes")
-    if not inflater.eof or inflater.unused_data:
+    if not whole:
         raise BadRecord("seal", "the content is cut short or has bytes behind its end")
     return message
+
+
+def _inflated(sealed: Sealed, most_bytes: int) -> tuple[bytes, bool]:
+    """At most so many octets of the message, and whether they end where the content does."""
+    inflater: _Inflater
+    if sealed.flags == DEFLATED:
+        inflater = zlib.decompressobj()
+    else:
+        inflater = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
+    message = inflater.decompress(sealed.content, most_bytes)
+    return message, inflater.eof and not inflater.unused_data
+
+
+class _Inflater(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...

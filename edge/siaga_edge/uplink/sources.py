@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from siaga_core.service.database import StoreMissing
-from siaga_core.wire.envelope import RECORD_MAX_BYTES, Batch, encode, entry_of
+from siaga_core.wire.envelope import RECORD_MAX_BYTES, Batch, Record, batch_of, encode, one_batch
 from siaga_core.wire.ids import NodeId
 from siaga_edge.journal import JournalReader, StoredRecord
 from siaga_edge.uplink.delivery import Delivery, Fetch
@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 LANES = ("urgent", "bulk")
 # Read at once for one batch; shorter than the wire's own bound of records.
 READ_MOST = 400
+# What an entry weighs beside its body: its kind and its steps.
+_ENTRY_BYTES = 80
 
 
 @dataclass(slots=True)
@@ -96,33 +98,34 @@ def pack(node: NodeId, fetch: Fetch, records: list[StoredRecord], target_bytes: 
     With no record left to add, the batch speaks for everything up to `fetch.last`: numbers in between that
     the journal no longer holds are declared gone by their absence.
     """
-    entries: list[msgspec.Raw] = []
+    wires: list[Record] = []
     size_bytes, last = 0, fetch.after
     for record in records:
-        entry = _entry(record, node)
-        if entries and size_bytes + len(bytes(entry)) > target_bytes:
-            return _packed(node, fetch, entries, last)
-        entries.append(entry)
-        size_bytes += len(bytes(entry))
+        wire = _carried(record.as_wire(node))
+        length = len(bytes(wire.body)) + _ENTRY_BYTES
+        if wires and (size_bytes + length > target_bytes or not one_batch(wires[0].at, wire.at)):
+            return _packed(node, fetch, wires, last)
+        wires.append(wire)
+        size_bytes += length
         last = record.seq
     if len(records) < READ_MOST:
         last = max(last, fetch.last)
-    return _packed(node, fetch, entries, last)
+    return _packed(node, fetch, wires, last)
 
 
-def _packed(node: NodeId, fetch: Fetch, entries: list[msgspec.Raw], last: int) -> Packed:
-    batch = Batch(
-        node=node, stream=fetch.stream, epoch=fetch.epoch, first=fetch.after + 1, last=last, entries=entries
-    )
-    return Packed(encode(batch), last, len(entries))
+def _packed(node: NodeId, fetch: Fetch, wires: list[Record], last: int) -> Packed:
+    first = fetch.after + 1
+    if wires:
+        return Packed(encode(batch_of(wires, first, last)), last, len(wires))
+    gone = Batch(node=node, stream=fetch.stream, epoch=fetch.epoch, first=first, last=last)
+    return Packed(encode(gone), last, 0)
 
 
-def _entry(record: StoredRecord, node: NodeId) -> msgspec.Raw:
+def _carried(wire: Record) -> Record:
     """The record as it travels. One that the wire cannot carry goes as kind `oversized` under its own key."""
-    wire = record.as_wire(node)
-    entry = entry_of(wire)
-    if len(bytes(entry)) <= RECORD_MAX_BYTES:
-        return entry
+    size_bytes = len(bytes(wire.body))
+    if size_bytes <= RECORD_MAX_BYTES:
+        return wire
     log.error("record too large for the wire stream=%s seq=%d", wire.stream, wire.seq)
-    body = msgspec.json.encode({"kind": wire.kind, "size_bytes": len(bytes(entry))})
-    return entry_of(msgspec.structs.replace(wire, kind="oversized", body=msgspec.Raw(body)))
+    body = msgspec.json.encode({"kind": wire.kind, "size_bytes": size_bytes})
+    return msgspec.structs.replace(wire, kind="oversized", body=msgspec.Raw(body))

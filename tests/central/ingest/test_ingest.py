@@ -34,11 +34,10 @@ from siaga_core.wire.anchor import ClockAnchor
 from siaga_core.wire.envelope import (
     PAYLOAD_MAX_BYTES,
     Ack,
-    Batch,
     Presence,
+    batch_of,
     decode_ack,
     encode,
-    entry_of,
 )
 from siaga_core.wire.health import ServiceState
 from siaga_core.wire.ids import node_id
@@ -291,10 +290,9 @@ def test_an_entry_that_is_no_record_does_not_hold_up_its_stream(
     store: Store, ingest: Ingest[Message], bus: FakeBus
 ) -> None:
     good = NODE_VOICE.record(STREAM, 1, sms("r1", "satu"), wire.KIND)
-    bad = msgspec.Raw(b'{"seq":2,"kind":"report","at":"kemarin"}')
-    batch = Batch(
-        node=NODE, stream=STREAM, epoch=NODE_VOICE.epoch, first=1, last=2, entries=[entry_of(good), bad]
-    )
+    bad = msgspec.Raw(b'{"kind":17,"body":"kemarin"}')
+    two = batch_of([good, NODE_VOICE.record(STREAM, 2, sms("r2", "dua"), wire.KIND)], 1, 2)
+    batch = msgspec.structs.replace(two, entries=[two.entries[0], bad])
     for _ in range(2):
         ingest.take([raw(encode(batch))])
     with store.read() as connection:

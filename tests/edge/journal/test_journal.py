@@ -9,7 +9,7 @@ import pytest
 from siaga_core.service.clock import Boot
 from siaga_core.service.database import AlreadyOpen, transaction
 from siaga_core.wire import health
-from siaga_core.wire.envelope import Batch, Stamp, decode_batch, encode, entry_of
+from siaga_core.wire.envelope import Stamp, batch_of, decode_batch, encode
 from siaga_core.wire.health import ServiceState
 from siaga_core.wire.ids import node_id
 from siaga_edge.journal import Journal, JournalReader
@@ -38,8 +38,7 @@ def test_the_reader_sees_what_was_appended_as_it_will_travel(journal: Journal, t
     journal.append(health.SERVICE_KIND, state("modem.silent"))
     with closing(JournalReader(tmp_path / "journal-modem.db", "modem")) as reader:
         [stored] = reader.after("urgent", 0, 10)
-    entries = [entry_of(stored.as_wire(node_id("btm-017")))]
-    batch = Batch(node="btm-017", stream="modem.urgent", epoch=stored.epoch, first=1, last=1, entries=entries)
+    batch = batch_of([stored.as_wire(node_id("btm-017"))], 1, 1)
     [record] = decode_batch(encode(batch), node=node_id("btm-017"), stream="modem.urgent").records
     assert (record.seq, record.epoch, record.at.boot_id) == (1, journal.epoch, "boot-one")
 
