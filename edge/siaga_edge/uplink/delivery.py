@@ -24,7 +24,7 @@ class Window:
 
 
 # Bulk stays small, because on a slow link an urgent record waits behind what is already on the wire.
-WINDOWS = {"urgent": Window(16, 256 * 1024), "bulk": Window(12, 32 * 1024)}
+WINDOWS = {"urgent": Window(16, 256 * 1024), "bulk": Window(8, 32 * 1024)}
 
 
 @dataclass(frozen=True, slots=True)
