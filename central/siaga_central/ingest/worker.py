@@ -28,8 +28,8 @@ from siaga_core.wire.topics import down_ack
 
 log = logging.getLogger(__name__)
 
-# One transaction: an urgent record waits for the one under way and what came before it. Ten milliseconds' worth
-# are 640 samples of a backlog; with more at once a report took twice as long during a drain.
+# One transaction: an urgent record waits for the one under way and what came before it. Ten milliseconds are
+# 640 samples of a backlog; with more at once a report took twice as long during a drain.
 BATCH_MOST = 200
 BATCH_MOST_BYTES = 400_000  # inflated
 IDLE_S = 0.5

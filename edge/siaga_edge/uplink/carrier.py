@@ -256,7 +256,7 @@ class Carrier:
             self._delivery.sent(fetch.stream, packed.last, len(sealed))
             self._budget.spend(len(sealed), now_s)
             if fetch.stream.endswith(".bulk"):
-                # A backlog's batch takes 6 ms to compress: it leaves, and what became urgent meanwhile is next.
+                # A backlog's batch takes 6 ms to compress: it leaves, and what became urgent is next.
                 self._more = True
                 return
 
