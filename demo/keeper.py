@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from siaga_core.service.tether import tethered
+
 # What systemd's RestartSec is for the real services, shorter because somebody is watching.
 RESTART_AFTER_S = 0.5
 
@@ -68,15 +70,14 @@ class Keeper:
         return [member for member in members if all(word in _words(member) for word in words)]
 
     def _spawn(self, name: str, command: Sequence[str | Path]) -> None:
-        # setpriv gives the child a death signal: it ends even if this program is killed with -9.
-        guarded = ["setpriv", "--pdeathsig", "KILL", "--", *map(str, command)]
+        guarded = tethered([str(word) for word in command])
         with self.log(name).open("ab") as log, self._lock:
             self._programs[name] = subprocess.Popen(
                 guarded, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
     def _keep(self, name: str, command: Sequence[str | Path], started: threading.Event) -> None:
-        # The death signal belongs to the thread that forked (prctl(2)), so one thread starts all of them.
+        # The death signal belongs to the thread that forked (service/tether): one thread starts all.
         while not self._stopping.is_set():
             self._spawn(name, command)
             started.set()

@@ -25,6 +25,12 @@ import sqlite3
 journal = sqlite3.connect("file:/var/lib/siaga/journal-health.db?mode=ro", uri=True)
 print(journal.execute("select count(*) from record").fetchone()[0] > 0)
 """
+SIMULATED_CAMERA = (
+    "/opt/siaga/current/bin/python",
+    *("-m", "siaga_edge.simulate.camera", "--port", "8554", "--control", "/run/camera.sock"),
+    *("--cameras", "cam-a", "--user", "siaga", "--password-file", "/etc/siaga/camera-cam-a.password"),
+    *("--scene-dir", "/run"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +86,7 @@ def test_a_node_is_installed_from_the_wheel_and_its_services_run(tmp_path: Path,
         "siaga_services": ["recorder", "cameras", "modem", "health"],
         "siaga_pin_factory": "none",
         "siaga_cameras": [
-            {"id": "cam-a", "rtsp_url": "rtsp://192.0.2.10/stream", "user": "siaga", "password": "x"}
+            {"id": "cam-a", "rtsp_url": "rtsp://127.0.0.1:8554/cam-a", "user": "siaga", "password": "x"}
         ],
     }
     assert play("nodes", root, bundle, variables)["changed"] > 5
@@ -105,6 +111,15 @@ def test_a_node_is_installed_from_the_wheel_and_its_services_run(tmp_path: Path,
             COUNT_RECORDS,
         )
         until(lambda: container.run(*as_uplink).stdout.strip() == "True", 30, because="journal is readable")
+        # One ffmpeg for each camera is the recorder's child, in its sandbox.
+        started = container.run("systemd-run", "--unit=camera", *SIMULATED_CAMERA)
+        assert started.returncode == 0, started.stderr
+        footage = root / "srv/siaga/footage/cam-a"
+        recorded = lambda: any(path.stat().st_size > 100_000 for path in footage.rglob("*.mp4"))  # noqa: E731
+        try:
+            until(recorded, 60)
+        except AssertionError:
+            raise AssertionError(_said(container, "siaga-recorder") + _said(container, "camera")) from None
         doctor = container.run("siaga-node", "doctor", "--config", "/etc/siaga/node.toml", "--json")
         assert doctor.returncode == 1  # no hub, no camera, no modem here: it must say so
         assert json.loads(doctor.stdout)
@@ -122,8 +137,14 @@ def test_a_hub_is_installed_from_the_wheel_and_answers(tmp_path: Path, bundles: 
             "trust = ssl.create_default_context(cafile='/var/lib/siaga-central/authority/ca.pem');"
             "print(u.urlopen('https://localhost:8080/masuk', context=trust).read().decode()[:4000])"
         )
+        # The broker is its child, in its sandbox; a hub without one answers browsers as well.
+        until(lambda: "broker connected" in _said(container, "siaga-central"), 20, because="hub on its bus")
         answer = until(lambda: container.run("/usr/bin/python3", "-c", page).stdout, 30, because="console")
         assert "Siaga" in answer
+
+
+def _said(container: Container, unit: str) -> str:
+    return container.run("journalctl", "--no-pager", "-u", unit).stdout
 
 
 def _is_running(container: Container, unit: str) -> None:

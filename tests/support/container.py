@@ -22,6 +22,8 @@ def blank_root(folder: Path, suite: str = "bookworm", packages: tuple[str, ...] 
         ["tar", "--numeric-owner", "-xpf", str(_tarball(suite, packages)), "-C", str(folder)], check=True
     )
     shutil.copy("/etc/resolv.conf", folder / "etc" / "resolv.conf")
+    # Debian's installer writes it; a minimal root has none, and no name service that knows the name either.
+    (folder / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     return folder
 
 

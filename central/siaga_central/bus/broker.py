@@ -11,6 +11,7 @@ from pathlib import Path
 from siaga_central.bus.settings import NODES_ACL, OPERATORS_ACL, BrokerSettings, configuration
 from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.files import write_atomic
+from siaga_core.service.tether import tethered
 from siaga_core.service.workers import Heartbeat, Stop
 
 log = logging.getLogger(__name__)
@@ -93,9 +94,9 @@ class Broker:
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Run mosquitto until asked to stop. Raises BrokerEnded when it ends by itself."""
-        # The death signal ends it even when the hub is killed; TERM lets it save what it holds.
-        guarded = ["setpriv", "--pdeathsig", "TERM", "--", *self._command]
-        with subprocess.Popen(guarded, stdin=subprocess.DEVNULL) as process:  # noqa: S603
+        # TERM lets it save what it holds.
+        command = tethered(self._command, signal.SIGTERM)
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:  # noqa: S603
             self._process = process
             log.info("broker started pid=%d", process.pid)
             try:

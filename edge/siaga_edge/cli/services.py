@@ -8,6 +8,7 @@ from pathlib import Path
 
 from siaga_core.service.clock import SystemClock
 from siaga_core.service.notify import notify
+from siaga_core.service.tether import tethered
 from siaga_core.service.workers import Stop, back_off_s
 from siaga_edge.node import NodeConfig
 
@@ -37,11 +38,10 @@ def run(config: NodeConfig, path: Path, stop: Stop) -> int:
 
 def _keep(service: str, path: Path, stop: Stop) -> None:
     clock, tries = SystemClock(), 0
-    # The death signal belongs to the thread that starts the process (prctl(2)); this one lives as long as we.
-    command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", f"siaga_edge.{service}"]
+    command = [sys.executable, "-m", f"siaga_edge.{service}", "--config", str(path)]
     while not stop.is_set():
         started_s = clock.mono_s()
-        with subprocess.Popen([*command, "--config", str(path)], stdin=subprocess.DEVNULL) as process:  # noqa: S603
+        with subprocess.Popen(tethered(command), stdin=subprocess.DEVNULL) as process:  # noqa: S603
             log.info("service started name=%s pid=%d", service, process.pid)
             while process.poll() is None and not stop.wait(_POLL_S):
                 continue

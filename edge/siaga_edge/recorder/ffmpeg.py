@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from siaga_core.errors import SiagaError, Transient
+from siaga_core.service.tether import tethered
 from siaga_edge.node import Camera
 
 READ_BYTES = 256 * 1024
@@ -20,12 +21,12 @@ class CameraAway(SiagaError, Transient):
 
 def command(program: str) -> list[str]:
     """The child's command line. What to read comes on its standard input, so that no password is in `ps`."""
-    # The death signal ends it with the recorder, even with its kill.
-    guard = ["setpriv", "--pdeathsig", "KILL", "--"]
     source = ["-f", "concat", "-safe", "0", "-protocol_whitelist", "pipe,fd,file,rtsp,rtp,tcp,udp,crypto"]
     sink = ["-map", "0:v:0", "-c", "copy", "-f", "mp4", "-frag_duration", "1000000", "-flush_packets", "1"]
     moves = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"]
-    return [*guard, program, "-hide_banner", "-v", "error", *source, "-i", "pipe:0", *sink, *moves, "pipe:1"]
+    return tethered(
+        [program, "-hide_banner", "-v", "error", *source, "-i", "pipe:0", *sink, *moves, "pipe:1"]
+    )
 
 
 def playlist(camera: Camera) -> bytes:

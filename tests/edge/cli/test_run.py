@@ -50,7 +50,7 @@ def services(config: Path) -> dict[str, int]:
             words = (entry / "cmdline").read_bytes().decode().split("\0")
         except OSError:
             continue
-        if str(config) in words and "-m" in words and "setpriv" not in words[0]:
+        if str(config) in words and "-m" in words and "-I" not in words:
             found[words[words.index("-m") + 1].removeprefix("siaga_edge.")] = int(entry.name)
     return found
 
