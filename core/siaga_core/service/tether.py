@@ -2,8 +2,7 @@
 
 The child is this file, run by the same Python without its site packages; it asks the kernel for a signal at
 its parent's death (prctl(2), PR_SET_PDEATHSIG; kept over execve) and becomes the command. It takes 11 ms.
-util-linux's setpriv does the same, but also calls capset(2), which the units' sandbox refuses: there it starts
-nothing.
+util-linux's setpriv does the same, but also calls capset(2), which the units' sandbox refuses.
 
 The signal belongs to the thread that starts the child, not to its process: that thread has to live as long.
 """
