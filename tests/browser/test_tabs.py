@@ -47,6 +47,18 @@ def test_three_tabs_hold_one_stream_and_all_show_the_same(
     until(lambda: stream.listening == 0, 5)
 
 
+def test_a_hub_without_its_broker_says_so_on_a_page_that_is_open(
+    page: Page, city: City, served: Served
+) -> None:
+    help_page = opened(page, served, "/bantuan")
+    city.store.write(lambda c: events.append(c, city.now_us, "bus.down", "hub", "hub"))
+    for tab in (page, help_page):
+        tab.wait_for_selector(".banner >> text=TIDAK ADA YANG MASUK DARI NODE")
+    city.store.write(lambda c: events.append(c, city.now_us, "bus.up", "hub", "hub"))
+    for tab in (page, help_page):
+        tab.wait_for_selector(".banner", state="detached")
+
+
 def test_a_browser_without_shared_workers_holds_one_stream_per_tab(
     page: Page, city: City, served: Served, stream: Stream
 ) -> None:

@@ -30,6 +30,7 @@ from siaga_central.ingest.worker import Ingest
 from siaga_central.outbox.worker import Outbox
 from siaga_central.store import generations
 from siaga_central.store.writer import Store
+from siaga_central.timers.bus_watch import BusWatch
 from siaga_central.timers.renewal import Renewal, renew_crl
 from siaga_central.timers.worker import Timers
 from siaga_core.errors import SiagaError
@@ -39,6 +40,10 @@ from siaga_core.service.salvage import is_damaged
 from siaga_core.service.workers import Supervisor
 
 log = logging.getLogger(__name__)
+
+# When the network falls, names are the first that nobody answers: what is on this machine is not looked up.
+HERE = ("127.0.0.1", "localhost")
+EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - what a config may say, nothing is bound here
 
 
 class Damaged(SiagaError):
@@ -76,6 +81,7 @@ def run(config: HubConfig, config_file: Path) -> int:
         supervisor.add("desk", Desk(store, bus, clock).work)
         supervisor.add("outbox", Outbox(store, bus, clock, voice).work)
         supervisor.add("timers", Timers(store, clock).work)
+        supervisor.add("bus-watch", BusWatch(store, clock, lambda: bus.connection).work)
         doors = (gateway(config, store, authority, clock, now), console(config, store, authority, clock, now))
         own = OwnCertificates(config, authority, child.reload, voice, doors)
         supervisor.add("renewal", Renewal(store, authority, clock, child.reload, own.renew).work)
@@ -137,7 +143,7 @@ def last_ship(ship: Shipper) -> None:
 
 def broker_settings(config: HubConfig, authority: Authority, now: datetime) -> BrokerSettings:
     """What mosquitto is started with."""
-    chain, key = authority.own("server", now, config.gateway.names)
+    chain, key = authority.own("server", now, server_names(config))
     return BrokerSettings(
         folder=config.broker_dir,
         host=config.broker.host,
@@ -152,16 +158,22 @@ def broker_settings(config: HubConfig, authority: Authority, now: datetime) -> B
     )
 
 
+def server_names(config: HubConfig) -> list[str]:
+    """Under which names broker and gateway are reached: by nodes, and by the hub itself on this machine."""
+    own = [*HERE] if config.broker.host in EVERYWHERE else [*HERE, config.broker.host]
+    return list(dict.fromkeys([*config.gateway.names, *own]))
+
+
 def connect(config: HubConfig, authority: Authority, now: datetime) -> Connect:
-    """How the hub reaches its own broker: as a client with a certificate, like everybody."""
+    """How the hub reaches its own broker: with a certificate like everybody, but without any name service."""
     chain, key = authority.own("hub", now)
-    host = config.gateway.names[0] if config.broker.host == "0.0.0.0" else config.broker.host  # noqa: S104
+    host = config.broker.host if config.broker.host not in EVERYWHERE else HERE[0]
     return Connect(host, config.broker.port, authority.ca_file, chain, key)
 
 
 def gateway(config: HubConfig, store: Store, authority: Authority, clock: Clock, now: datetime) -> Server:
     """The nodes' HTTPS door."""
-    chain, key = authority.own("server", now, config.gateway.names)
+    chain, key = authority.own("server", now, server_names(config))
     app = create_gateway(store, authority, config.media_dir, clock)
     listen = config.gateway
     tls = mutual_tls(app, listen.host, listen.port, chain, key, authority.bundle_file)
@@ -214,7 +226,7 @@ class OwnCertificates:
         """
         self._authority.own("hub", now)  # read at the next connect
         self._voice.renew(now)
-        server = self._authority.own("server", now, self._config.gateway.names)
+        server = self._authority.own("server", now, server_names(self._config))
         if self._is_new(server[0]):
             self._reload_broker()
             self._doors[0].renew(*server)

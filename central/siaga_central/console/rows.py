@@ -17,6 +17,9 @@ INCIDENT_LANES = frozenset({"act", "run"})
 ALL_LANES = INCIDENT_LANES | {"signal", "callback"}
 SIGNAL_LANES = frozenset({"signal"})
 
+# The hub itself: what stands above every page changes for everybody.
+HUB = "hub"
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -43,7 +46,8 @@ class Packet:
         families = {"incident"} if "act" in lanes else set()
         families |= lanes & {"signal", "callback"}
         items = tuple(item for item in self.items if item.family in families)
-        touched = self.touched if "act" in lanes else tuple(item.key for item in items)
+        rest = tuple(item.key for item in items) + (HUB,) * (HUB in self.touched)
+        touched = self.touched if "act" in lanes else rest
         return Packet(self.seq, items, touched, {lane: n for lane, n in self.counts.items() if lane in lanes})
 
     def body(self) -> dict[str, Any]:
@@ -81,6 +85,9 @@ def _look_up(connection: Connection, subjects: list[str]) -> tuple[list[tuple[st
     found: dict[str, tuple[str, str, Any]] = {}
     touched: list[str] = []
     for subject in subjects:
+        if subject == HUB:
+            touched.append(subject)
+            continue
         incident_id = views.incident_of(connection, subject)
         if incident_id is not None:
             touched.append(incident_id)

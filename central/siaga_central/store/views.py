@@ -29,6 +29,7 @@ class HubNotices:
 
     restored_until_us: int | None = None  # what was entered after this is lost
     backup_late_since_us: int | None = None
+    bus_down_since_us: int | None = None  # nothing comes in from nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,18 @@ def last_seq(connection: Connection) -> int:
 
 
 def hub_notices(connection: Connection, now_us: int) -> HubNotices:
-    """Whether this database was restored lately, and whether its backup is late now."""
+    """Whether this database was restored lately, its backup is late, or the broker is away now."""
     name = select(t.generation.c.name).order_by(desc(t.generation.c.number)).limit(1).scalar_subquery()
     life = _newest(connection, name, "hub.generation")
     body = json.loads(life.body) if life is not None and now_us - life.at_us < _RESTORED_SHOWN_US else {}
     backup = _newest(connection, "hub", "backup.late", "backup.well")
     late = backup is not None and backup.kind == "backup.late"
+    bus = _newest(connection, "hub", "bus.down", "bus.up")
+    down = bus is not None and bus.kind == "bus.down"
     restored = body.get("why") == "restored"
-    return HubNotices(body["until_us"] if restored else None, backup.at_us if late else None)
+    return HubNotices(
+        body["until_us"] if restored else None, backup.at_us if late else None, bus.at_us if down else None
+    )
 
 
 def _newest(connection: Connection, subject: Any, *kinds: str) -> Any:

@@ -96,6 +96,7 @@ function onRows(data) {
   seq = Math.max(seq, packet.seq);
   body.dataset.seq = seq;
   if (isNew) alarm.chime();
+  if (packet.touched.includes("hub")) refresh("/bantuan"); // what stands above every page
   if (packet.touched.includes(body.dataset.incident)) refresh();
   if ("watch" in body.dataset && packet.touched.length) refresh();
 }

@@ -1,16 +1,19 @@
 // The parts of a page that change by themselves, fetched again when what they show was touched.
 const body = document.body;
+const waiting = new Set(); // addresses to fetch, each once however often it was touched
 let isRefreshing = false;
-let isStale = false;
-export async function refresh() {
-  if (isRefreshing) { isStale = true; return; }
+export async function refresh(from = body.dataset.parts ?? location.pathname) {
+  waiting.add(from);
+  if (isRefreshing) return;
   isRefreshing = true;
   try {
-    const answer = await fetch(body.dataset.parts ?? location.pathname);
-    if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    for (const address of waiting) {
+      waiting.delete(address);
+      const answer = await fetch(address);
+      if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    }
   } finally {
     isRefreshing = false;
-    if (isStale) { isStale = false; refresh(); }
   }
 }
 
