@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A closed segment on the disk."""
+    """A closed segment on the disk. `error_ms` bounds the error of its wall times; None: no bound known."""
 
+    number: int  # its place in the chain: the order of arrival, whatever any clock said
     name: str
     camera: str
     start_wall_ns: int
     end_wall_ns: int
     size_bytes: int
+    error_ms: int | None = None
 
 
 def surplus(
