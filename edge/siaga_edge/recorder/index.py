@@ -10,11 +10,13 @@ import msgspec
 
 from siaga_core.service.database import WriterLock, open_reader, transaction
 from siaga_core.service.salvage import open_sound, salvage
+from siaga_core.wire.recording import HoldState
 from siaga_edge.recorder import segments
 from siaga_edge.recorder.chain import FIRST_HEAD, Head, Link
 from siaga_edge.recorder.dating import Dating, Observation
 from siaga_edge.recorder.disk import Meta
 from siaga_edge.recorder.flushing import Closed
+from siaga_edge.recorder.holds import Hold
 from siaga_edge.recorder.retention import Stored
 from siaga_edge.recorder.salvage import append_link, content, cut, discard, link_of
 from siaga_edge.recorder.writing import segment_path
@@ -53,7 +55,11 @@ CREATE TABLE IF NOT EXISTS hold (
     origin TEXT NOT NULL,
     told TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS wish (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS wish (
+    name TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    told INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS given_up (first INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT
 """
 _OWN = ("run", "hold", "wish", "given_up")
@@ -132,6 +138,23 @@ class Finder:
         """Numbers, first and last, of segments that retention deleted as far as this index remembers."""
         return [(row[0], row[1]) for row in self._connection.execute("SELECT * FROM given_up ORDER BY first")]
 
+    def holds(self) -> tuple[Hold, ...]:
+        """Holds in force."""
+        rows = self._connection.execute(
+            "SELECT id, camera, start_wall_ns, end_wall_ns, origin FROM hold ORDER BY id"
+        )
+        return tuple(Hold(*row) for row in rows)
+
+    def told(self, hold: str) -> HoldState | None:
+        """What the hub was last told of a hold."""
+        row = self._connection.execute("SELECT told FROM hold WHERE id = ?", (hold,)).fetchone()
+        return msgspec.json.decode(row["told"], type=HoldState) if row and row["told"] else None
+
+    def wish(self, name: str) -> tuple[int, int]:
+        """Version of the desired state `name` that is in force, and the one the hub was told of."""
+        row = self._connection.execute("SELECT version, told FROM wish WHERE name = ?", (name,)).fetchone()
+        return (0, 0) if row is None else (row["version"], row["told"])
+
     def disk(self) -> Meta | None:
         """The footage disk that this index is of."""
         row = self._connection.execute("SELECT meta FROM disk").fetchone()
@@ -173,6 +196,7 @@ class Index(Finder):
         super().__init__(opened.connection)
         self.damaged = opened.damaged
         self._folder = folder
+        self.generation = 0  # grows when what was known of closed segments may have changed
         self._leave_old_schema()
         for statement in SCHEMA.split(";"):
             self._connection.execute(statement)
@@ -189,6 +213,7 @@ class Index(Finder):
                 self._connection.execute(f"DELETE FROM {table}")  # noqa: S608
             row = (1, msgspec.json.encode(meta).decode())
             self._connection.execute("INSERT OR REPLACE INTO disk VALUES (?, ?)", row)
+        self.generation += 1
         self._dating = None
         return before is not None
 
@@ -225,13 +250,48 @@ class Index(Finder):
                 )
                 self._observe(one.link.observation)
 
+    def keep_holds(self, origin: str, holds: Iterable[Hold], wish: tuple[str, int] | None = None) -> None:
+        """Replace the holds of `origin`, and the version of the wish that they are of, in one commit."""
+        before = {hold.id: (hold, self.told(hold.id)) for hold in self.holds() if hold.origin == origin}
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM hold WHERE origin = ?", (origin,))
+            for hold in holds:
+                same, told = before.get(hold.id, (None, None))
+                text = msgspec.json.encode(told).decode() if told and same == hold else ""
+                row = (hold.id, hold.camera, hold.start_wall_ns, hold.end_wall_ns, origin, text)
+                self._connection.execute("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?, ?, ?)", row)
+            if wish is not None:
+                self._set_wish(*wish)
+
+    def set_told(self, state: HoldState) -> None:
+        """The hub was told this of a hold."""
+        text = msgspec.json.encode(state).decode()
+        with transaction(self._connection):
+            self._connection.execute("UPDATE hold SET told = ? WHERE id = ?", (text, state.id))
+
+    def set_wish(self, name: str, version: int) -> None:
+        """This version of a desired state was seen, and changed nothing."""
+        with transaction(self._connection):
+            self._set_wish(name, version)
+
+    def set_wish_told(self, name: str, version: int) -> None:
+        """The hub was told what became of this version."""
+        with transaction(self._connection):
+            self._connection.execute("UPDATE wish SET told = ? WHERE name = ?", (version, name))
+
+    def _set_wish(self, name: str, version: int) -> None:
+        self._connection.execute(
+            "INSERT INTO wish VALUES (?, ?, 0) ON CONFLICT (name) DO UPDATE SET version = excluded.version",
+            (name, version),
+        )
+
     def observe(self, observation: Observation) -> None:
         """Keep what the clock said; it dates all footage of its boot."""
         with transaction(self._connection):
             self._observe(observation)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Forget segments whose files are gone already."""
+        """Forget segments whose files are gone already; `generation` does not grow for those nobody holds."""
         with transaction(self._connection):
             for name in names:
                 row = self._connection.execute(
@@ -301,6 +361,7 @@ class Index(Finder):
         )
         if done.rowcount:
             self._dating = None
+            self.generation += 1
 
     def _give_up(self, number: int) -> None:
         """Remember a deleted number; neighbours are one row."""

@@ -1,9 +1,7 @@
 """The keeper of the footage disk: whose it is, what is on it, how far it is durable, what must go."""
 
-import errno
 import logging
 import queue
-import shutil
 import threading
 from collections.abc import Callable, Iterable
 
@@ -13,20 +11,25 @@ from siaga_core.wire import health, recording
 from siaga_core.wire.envelope import ClockState
 from siaga_core.wire.health import Level, ServiceState
 from siaga_core.wire.recording import Segment
+from siaga_edge.inbox import Inbox
 from siaga_edge.journal import Journal
 from siaga_edge.node import NodeConfig, Recorder
 from siaga_edge.recorder import disk
 from siaga_edge.recorder.coverage import Coverage
 from siaga_edge.recorder.dating import Observation, is_news
 from siaga_edge.recorder.flushing import Closed, Durable, Flusher
+from siaga_edge.recorder.holding import Holding
 from siaga_edge.recorder.index import Index, Recovered
-from siaga_edge.recorder.retention import Stored, surplus
-from siaga_edge.recorder.salvage import discard
-from siaga_edge.recorder.writing import Place, Unwritten, WrittenAgain, segment_path
+from siaga_edge.recorder.space import Space
+from siaga_edge.recorder.writing import Place, Unwritten, WrittenAgain
 
 log = logging.getLogger(__name__)
 
 SPACE_EVERY_S = 2.0
+HOLDS_EVERY_S = 1.0
+STANDING_EVERY_S = 5.0
+# After a segment's time is up, the key picture that ends it, its sync and its link.
+SETTLE_S = 15.0
 OBSERVE_EVERY_S = 1.0
 COVERAGE_EVERY_S = 60.0
 FIRST_COVERAGE_S = 5.0
@@ -45,6 +48,7 @@ class Keeper:
         clock: Clock,
         boot: Boot,
         journal: Journal,
+        inbox: Inbox,
         judge: ClockJudge = kernel_clock_state,
     ) -> None:
         """Open the index and the disk. Raises AlreadyOpen, ForeignDisk, DiskAway, OSError."""
@@ -56,6 +60,9 @@ class Keeper:
         except BaseException:
             self.index.close()
             raise
+        settle_s = settings.segment_s + SETTLE_S
+        self._holding = Holding(self.index, inbox, journal, config.node.data_dir, settle_s)
+        self._space = Space(config.cameras, settings, self.index, self._holding, self.say)
         self._seen = self._look_at_clock()
         self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
         self._coverage = Coverage()
@@ -73,6 +80,7 @@ class Keeper:
             self.say("warn", "disk.changed", f"recording on footage disk {self._meta.disk} now")
         self._note_clock()
         self._recover()
+        self._holding.take()  # before anything may be deleted
         self.flusher = Flusher(
             self._clock, self._told.put, self.index.head(self._meta.disk), lambda: self._seen
         )
@@ -91,6 +99,7 @@ class Keeper:
             wait=self._stop.wait,
             make_room=self._room_wanted.set,
             is_there=lambda: disk.is_there(self._settings.footage_dir, self._meta),
+            paused=self._space.paused,
         )
 
     def unclosed(self, camera: str) -> list[str]:
@@ -104,9 +113,13 @@ class Keeper:
         durable = self._hear()
         if self._is_due("clock", OBSERVE_EVERY_S):
             self._note_clock()
+        if self._is_due("holds", HOLDS_EVERY_S):
+            self._holding.take()
+        if self._is_due("standing", STANDING_EVERY_S):
+            self._holding.tell(self._now_wall_ns())
         if self._room_wanted.is_set() or self._is_due("space", SPACE_EVERY_S):
             self._room_wanted.clear()
-            self._make_space()
+            self._space.tend(self._certain_wall_ns())
         if self._is_due("coverage", COVERAGE_EVERY_S):
             self._tell_coverage()
         return durable
@@ -167,6 +180,17 @@ class Keeper:
             self.index.add_all(closed)
         return durable
 
+    def _now_wall_ns(self) -> int:
+        """Now, by the same observations that date footage."""
+        now = self._look_at_clock()
+        return self.index.dating.wall(now.boot_seq, now.boot_ns).wall_ns
+
+    def _certain_wall_ns(self) -> int | None:
+        """Now; None while the clock of this boot was not set."""
+        now = self._look_at_clock()
+        dated = self.index.dating.wall(now.boot_seq, now.boot_ns)
+        return None if dated.error_ms is None else dated.wall_ns
+
     def _look_at_clock(self) -> Observation:
         boot_ns, wall_ns = self._clock.boot_ns(), self._clock.wall_ns()
         floor_ns = read_floor_ns(self._config.node.data_dir)
@@ -216,35 +240,8 @@ class Keeper:
         """Rows without a file: given up just before the power cut, or taken away by somebody."""
         if names:
             self.index.remove(names)
+            self.index.generation += 1
             self.say("warn", "footage.missing", f"{len(names)} segments have no file: {', '.join(names[:3])}")
-
-    def _make_space(self) -> None:
-        """Unlink the oldest segments when space runs low; the file goes before its row does."""
-        try:
-            free_bytes = shutil.disk_usage(self._settings.footage_dir).free
-        except OSError:
-            return
-        if free_bytes >= self._settings.free_reserve_bytes:
-            return
-        newest = self.index.newest()
-        keep = frozenset() if newest is None else frozenset((newest.name,))
-        chosen = surplus(self.index.oldest_first(), free_bytes, self._settings.free_reserve_bytes, keep)
-        self._give_up(chosen)
-        if not chosen:
-            self.say("crit", "disk", f"{free_bytes // 1024**2} MB left and nothing that may be deleted")
-
-    def _give_up(self, chosen: list[Stored]) -> None:
-        gone = []
-        for stored in chosen:
-            try:
-                discard(segment_path(self._settings.footage_dir, stored.name))
-            except OSError as error:
-                log.error("segment not deleted segment=%s cause=%s", stored.name, error)
-                if error.errno in (errno.EROFS, errno.EIO):
-                    break
-                continue
-            gone.append(stored.name)
-        self.index.remove(gone)
 
     def _tell_coverage(self) -> None:
         """Journal how far each camera's durable footage has come, and the head of the chain."""

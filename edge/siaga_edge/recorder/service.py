@@ -41,7 +41,7 @@ class RecorderService:
         self._inbox = Inbox(config.inbox_file, "recorder", self._journal)
         self._wake = WakeSocket(config.socket_file("recorder"))
         config.transfers_dir.mkdir(parents=True, exist_ok=True)
-        self._keeper = Keeper(config, settings, clock, self._boot, self._journal)
+        self._keeper = Keeper(config, settings, clock, self._boot, self._journal, self._inbox)
         self._index = self._keeper.index
         self._notices: queue.Queue[Notice] = queue.Queue()
         self._runs = {camera.id: queue.Queue[int](1) for camera in config.cameras}
