@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 from demo.city import ALERT_CLIENT, CAMERAS, NODES, City
 from demo.intruder import REASONS, Intruder
 from demo.screen import MARK, Screen
+from siaga_central.store import coverage
+from siaga_central.store.dialect import reader_engine
 
 T = TypeVar("T")
 WIB = timezone(timedelta(hours=7))
@@ -300,14 +302,11 @@ class Check:
 
     def _span_end(self) -> datetime | None:
         """The end of ten seconds behind us that were recorded without a gap; None while there are none."""
-        end = datetime.now(WIB).replace(microsecond=0) - timedelta(seconds=5)
-        since_us = (end - timedelta(seconds=12)).timestamp() * 1e6
-        first = self._row("SELECT min(start_us) FROM footage WHERE camera = ? AND state = 'closed'", CAMERA)[
-            0
-        ]
-        gaps = "SELECT max(start_us + duration_ms * 1000) FROM footage WHERE camera = ? AND state = 'gap'"
-        last_gap = self._row(gaps, CAMERA)[0] or 0
-        return end if first is not None and first < since_us and last_gap < since_us else None
+        with reader_engine(f"sqlite:///{self._city.database}").begin() as connection:
+            known = coverage.of_camera(connection, CAMERA, 0, time.time_ns())
+        if not known or known[-1].end_ns - known[-1].start_ns < 12 * 10**9:
+            return None
+        return datetime.fromtimestamp(known[-1].end_ns // 10**9 - 1, WIB)
 
     def _refused(self) -> dict[str, int]:
         with contextlib.closing(

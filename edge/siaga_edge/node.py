@@ -42,6 +42,10 @@ class Camera(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user: str = ""
     password_file: Path | None = None
     transport: Literal["tcp", "udp"] = "tcp"
+    # When only held footage is left, cameras of lower priority stop first; of equal ones the later named.
+    priority: int = 0
+    keep_least_h: Annotated[float, Meta(ge=0)] = 0  # kept while there is other to give up; 0: no claim
+    keep_most_h: Annotated[float, Meta(ge=0)] = 0  # deleted when older, unless held; 0: stays while it may
 
     def password(self) -> str:
         """Read the password; empty if the camera has none."""
@@ -56,6 +60,9 @@ class Recorder(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     footage_dir: Path
     segment_s: Annotated[float, Meta(ge=2, le=600)] = 60
     free_reserve_bytes: Annotated[int, Meta(ge=0)] = 2 * 1024**3
+    held_most_percent: Annotated[float, Meta(gt=0, le=95)] = (
+        40  # of the disk; held footage beyond is an alarm
+    )
     ffmpeg: str = "ffmpeg"
 
 

@@ -10,9 +10,15 @@ from pathlib import Path
 
 from powercut.campaign import Complaint, Say, broken, lost
 from siaga_core.service.clock import Boot
+from siaga_edge.recorder.chain import LINK_BYTES
+from siaga_edge.recorder.dating import Observation
+from siaga_edge.recorder.disk import open_disk
+from siaga_edge.recorder.flushing import Closed, Durable, Flusher
 from siaga_edge.recorder.fragments import Fragment, Init, Parser
 from siaga_edge.recorder.index import Index
-from siaga_edge.recorder.writing import Closed, SegmentWriter, segment_path
+from siaga_edge.recorder.retention import Stored
+from siaga_edge.recorder.salvage import discard, link_of
+from siaga_edge.recorder.writing import Place, SegmentWriter, segment_path
 from support.clock import FakeClock
 
 FRAGMENT_S = 0.5
@@ -52,36 +58,48 @@ class Recording:
     name = "footage"
     rounds = 90
     writer: type[SegmentWriter] = SegmentWriter
+    flusher: type[Flusher] = Flusher
 
     def add(self, index: Index, closed: Closed, say: Say) -> None:
         index.add(closed)
-        say(f"segment {closed.name} {closed.sha256}")
+        say(f"segment {closed.name} {closed.link.sha256.hex()}")
+
+    def give_up(self, index: Index, footage: Path, name: str) -> None:
+        discard(segment_path(footage, name))
+        index.remove([name])
 
     def run(self, folder: Path, say: Say, rng: random.Random) -> None:
         clock, (init, fragments) = FakeClock(), media()
         footage = folder / "footage"
+        told: list[Durable | Closed] = []
         with closing(Index(folder / "index.db", footage)) as index:
+            meta = open_disk(footage, "btm-017", None)
+            index.use(meta)
+            index.observe(observation(clock))
+            flusher = self.flusher(clock, told.append, index.head(meta.disk), lambda: observation(clock))
+            place = Place(footage, Boot(1, "b"), clock, 5.0, flusher, lambda _told: None, lambda _s: False)
             say("made")
-            writer = self._begin(index, footage, clock, init)
+            writer = self._begin(index, place, init)
             for number in range(self.rounds):
                 if rng.random() < 0.06:
-                    if (closed := writer.close()) is not None:
-                        self.add(index, closed, say)
-                    writer = self._begin(index, footage, clock, init)
+                    writer.close()
+                    writer = self._begin(index, place, init)
                 clock.advance(FRAGMENT_S)
-                if (closed := writer.add(fragments[number % len(fragments)])) is not None:
-                    self.add(index, closed, say)
-                say(f"arrived {clock.wall_ns()}")
+                writer.add(fragments[number % len(fragments)])
+                say(f"arrived {clock.boot_ns()}")
+                flusher.step()
+                for one in told:
+                    if isinstance(one, Closed):
+                        self.add(index, one, say)
+                told.clear()
                 kept = index.oldest_first()
                 if len(kept) > 5:
                     say(f"may drop {kept[0].name}")
-                    segment_path(footage, kept[0].name).unlink()
-                    index.remove(kept[0].name)
+                    self.give_up(index, footage, kept[0].name)
             writer.abandon()
 
-    def _begin(self, index: Index, footage: Path, clock: FakeClock, init: Init) -> SegmentWriter:
-        run = index.next_run("gate")
-        writer = self.writer(footage, "gate", Boot(1, "b"), run, clock, 5.0)
+    def _begin(self, index: Index, place: Place, init: Init) -> SegmentWriter:
+        writer = self.writer(place, "gate", index.next_run("gate"))
         writer.begin(init)
         return writer
 
@@ -89,20 +107,60 @@ class Recording:
         if "made" not in said:
             return []
         footage = folder / "footage"
-        with closing(Index(folder / "index.db", footage)) as index:
-            list(index.recover())
-            stored = {one.name: one for one in index.oldest_first()}
         dropped = {mark.split()[2] for mark in said if mark.startswith("may drop")}
         closed = {mark.split()[1]: mark.split()[2] for mark in said if mark.startswith("segment ")}
-        found = [lost(f"segment {name}") for name in closed if name not in stored and name not in dropped]
+        clock = FakeClock()
+        clock.advance(3600)
+        with closing(Index(folder / "index.db", footage)) as index:
+            known = index.disk()
+            assert known is not None
+            meta = open_disk(footage, "btm-017", known)
+            found = [] if meta == known else [broken(f"disk {meta} is not {known}")]
+            numbers = {number for first, last in index.given_up() for number in range(first, last + 1)}
+            links = [link_of(path) for path in footage.glob("*/*/*.mp4")]
+            found += [
+                broken(f"number {link.number} is said to be deleted")
+                for link in links
+                if link is not None and link.number in numbers
+            ]
+            gone = set(index.missing()) - dropped
+            found += [lost(f"the file of segment {name}") for name in gone]
+            index.remove(index.missing())
+            list(index.recover(meta.disk, observation(clock)))
+            stored = {one.name: one for one in index.oldest_first()}
+            rows = segments_of(index)
+        found += [lost(f"segment {name}") for name in closed if name not in stored and name not in dropped]
         for name in stored:
-            octets = segment_path(footage, name).read_bytes()
+            octets = segment_path(footage, name).read_bytes()[:-LINK_BYTES]
             if name in closed and hashlib.sha256(octets).hexdigest() != closed[name]:
                 found.append(broken(f"segment {name} is not what was closed"))
+        with closing(Index(folder / "rebuilt.db", footage)) as rebuilt:
+            rebuilt.use(meta)
+            list(rebuilt.recover(meta.disk, observation(clock)))
+            if segments_of(rebuilt) != rows:
+                found.append(broken("the index made from the files is another one"))
+        return found + self._missing_seconds(said, list(stored.values()))
+
+    def _missing_seconds(self, said: Sequence[str], stored: Sequence[Stored]) -> list[Complaint]:
         arrived = [int(mark.split()[1]) for mark in said if mark.startswith("arrived")]
-        if arrived:
-            before_ns = arrived[0] - int(FRAGMENT_S * 1e9)
-            newest_ns = max((one.end_wall_ns for one in stored.values()), default=before_ns)
-            if arrived[-1] - newest_ns > MAY_LOSE_S * 1e9:
-                found.append(lost(f"{(arrived[-1] - newest_ns) / 1e9} s of footage"))
-        return found
+        if not arrived:
+            return []
+        wall_ns = FakeClock().wall_ns() - FakeClock().boot_ns()
+        before_ns = wall_ns + arrived[0] - int(FRAGMENT_S * 1e9)
+        newest_ns = max((one.end_wall_ns for one in stored), default=before_ns)
+        lost_s = (wall_ns + arrived[-1] - newest_ns) / 1e9
+        self.lost_s.append(max(0.0, lost_s))
+        return [lost(f"{lost_s} s of footage")] if lost_s > MAY_LOSE_S else []
+
+    def __init__(self) -> None:
+        self.lost_s: list[float] = []
+
+
+def observation(clock: FakeClock) -> Observation:
+    """What a synchronised clock says."""
+    return Observation(1, clock.boot_ns(), clock.wall_ns(), "synced", 10)
+
+
+def segments_of(index: Index) -> list[tuple[object, ...]]:
+    """Every row of a segment."""
+    return [*index.links()]

@@ -20,8 +20,10 @@ from siaga_edge.journal import Journal
 from siaga_edge.modem import at
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.port import Port
-from siaga_edge.recorder.fragments import Init
-from siaga_edge.recorder.writing import Closed, SegmentWriter
+from siaga_edge.recorder.flushing import Closing, Flusher, Tail
+from siaga_edge.recorder.index import Index
+from siaga_edge.recorder.salvage import discard
+from siaga_edge.recorder.writing import segment_path
 from siaga_edge.uplink.ledger import Ledger
 from support.clock import FakeClock
 
@@ -248,41 +250,51 @@ class AcknowledgesFirst(Delivering):
         self.commit(store, given)
 
 
-class UnsyncedWriter(SegmentWriter):
-    """Writes without any flush."""
+class Unsynced(Flusher):
+    """Never flushes a file that grows."""
 
-    def begin(self, init: Init) -> None:
-        super().begin(init)
-        self._synced_mono_s = float("inf")
+    def _sync(self, tail: Tail) -> bool:
+        return bool(self._closing) and super()._sync(tail)
 
-    def _begin_segment(self, now_s: float, start_wall_ns: int) -> None:
-        super()._begin_segment(now_s, start_wall_ns)
-        self._synced_mono_s = float("inf")
+    def _link(self, closing: Closing) -> None:
+        self._closing = True
+        super()._link(closing)
+        self._closing = False
+
+    _closing = False
 
 
 class FootageUnsynced(Recording):
     """The open segment is flushed only when it is closed."""
 
     name = "footage, synced at the end alone"
-    writer = UnsyncedWriter
+    flusher = Unsynced
 
 
-class NamelessWriter(SegmentWriter):
-    """Closes a segment without a flush of its octets."""
+class Hasty(Flusher):
+    """Calls a segment closed without a flush."""
 
-    def close(self) -> Closed | None:
-        if self._open is None:
-            return None
-        os.close(self._descriptor)
-        name, self._open = self._open.name, None
-        return Closed(name, self._camera, *self._span, self._size_bytes, self._digest.hexdigest())
+    def _link(self, closing: Closing) -> None:
+        self.fdatasync = lambda _descriptor: None
+        super()._link(closing)
+        self.fdatasync = os.fdatasync
 
 
 class FootageClosedUnsynced(Recording):
     """The index names a segment whose octets are not durable."""
 
     name = "footage, indexed before it is durable"
-    writer = NamelessWriter
+    flusher = Hasty
+
+
+class FootageRowFirst(Recording):
+    """A segment's row goes before its file: the file is there again, and takes space nobody counts."""
+
+    name = "footage, row deleted before the file"
+
+    def give_up(self, index: Index, footage: Path, name: str) -> None:
+        index.remove([name])
+        discard(segment_path(footage, name))
 
 
 def _write_synced(path: Path, content: bytes, how: int = os.O_TRUNC) -> None:
@@ -316,4 +328,5 @@ MUTANTS: tuple[type[Workload], ...] = (
     AcknowledgesFirst,
     FootageUnsynced,
     FootageClosedUnsynced,
+    FootageRowFirst,
 )

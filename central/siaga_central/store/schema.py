@@ -256,6 +256,45 @@ footage = Table(
     Index(None, "camera", "start_us"),
 )
 
+# Unbroken footage in the clock of the boot that told of it, dated when somebody asks, by what is known then.
+# A start before the boot's own is footage of an earlier one, counted back by the node.
+stretch = Table(
+    "stretch",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("camera", String(40), nullable=False),
+    Column("node", String(40), nullable=False),
+    Column("epoch", String(16), nullable=False),  # of the journal that told of it
+    Column("boot_id", String(64), nullable=False),
+    Column("boot_seq", BigInteger, nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("told_seq", BigInteger, nullable=False),  # the record that told of its end
+    Index(None, "camera", "number"),
+)
+
+# The oldest footage of a camera that its node's retention has left.
+kept = Table(
+    "kept",
+    metadata,
+    Column("camera", String(40), primary_key=True),
+    Column("boot_id", String(64), nullable=False),
+    Column("boot_seq", BigInteger, nullable=False),
+    Column("since_ns", BigInteger, nullable=False),
+    Column("told_us", BigInteger, nullable=False),
+)
+
+# What nodes said of their chains of segments, append-only: whoever edits footage later has to match it.
+chain_head = Table(
+    "chain_head",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("chain", String(64), primary_key=True),
+    Column("links", BigInteger, primary_key=True, autoincrement=False),
+    Column("head", String(64), nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+)
+
 incident = Table(
     "incident",
     metadata,

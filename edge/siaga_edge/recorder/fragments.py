@@ -87,6 +87,7 @@ class Parser:
         self._mark: Mark | None = None
         self.init: Init | None = None
         self.consumed = 0  # octets up to the end of the last whole Init or Fragment
+        self._seen = 0  # octets up to the end of the last whole box of any kind
 
     def feed(self, octets: bytes) -> Iterator[Init | Fragment]:
         """What has become whole. Raises BadStream."""
@@ -100,6 +101,7 @@ class Parser:
                 break
             box = bytes(self._buffer[at : at + size])
             at += size
+            self._seen += size
             try:
                 made = self._take(kind, box)
             except (struct.error, IndexError) as error:
@@ -113,7 +115,7 @@ class Parser:
             self._ftyp = box
         elif kind == b"moov":
             self.init = _read_init(self._ftyp + box, box)
-            self.consumed += len(self.init.octets)
+            self.consumed = self._seen
             return self.init
         elif kind == b"uuid" and box[8:24] == MARK_TYPE and len(box) == 24 + _MARK.size:
             self._mark = Mark(*_MARK.unpack(box[24:]))
@@ -130,7 +132,7 @@ class Parser:
         if sum(sample.size for sample in samples) > len(mdat) - 8:
             raise BadStream("a fragment is shorter than its samples")
         made = Fragment(self._moof + mdat, samples, len(self._moof) + 8, self._mark)
-        self.consumed += len(made.octets) + (len(self._mark.box()) if self._mark else 0)
+        self.consumed = self._seen
         self._moof, self._mark = b"", None
         return made
 

@@ -1,48 +1,230 @@
 """Which footage there is: one row per closed segment, rebuilt from the files alone when it is lost."""
 
-import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from siaga_core.service.database import WriterLock, transaction
-from siaga_core.service.salvage import open_sound
-from siaga_edge.recorder import segments
-from siaga_edge.recorder.fragments import BadStream, Fragment, Parser
-from siaga_edge.recorder.retention import Stored
-from siaga_edge.recorder.writing import Closed, segment_path
+import msgspec
 
+from siaga_core.service.database import WriterLock, open_reader, transaction
+from siaga_core.service.salvage import open_sound, salvage
+from siaga_core.wire.recording import HoldState
+from siaga_edge.recorder import segments
+from siaga_edge.recorder.chain import FIRST_HEAD, Head, Link
+from siaga_edge.recorder.dating import Dating, Observation
+from siaga_edge.recorder.disk import Meta
+from siaga_edge.recorder.flushing import Closed
+from siaga_edge.recorder.holds import Hold
+from siaga_edge.recorder.retention import Stored
+from siaga_edge.recorder.salvage import append_link, content, cut, discard, link_of
+from siaga_edge.recorder.writing import segment_path
+
+# `segment` and `clock_observation` come from the files; `run`, `disk` and `hold` are this node's own.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS segment (
-    name TEXT PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    camera TEXT NOT NULL,
+    boot_seq INTEGER NOT NULL,
+    start_boot_ns INTEGER NOT NULL,
+    end_boot_ns INTEGER NOT NULL,
+    media_ms INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    head_before BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS segment_span ON segment (camera, boot_seq, start_boot_ns);
+CREATE INDEX IF NOT EXISTS segment_age ON segment (camera, number);
+CREATE TABLE IF NOT EXISTS clock_observation (
+    boot_seq INTEGER NOT NULL,
+    boot_ns INTEGER NOT NULL,
+    wall_ns INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    error_ms INTEGER,
+    PRIMARY KEY (boot_seq, boot_ns)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS run (camera TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS disk (one INTEGER PRIMARY KEY CHECK (one = 1), meta TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS hold (
+    id TEXT PRIMARY KEY,
     camera TEXT NOT NULL,
     start_wall_ns INTEGER NOT NULL,
     end_wall_ns INTEGER NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    sha256 TEXT NOT NULL
+    origin TEXT NOT NULL,
+    told TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS segment_span ON segment (camera, start_wall_ns);
-CREATE INDEX IF NOT EXISTS segment_age ON segment (start_wall_ns);
-CREATE TABLE IF NOT EXISTS run (camera TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS wish (
+    name TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    told INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS given_up (first INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT
 """
-_READ_BYTES = 1 << 20
+_OWN = ("run", "hold", "wish", "given_up")
+# A camera's segments follow each other, but arrival jitters: the one before may end this much later.
+_JITTER_NS = 5 * 10**9
 
 
-class Index:
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A segment that no row knew: closed at the power cut's own moment, or left open by it."""
+
+    closed: Closed
+    was_open: bool
+    cut_bytes: int
+
+
+class Finder:
+    """Looks segments up; reads only. For the recorder's own connection, or a technician's."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._dating: Dating | None = None
+
+    @property
+    def dating(self) -> Dating:
+        """What the observations say; read once."""
+        if self._dating is None:
+            self._dating = Dating(self._observations())
+        return self._dating
+
+    def between(self, camera: str, start_wall_ns: int, end_wall_ns: int) -> list[Stored]:
+        """A camera's segments that may touch a span, in order of arrival."""
+        found: list[Stored] = []
+        for boot, low, high in self.dating.boot_spans(start_wall_ns, end_wall_ns):
+            for row in self._in_boot(camera, boot, low - _JITTER_NS, high + _JITTER_NS):
+                stored = self._stored(row)
+                slack_ns = (stored.error_ms or 0) * 1_000_000
+                before, after = stored.start_wall_ns - slack_ns, stored.end_wall_ns + slack_ns
+                if before < end_wall_ns and after > start_wall_ns:
+                    found.append(stored)
+        return found
+
+    def oldest_first(self, limit: int = 10_000, after: int = 0) -> list[Stored]:
+        """Segments in order of arrival, whatever the wall clock said."""
+        rows = self._connection.execute(
+            "SELECT * FROM segment WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
+        )
+        return [self._stored(row) for row in rows]
+
+    def of_camera(self, camera: str, limit: int = 1000) -> list[Stored]:
+        """A camera's oldest segments."""
+        rows = self._connection.execute(
+            "SELECT * FROM segment WHERE camera = ? ORDER BY number LIMIT ?", (camera, limit)
+        )
+        return [self._stored(row) for row in rows]
+
+    def newest(self) -> Stored | None:
+        """The last segment that was closed."""
+        row = self._connection.execute("SELECT * FROM segment ORDER BY number DESC LIMIT 1").fetchone()
+        return None if row is None else self._stored(row)
+
+    def links(self) -> Iterator[tuple[str, int, bytes, bytes, int]]:
+        """(name, number, head before, SHA-256, octets) of every segment, in the chain's order."""
+        rows = self._connection.execute("SELECT * FROM segment ORDER BY number")
+        return ((r["name"], r["number"], r["head_before"], r["sha256"], r["size_bytes"]) for r in rows)
+
+    def names(self) -> frozenset[str]:
+        """Every segment that is known."""
+        return frozenset(str(row["name"]) for row in self._connection.execute("SELECT name FROM segment"))
+
+    def cameras(self) -> tuple[str, ...]:
+        """Every camera that has a closed segment."""
+        return tuple(str(row[0]) for row in self._connection.execute("SELECT DISTINCT camera FROM segment"))
+
+    def given_up(self) -> list[tuple[int, int]]:
+        """Numbers, first and last, of segments that retention deleted as far as this index remembers."""
+        return [(row[0], row[1]) for row in self._connection.execute("SELECT * FROM given_up ORDER BY first")]
+
+    def holds(self) -> tuple[Hold, ...]:
+        """Holds in force."""
+        rows = self._connection.execute(
+            "SELECT id, camera, start_wall_ns, end_wall_ns, origin FROM hold ORDER BY id"
+        )
+        return tuple(Hold(*row) for row in rows)
+
+    def told(self, hold: str) -> HoldState | None:
+        """What the hub was last told of a hold."""
+        row = self._connection.execute("SELECT told FROM hold WHERE id = ?", (hold,)).fetchone()
+        return msgspec.json.decode(row["told"], type=HoldState) if row and row["told"] else None
+
+    def wish(self, name: str) -> tuple[int, int]:
+        """Version of the desired state `name` that is in force, and the one the hub was told of."""
+        row = self._connection.execute("SELECT version, told FROM wish WHERE name = ?", (name,)).fetchone()
+        return (0, 0) if row is None else (row["version"], row["told"])
+
+    def disk(self) -> Meta | None:
+        """The footage disk that this index is of."""
+        row = self._connection.execute("SELECT meta FROM disk").fetchone()
+        return None if row is None else msgspec.json.decode(row["meta"], type=Meta)
+
+    def _in_boot(self, camera: str, boot: int, low: int, high: int) -> list[sqlite3.Row]:
+        """Segments that begin in a boot's span, and the one before them."""
+        return self._connection.execute(
+            "SELECT * FROM segment WHERE camera = :camera AND boot_seq = :boot AND start_boot_ns < :high"
+            " AND start_boot_ns >= ifnull((SELECT max(start_boot_ns) FROM segment WHERE camera = :camera"
+            " AND boot_seq = :boot AND start_boot_ns <= :low), 0) ORDER BY start_boot_ns",
+            {"camera": camera, "boot": boot, "low": low, "high": high},
+        ).fetchall()
+
+    def _observations(self) -> Iterator[Observation]:
+        rows = self._connection.execute("SELECT * FROM clock_observation ORDER BY boot_seq, boot_ns")
+        return (Observation(*row) for row in rows)
+
+    def _stored(self, row: sqlite3.Row) -> Stored:
+        start = self.dating.wall(row["boot_seq"], row["start_boot_ns"])
+        end = self.dating.wall(row["boot_seq"], row["end_boot_ns"])
+        error_ms = None if start.error_ms is None else max(start.error_ms, end.error_ms or 0)
+        return Stored(
+            row["number"], row["name"], row["camera"], start.wall_ns, end.wall_ns, row["size_bytes"], error_ms
+        )
+
+
+class Index(Finder):
     """The one writer of the footage index; used in one thread."""
 
     def __init__(self, path: Path, folder: Path) -> None:
         """Open or make the index of the footage in `folder`. Raises AlreadyOpen.
 
-        A damaged index is moved to `damaged`; `recover` makes it anew from the files.
+        A damaged index is moved to `damaged`; what is this node's own is read out of it, the rest `recover`
+        makes anew from the files.
         """
         self._lock = WriterLock(path)
         opened = open_sound(path)
-        self._connection, self.damaged = opened.connection, opened.damaged
+        super().__init__(opened.connection)
+        self.damaged = opened.damaged
         self._folder = folder
+        self.generation = 0  # grows when what was known of closed segments may have changed
+        self._leave_old_schema()
         for statement in SCHEMA.split(";"):
             self._connection.execute(statement)
+        if self.damaged is not None:
+            self.unread = sum(one.unread for one in salvage(self.damaged, self._connection, _OWN))
+
+    def use(self, meta: Meta) -> bool:
+        """This index is now of the disk `meta`; whether it was of another, whose rows are dropped."""
+        before = self.disk()
+        if before == meta:
+            return False
+        with transaction(self._connection):
+            for table in ("segment", "clock_observation", "given_up"):
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608
+            row = (1, msgspec.json.encode(meta).decode())
+            self._connection.execute("INSERT OR REPLACE INTO disk VALUES (?, ?)", row)
+        self.generation += 1
+        self._dating = None
+        return before is not None
+
+    def head(self, chain: str) -> Head:
+        """Where the chain stands after the newest segment."""
+        row = self._connection.execute(
+            "SELECT name, number, head_before, sha256 FROM segment ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return Head(chain, 0, FIRST_HEAD)
+        return Head(chain, row["number"] - 1, row["head_before"]).after(row["name"], row["sha256"])
 
     def next_run(self, camera: str) -> int:
         """Number of a new run of this camera's stream; durable, never given twice."""
@@ -56,59 +238,142 @@ class Index:
 
     def add(self, closed: Closed) -> None:
         """Keep a closed segment."""
+        self.add_all([closed])
+
+    def add_all(self, closed: Iterable[Closed]) -> None:
+        """Keep closed segments in one transaction, with what their links say of the clock."""
         with transaction(self._connection):
-            self._connection.execute(
-                "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
-                (
-                    closed.name,
-                    closed.camera,
-                    closed.start_wall_ns,
-                    closed.end_wall_ns,
-                    closed.size_bytes,
-                    closed.sha256,
-                ),
-            )
+            for one in closed:
+                self._connection.execute(
+                    "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    _row(one),
+                )
+                self._observe(one.link.observation)
 
-    def remove(self, name: str) -> None:
-        """Forget a segment whose file is gone already."""
+    def keep_holds(self, origin: str, holds: Iterable[Hold], wish: tuple[str, int] | None = None) -> None:
+        """Replace the holds of `origin`, and the version of the wish that they are of, in one commit."""
+        before = {hold.id: (hold, self.told(hold.id)) for hold in self.holds() if hold.origin == origin}
         with transaction(self._connection):
-            self._connection.execute("DELETE FROM segment WHERE name = ?", (name,))
+            self._connection.execute("DELETE FROM hold WHERE origin = ?", (origin,))
+            for hold in holds:
+                same, told = before.get(hold.id, (None, None))
+                text = msgspec.json.encode(told).decode() if told and same == hold else ""
+                row = (hold.id, hold.camera, hold.start_wall_ns, hold.end_wall_ns, origin, text)
+                self._connection.execute("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?, ?, ?)", row)
+            if wish is not None:
+                self._set_wish(*wish)
 
-    def oldest_first(self, limit: int = 10_000) -> list[Stored]:
-        """Segments by age."""
-        rows = self._connection.execute("SELECT * FROM segment ORDER BY start_wall_ns LIMIT ?", (limit,))
-        return [_stored(row) for row in rows]
+    def set_told(self, state: HoldState) -> None:
+        """The hub was told this of a hold."""
+        text = msgspec.json.encode(state).decode()
+        with transaction(self._connection):
+            self._connection.execute("UPDATE hold SET told = ? WHERE id = ?", (text, state.id))
 
-    def between(self, camera: str, start_wall_ns: int, end_wall_ns: int) -> list[Stored]:
-        """A camera's segments that touch a span, oldest first."""
-        rows = self._connection.execute(
-            "SELECT * FROM segment WHERE camera = ? AND start_wall_ns < ? AND end_wall_ns > ?"
-            " ORDER BY start_wall_ns",
-            (camera, end_wall_ns, start_wall_ns),
+    def set_wish(self, name: str, version: int) -> None:
+        """This version of a desired state was seen, and changed nothing."""
+        with transaction(self._connection):
+            self._set_wish(name, version)
+
+    def set_wish_told(self, name: str, version: int) -> None:
+        """The hub was told what became of this version."""
+        with transaction(self._connection):
+            self._connection.execute("UPDATE wish SET told = ? WHERE name = ?", (version, name))
+
+    def _set_wish(self, name: str, version: int) -> None:
+        self._connection.execute(
+            "INSERT INTO wish VALUES (?, ?, 0) ON CONFLICT (name) DO UPDATE SET version = excluded.version",
+            (name, version),
         )
-        return [_stored(row) for row in rows]
 
-    def names(self) -> frozenset[str]:
-        """Every segment that is known."""
-        return frozenset(str(row["name"]) for row in self._connection.execute("SELECT name FROM segment"))
+    def observe(self, observation: Observation) -> None:
+        """Keep what the clock said; it dates all footage of its boot."""
+        with transaction(self._connection):
+            self._observe(observation)
 
-    def recover(self) -> Iterator[Closed]:
-        """Take in files that no row knows, open when the power failed: torn tails are cut, the rest stays.
+    def remove(self, names: Iterable[str]) -> None:
+        """Forget segments whose files are gone already; `generation` does not grow for those nobody holds."""
+        with transaction(self._connection):
+            for name in names:
+                row = self._connection.execute(
+                    "DELETE FROM segment WHERE name = ? RETURNING number", (name,)
+                ).fetchone()
+                if row is not None:
+                    self._give_up(int(row[0]))
 
-        An empty index is rebuilt this way from the files alone. Rows without a file are dropped.
+    def recover(self, chain: str, now: Observation) -> Iterator[Recovered]:
+        """Take in files that no row knows; an empty index is made anew this way. Raises OSError.
+
+        Closed ones by their link alone; of one that was open at the power cut the torn tail is cut, and it
+        becomes the next link. A file of another chain is left alone: `verify` names it.
         """
         known = self.names()
         found = {
             str(path.relative_to(self._folder))[: -len(".mp4")] for path in self._folder.glob("*/*/*.mp4")
         }
         self._keep_runs(found)
-        for name in sorted(known - found):
-            self.remove(name)
-        for name in sorted(found - known):
-            closed = salvage(segment_path(self._folder, name), name)
-            if closed is not None:
-                self.add(closed)
-                yield closed
+        unknown = {name: link_of(segment_path(self._folder, name)) for name in found - known}
+        linked = [self._closed(name, link) for name, link in unknown.items() if link and link.chain == chain]
+        for at in range(0, len(linked), 1000):
+            self.add_all(linked[at : at + 1000])
+        yield from (Recovered(one, was_open=False, cut_bytes=0) for one in linked)
+        for name in sorted((name for name, link in unknown.items() if link is None), key=_age):
+            if (one := self.take_in(name, self.head(chain), now)) is not None:
+                yield one
+
+    def missing(self) -> list[str]:
+        """Segments that have a row and no file."""
+        return sorted(name for name in self.names() if not segment_path(self._folder, name).exists())
+
+    def take_in(self, name: str, head: Head, now: Observation) -> Recovered | None:
+        """Cut, link and keep a file that was left open; None (and no file) if it holds nothing whole."""
+        path = segment_path(self._folder, name)
+        held = content(path)
+        if held.span is None:
+            if not path.with_suffix(".rest").exists() and path.stat().st_size < 4096:
+                discard(path)
+            return None
+        cut_bytes = cut(path, held.whole_bytes)
+        link = Link(head.chain, head.links + 1, head.head, held.sha256, held.span, now)
+        append_link(path, link)
+        closed = self._closed(name, link)
+        if held.first is not None and not self._observed(held.span.boot_seq):
+            self.observe(held.first)
+        self.add(closed)
+        return Recovered(closed, was_open=True, cut_bytes=cut_bytes)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+        self._lock.release()
+
+    def _closed(self, name: str, link: Link) -> Closed:
+        size_bytes = segment_path(self._folder, name).stat().st_size
+        return Closed(name, name.partition("/")[0], size_bytes, link)
+
+    def _observed(self, boot_seq: int) -> bool:
+        query = "SELECT 1 FROM clock_observation WHERE boot_seq = ? LIMIT 1"
+        return self._connection.execute(query, (boot_seq,)).fetchone() is not None
+
+    def _observe(self, one: Observation) -> None:
+        done = self._connection.execute(
+            "INSERT INTO clock_observation VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (one.boot_seq, one.boot_ns, one.wall_ns, one.state, one.error_ms),
+        )
+        if done.rowcount:
+            self._dating = None
+            self.generation += 1
+
+    def _give_up(self, number: int) -> None:
+        """Remember a deleted number; neighbours are one row."""
+        after = self._connection.execute(
+            "DELETE FROM given_up WHERE first = ? RETURNING last", (number + 1,)
+        ).fetchone()
+        last = number if after is None else int(after[0])
+        grown = self._connection.execute(
+            "UPDATE given_up SET last = ? WHERE last = ? RETURNING first", (last, number - 1)
+        ).fetchone()
+        if grown is None:
+            self._connection.execute("INSERT INTO given_up VALUES (?, ?)", (number, last))
 
     def _keep_runs(self, names: Iterable[str]) -> None:
         """A run that has files is never given again, even when the index was lost."""
@@ -122,37 +387,34 @@ class Index:
                 list(last.items()),
             )
 
+    def _leave_old_schema(self) -> None:
+        """The index of 0.1 kept wall times alone; its rows are made anew from the files."""
+        columns = {row["name"] for row in self._connection.execute("PRAGMA table_info(segment)")}
+        if columns and "number" not in columns:
+            self._connection.execute("DROP TABLE segment")
+
+
+def open_finder(path: Path) -> closing["ReadOnly"]:
+    """The index for a technician's command, read-only. Raises StoreMissing."""
+    return closing(ReadOnly(open_reader(path)))
+
+
+class ReadOnly(Finder):
+    """A Finder with a connection of its own."""
+
     def close(self) -> None:
-        """Close the file."""
+        """Close it."""
         self._connection.close()
-        self._lock.release()
 
 
-def salvage(path: Path, name: str) -> Closed | None:
-    """Cut a file after its last whole fragment; what it holds, or None (and no file) if nothing."""
-    parser, spans = Parser(), []
-    try:
-        with path.open("rb") as file:
-            while octets := file.read(_READ_BYTES):
-                for made in parser.feed(octets):
-                    if isinstance(made, Fragment) and made.mark is not None:
-                        end_ns = made.mark.wall_ns
-                        spans.append((end_ns - made.mark.duration_ms * 1_000_000, end_ns))
-    except BadStream:
-        pass  # what came before it is whole
-    if not spans:
-        path.unlink()
-        return None
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.ftruncate(descriptor, parser.consumed)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Closed(name, name.partition("/")[0], spans[0][0], spans[-1][1], parser.consumed, sha256)
+def _age(name: str) -> tuple[int, int, str]:
+    """Order of arrival of files without a link, as well as names tell it."""
+    boot, run = segments.boot_and_run(name)
+    return boot, run, name
 
 
-def _stored(row: sqlite3.Row) -> Stored:
-    return Stored(row["name"], row["camera"], row["start_wall_ns"], row["end_wall_ns"], row["size_bytes"])
+def _row(closed: Closed) -> tuple[object, ...]:
+    link, span = closed.link, closed.link.span
+    place = (link.number, closed.name, closed.camera)
+    times = (span.boot_seq, span.start_boot_ns, span.end_boot_ns, span.media_ms)
+    return (*place, *times, closed.size_bytes, link.sha256, link.head_before)

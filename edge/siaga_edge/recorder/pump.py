@@ -6,13 +6,13 @@ import select
 from dataclasses import dataclass
 from pathlib import Path
 
-from siaga_core.service.clock import Boot, Clock
+from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Stop, back_off_s
 from siaga_edge.node import Camera, Recorder
 from siaga_edge.recorder import ffmpeg
 from siaga_edge.recorder.ffmpeg import CameraAway
 from siaga_edge.recorder.fragments import BadStream, Fragment, Init, Parser
-from siaga_edge.recorder.writing import Closed, LiveRing, SegmentWriter
+from siaga_edge.recorder.writing import LiveRing, Place, SegmentWriter
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,12 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Grew:
-    """A fragment is durable or will be within a second: proof of work."""
+    """A fragment came: the camera works."""
 
     camera: str
 
 
-Notice = Started | Stopped | Grew | Closed
+Notice = Started | Stopped | Grew
 
 
 class Pump:
@@ -58,13 +58,13 @@ class Pump:
         camera: Camera,
         settings: Recorder,
         live_dir: Path,
-        boot: Boot,
+        place: Place,
         clock: Clock,
         notices: "queue.Queue[Notice]",
         runs: "queue.Queue[int]",
     ) -> None:
         """`runs` gives the number of each new run, durable before it is used."""
-        self._camera, self._settings, self._boot, self._clock = camera, settings, boot, clock
+        self._camera, self._settings, self._place, self._clock = camera, settings, place, clock
         self._notices, self._runs = notices, runs
         self._live_dir = live_dir
         self._last_wall_ns = 0
@@ -83,14 +83,7 @@ class Pump:
             stop.wait(back_off_s(tries, 0.5, first_s=0.5, most_s=RETRY_MOST_S))
 
     def _record(self, stop: Stop) -> None:
-        writer = SegmentWriter(
-            self._settings.footage_dir,
-            self._camera.id,
-            self._boot,
-            self._runs.get(),
-            self._clock,
-            self._settings.segment_s,
-        )
+        writer = SegmentWriter(self._place, self._camera.id, self._runs.get())
         live, parser = LiveRing(self._live_dir), Parser()
         try:
             with ffmpeg.stream(self._settings.ffmpeg, self._camera) as child:
@@ -99,7 +92,7 @@ class Pump:
                     for made in parser.feed(octets):
                         self._take(made, writer, live)
         finally:
-            self._close(writer)
+            writer.close()
 
     def _read(self, child: ffmpeg.Child, stop: Stop) -> bytes:
         deadline_s = self._clock.mono_s() + SILENT_MOST_S
@@ -118,10 +111,8 @@ class Pump:
             writer.begin(made)
             live.begin(made)
             return
-        closed = writer.add(made)
+        writer.add(made)
         live.add(made)
-        if closed is not None:
-            self._notices.put(closed)
         self._grew()
 
     def _grew(self) -> None:
@@ -138,13 +129,3 @@ class Pump:
             log.warning("stream ended camera=%s cause=%s", self._camera.id, reason)
             self._notices.put(Stopped(self._camera.id, reason))
         self._reason = reason or "the stream ended"
-
-    def _close(self, writer: SegmentWriter) -> None:
-        try:
-            closed = writer.close()
-        except OSError as error:
-            log.error("segment abandoned camera=%s cause=%s", self._camera.id, error)
-            writer.abandon()
-            return
-        if closed is not None:
-            self._notices.put(closed)

@@ -26,3 +26,9 @@ def camera_and_run(name: str) -> tuple[str, int]:
     camera, _, rest = name.partition("/")
     run = rest.partition("/")[0].partition("-")[2]
     return camera, int(run) if run.isdecimal() else 0
+
+
+def boot_and_run(name: str) -> tuple[int, int]:
+    """The boot and the run that `name` was given for; zeros for a name that is not ours."""
+    boot, _, run = name.partition("/")[2].partition("/")[0].partition("-")
+    return (int(boot), int(run)) if boot.isdecimal() and run.isdecimal() else (0, 0)

@@ -1,5 +1,6 @@
 """The recorder as its own process against simulated cameras, real ffmpeg between them."""
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -10,12 +11,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from siaga_core.service.database import StoreMissing
 from siaga_core.wire.command import Command, FetchClip
 from siaga_edge.inbox import InboxWriter, wake
-from siaga_edge.recorder.index import Index
+from siaga_edge.recorder.chain import FIRST_HEAD, LINK_BYTES
+from siaga_edge.recorder.dating import Observation
+from siaga_edge.recorder.disk import open_disk
+from siaga_edge.recorder.index import Index, open_finder
+from siaga_edge.recorder.retention import Stored
+from siaga_edge.recorder.salvage import link_of
 from support.simulated_camera import USER, SimulatedCameras, simulated_cameras
 from support.waiting import until
 
@@ -74,9 +82,17 @@ free_reserve_bytes = 1000000
         except sqlite3.OperationalError:
             return []
 
-    def closed(self) -> list[dict[str, object]]:
-        """Segments told as closed."""
-        return [body for body in self.records("recording") if body["event"] == "closed"]
+    def closed(self) -> list[Stored]:
+        """Segments that the index has."""
+        try:
+            with open_finder(self.folder / "data" / "footage.db") as finder:
+                return finder.oldest_first()
+        except (StoreMissing, sqlite3.OperationalError):
+            return []
+
+    def coverage(self) -> list[dict[str, Any]]:
+        """What was told of the footage."""
+        return [dict(body) for body in self.records("recording.coverage")]
 
     def ask(self, id: str, camera: str, start_wall_ns: int, end_wall_ns: int) -> None:
         """Ask for a clip, as the uplink does."""
@@ -128,12 +144,34 @@ def probe(path: Path) -> dict[str, str]:
     return dict(line.split("=") for line in done.stdout.split())
 
 
-def test_segments_are_whole_files_with_the_hash_that_was_told(recorder: Recorder) -> None:
+def test_segments_are_whole_files_that_play_and_are_linked_one_to_the_next(recorder: Recorder) -> None:
     until(lambda: len(recorder.closed()) >= 2, 25)
-    for told in recorder.closed()[:2]:
-        path = recorder.footage / f"{told['segment']}.mp4"
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == told["sha256"]
+    head = b""
+    for stored in recorder.closed()[:2]:
+        path = recorder.footage / f"{stored.name}.mp4"
         assert int(probe(path)["nb_read_frames"]) >= 20
+        link = link_of(path)
+        assert link is not None
+        assert hashlib.sha256(path.read_bytes()[:-LINK_BYTES]).digest() == link.sha256
+        assert link.head_before == (head or FIRST_HEAD)
+        head = link.head(stored.name).head
+
+
+def test_coverage_tells_how_far_footage_has_come_and_the_head_of_the_chain(recorder: Recorder) -> None:
+    told = until(recorder.coverage, 15)[0]
+    [camera] = told["cameras"]
+    assert camera["camera"] == "cam-a"
+    assert camera["upto_ago_ms"] < 2500
+    assert camera["since_ago_ms"] > camera["upto_ago_ms"]
+    until(lambda: len(recorder.closed()) >= 2, 25)
+    recorder.end(signal.SIGTERM)
+    last = recorder.coverage()[-1]
+    stored = recorder.closed()[-1]
+    link = link_of(recorder.footage / f"{stored.name}.mp4")
+    assert link is not None
+    assert last["cameras"][0]["since_ago_ms"] is None, "it goes on"
+    assert last["links"] == stored.number
+    assert base64.b64decode(last["head"]) == link.head(stored.name).head
 
 
 def test_no_password_is_seen_in_the_process_list(recorder: Recorder, cameras: SimulatedCameras) -> None:
@@ -159,7 +197,7 @@ def test_live_pictures_are_a_decodable_ring(recorder: Recorder) -> None:
 
 def test_a_clip_is_what_was_asked_and_plays(recorder: Recorder) -> None:
     until(lambda: recorder.closed(), 25)
-    start = int(str(recorder.closed()[0]["start_wall_ns"])) + 1_300_000_000
+    start = recorder.closed()[0].start_wall_ns + 1_300_000_000
     recorder.ask("01KA6P3ZQ4N8S5T6V7W8X9Y0Z2", "cam-a", start, start + 4_000_000_000)
     outcome = until(lambda: recorder.outcome("01KA6P3ZQ4N8S5T6V7W8X9Y0Z2"), 25)
     assert outcome["state"] == "done", outcome
@@ -192,24 +230,41 @@ def test_a_lost_camera_is_a_gap_with_a_reason_and_recording_goes_on(
 
 
 def test_after_a_kill_nothing_synced_is_lost_and_the_index_is_the_files(recorder: Recorder) -> None:
-    until(lambda: recorder.closed(), 25)
+    until(lambda: len(list(recorder.footage.glob("cam-a/*/*.mp4"))) > len(recorder.closed()) > 0, 25)
     killed_wall_ns = time.time_ns()
     recorder.end()
     assert not _children_of(recorder), "ffmpeg ended with the recorder"
-    torn = max(recorder.footage.glob("cam-a/*/*.mp4"), key=lambda path: path.stat().st_mtime)
+    [torn] = (path for path in recorder.footage.glob("cam-a/*/*.mp4") if link_of(path) is None)
     with torn.open("ab") as file:
         file.write(b"\x00\x00\x10\x00moofTORN")
     recorder.start()
-    until(lambda: any(str(b["segment"]) in str(torn) for b in recorder.closed()), 25)
-    [recovered] = [b for b in recorder.closed() if str(b["segment"]) in str(torn)]
-    end_ns = int(str(recovered["start_wall_ns"])) + int(str(recovered["duration_ms"])) * 1_000_000
-    assert killed_wall_ns - end_ns < 2_500_000_000
-    assert hashlib.sha256(torn.read_bytes()).hexdigest() == recovered["sha256"]
+    until(lambda: any(one.name in str(torn) for one in recorder.closed()), 25)
+    [recovered] = [one for one in recorder.closed() if one.name in str(torn)]
+    assert killed_wall_ns - recovered.end_wall_ns < 2_500_000_000
+    link = link_of(torn)
+    assert link is not None
+    assert hashlib.sha256(torn.read_bytes()[:-LINK_BYTES]).digest() == link.sha256
+    told = until(lambda: [b for b in recorder.records("service") if b["code"] == "footage.recovered"])
+    assert "1 open segments" in str(told[0]["detail"])
     recorder.end(signal.SIGTERM)
-    told = {str(b["segment"]): b["sha256"] for b in recorder.closed()}
-    rebuilt = Index(recorder.folder / "rebuilt.db", recorder.footage)
-    assert {closed.name: closed.sha256 for closed in rebuilt.recover()} == told
-    rebuilt.close()
+    assert dump(rebuilt(recorder)) == dump(recorder.folder / "data" / "footage.db")
+
+
+def rebuilt(recorder: Recorder) -> Path:
+    """An index made from the files alone."""
+    path = recorder.folder / "rebuilt.db"
+    with contextlib.closing(Index(path, recorder.footage)) as index:
+        meta = open_disk(recorder.footage, "btm-017", None)
+        index.use(meta)
+        assert list(index.recover(meta.disk, Observation(9, 9, 9, "unknown", None)))
+    return path
+
+
+def dump(path: Path) -> list[tuple[object, ...]]:
+    """Every row that comes from files, and the observations that files hold."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT * FROM segment ORDER BY number").fetchall()
+        return rows + connection.execute("SELECT * FROM clock_observation ORDER BY 1, 2").fetchall()
 
 
 def _children_of(recorder: Recorder) -> list[Path]:

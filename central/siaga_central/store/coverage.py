@@ -1,0 +1,178 @@
+"""Which footage each camera has on its node, as the node told it once a minute; known with the node away."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from siaga_central.domain.timeline import Interval, Timeline
+from siaga_central.store import nodes, timings
+from siaga_central.store.schema import camera, chain_head, kept, record, stretch
+from siaga_core.wire.envelope import Record
+from siaga_core.wire.recording import CameraCoverage, Coverage
+
+# Nearer than this one stretch goes on in the next: neighbours overlap or touch within their clocks' errors.
+_TOUCH_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Unbroken footage, UTC nanoseconds; `error_ns` bounds how wrong both ends are, None: nothing does."""
+
+    start_ns: int
+    end_ns: int
+    error_ns: int
+
+
+def take(connection: Connection, said: Record, body: Coverage, now_us: int) -> str | None:
+    """Keep what a node said of its footage; the name of a camera in it that is not the node's, or None.
+
+    A chain that went back, or has another head for the same number, alarms: somebody changed the footage.
+    """
+    owned = set(connection.execute(select(camera.c.id).where(camera.c.node == said.node)).scalars())
+    foreign = next((one.camera for one in body.cameras if one.camera not in owned), None)
+    if foreign is not None:
+        return foreign
+    for one in body.cameras:
+        _extend(connection, said, one)
+        _note_kept(connection, said, one, now_us)
+    _note_head(connection, said.node, body, now_us)
+    return None
+
+
+def of_camera(connection: Connection, name: str, start_ns: int, end_ns: int) -> list[Stretch]:
+    """What there was of a camera between two UTC instants, in order, neighbours joined."""
+    rows = connection.execute(select(stretch).where(stretch.c.camera == name).order_by(stretch.c.number))
+    dating = _Dating(connection)
+    found = [dating.dated(row) for row in rows]
+    touching = sorted(
+        (one for one in found if one.end_ns > start_ns and one.start_ns < end_ns),
+        key=lambda one: one.start_ns,
+    )
+    return joined(touching)
+
+
+def kept_since_ns(connection: Connection, name: str) -> int | None:
+    """Retention has left footage from here on, UTC nanoseconds; None: the node has not said."""
+    row = connection.execute(
+        select(kept, camera.c.node).join(camera, camera.c.id == kept.c.camera).where(kept.c.camera == name)
+    ).one_or_none()
+    if row is None:
+        return None
+    found = _Dating(connection).at(row.node, row.boot_id, row.boot_seq, row.since_ns)
+    return (found.low_ns + found.high_ns) // 2
+
+
+def heads(connection: Connection, node: str, limit: int = 100) -> Sequence[Row[Any]]:
+    """The newest heads a node has told, newest first."""
+    found = select(chain_head).where(chain_head.c.node == node).order_by(chain_head.c.received_us.desc())
+    return connection.execute(found.limit(limit)).all()
+
+
+def _extend(connection: Connection, said: Record, one: CameraCoverage) -> None:
+    upto_ns = said.at.boot_ns - one.upto_ago_ms * 1_000_000
+    newest = connection.execute(
+        select(stretch).where(stretch.c.camera == one.camera).order_by(stretch.c.number.desc()).limit(1)
+    ).one_or_none()
+    if one.since_ago_ms is None and newest is not None and _goes_on(connection, said, newest):
+        if upto_ns > newest.end_ns:
+            values = {"end_ns": upto_ns, "told_seq": said.seq}
+            connection.execute(update(stretch).where(stretch.c.number == newest.number).values(**values))
+        return
+    # What it goes on from is not known here: nothing before this minute is claimed.
+    since_ns = upto_ns if one.since_ago_ms is None else said.at.boot_ns - one.since_ago_ms * 1_000_000
+    connection.execute(
+        insert(stretch).values(
+            camera=one.camera,
+            node=said.node,
+            epoch=said.epoch,
+            boot_id=said.at.boot_id,
+            boot_seq=said.at.boot_seq,
+            start_ns=min(since_ns, upto_ns),
+            end_ns=upto_ns,
+            told_seq=said.seq,
+        )
+    )
+
+
+def _goes_on(connection: Connection, said: Record, newest: Row[Any]) -> bool:
+    """Whether nothing that could have told of a break is missing between two records of one boot."""
+    same = (said.node, said.epoch, said.at.boot_id) == (newest.node, newest.epoch, newest.boot_id)
+    if not same:
+        return False
+    of_stream = (
+        (record.c.node == said.node) & (record.c.stream == said.stream) & (record.c.epoch == said.epoch)
+    )
+    between = record.c.seq.between(newest.told_seq + 1, said.seq - 1)
+    here = connection.execute(select(func.count()).select_from(record).where(of_stream, between)).scalar_one()
+    return bool(here == max(0, said.seq - newest.told_seq - 1))
+
+
+def _note_kept(connection: Connection, said: Record, one: CameraCoverage, now_us: int) -> None:
+    connection.execute(delete(kept).where(kept.c.camera == one.camera))
+    since_ns = said.at.boot_ns - one.kept_ago_s * 1_000_000_000
+    place = {"boot_id": said.at.boot_id, "boot_seq": said.at.boot_seq, "since_ns": since_ns}
+    connection.execute(insert(kept).values(camera=one.camera, told_us=now_us, **place))
+
+
+def _note_head(connection: Connection, node: str, body: Coverage, now_us: int) -> None:
+    head = body.head.hex()
+    newest = connection.execute(
+        select(chain_head)
+        .where(chain_head.c.node == node)
+        .order_by(chain_head.c.received_us.desc(), chain_head.c.links.desc())
+        .limit(1)
+    ).one_or_none()
+    if newest is not None and (newest.chain, newest.links, newest.head) == (body.chain, body.links, head):
+        return
+    if newest is not None and newest.chain != body.chain:
+        nodes.alarm(connection, node, "footage-disk", "another footage disk is in use", now_us)
+    same = (chain_head.c.node == node) & (chain_head.c.chain == body.chain)
+    known = connection.execute(
+        select(chain_head.c.head).where(same, chain_head.c.links == body.links)
+    ).scalar()
+    furthest = connection.execute(select(func.max(chain_head.c.links)).where(same)).scalar() or 0
+    if (known is not None and known != head) or (known is None and body.links < furthest):
+        detail = f"the chain of segments says {head[:16]} for segment {body.links}; it was another one before"
+        nodes.alarm(connection, node, "footage-chain", detail, now_us)
+    if known is None:
+        row = {"node": node, "chain": body.chain, "links": body.links, "head": head}
+        connection.execute(insert(chain_head).values(**row, received_us=now_us))
+
+
+class _Dating:
+    """Wall time of moments in boots, by everything that is known now."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._timelines: dict[tuple[str, str], Timeline] = {}
+
+    def dated(self, row: Row[Any]) -> Stretch:
+        """A row's span."""
+        start = self.at(row.node, row.boot_id, row.boot_seq, row.start_ns)
+        end = self.at(row.node, row.boot_id, row.boot_seq, row.end_ns)
+        error_ns = max(start.width_ns, end.width_ns) // 2
+        return Stretch((start.low_ns + start.high_ns) // 2, (end.low_ns + end.high_ns) // 2, error_ns)
+
+    def at(self, node: str, boot_id: str, boot_seq: int, boot_ns: int) -> Interval:
+        """When a moment was; one before the boot is counted back from its beginning."""
+        key = (node, boot_id)
+        if key not in self._timelines:
+            own = timings.anchors_around(self._connection, node, boot_id, 0, 1 << 56)
+            others = timings.anchors_of_neighbours(self._connection, node, boot_id, boot_seq)
+            self._timelines[key] = Timeline([*own, *others])
+        found = self._timelines[key].at(boot_seq, max(0, boot_ns))
+        before_ns = min(0, boot_ns)
+        return Interval(found.low_ns + before_ns, found.high_ns + before_ns, found.source)
+
+
+def joined(ordered: Sequence[Stretch]) -> list[Stretch]:
+    """Stretches in order of their start, with those that touch made one."""
+    joined: list[Stretch] = []
+    for one in ordered:
+        if joined and one.start_ns - joined[-1].end_ns <= _TOUCH_NS:
+            last = joined.pop()
+            one = Stretch(last.start_ns, max(last.end_ns, one.end_ns), max(last.error_ns, one.error_ns))
+        joined.append(one)
+    return joined

@@ -1,0 +1,68 @@
+"""The footage disk's own paper: whose it is and which chain is on it; nothing is written to another's."""
+
+import secrets
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from siaga_core.errors import SiagaError, Transient
+from siaga_core.service.files import write_atomic
+
+_NAME = "META.json"
+
+
+class ForeignDisk(SiagaError):
+    """The footage disk belongs to another node."""
+
+
+class DiskAway(SiagaError, Transient):
+    """The footage disk is not there; it may come back."""
+
+
+class Meta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """META.json. `own_device`: it was a file system of its own, so an empty folder is not this disk."""
+
+    node: str
+    disk: str  # sixteen hexadecimal digits; the chain's id
+    own_device: bool
+
+
+def open_disk(folder: Path, node: str, known: Meta | None) -> Meta:
+    """The disk's paper, written anew on an empty disk. `known`: what this node last recorded on.
+
+    Raises ForeignDisk for a disk of another node, DiskAway while the known disk is not mounted, OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _NAME
+    own_device = folder.stat().st_dev != folder.parent.stat().st_dev
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Meta)
+    except FileNotFoundError:
+        return _begin(path, node, known, own_device)
+    except msgspec.DecodeError as error:
+        raise ForeignDisk(
+            f"{path} cannot be read ({error}); look at the disk, then remove this file"
+        ) from error
+    if found.node != node:
+        raise ForeignDisk(
+            f"{folder} is the footage disk of {found.node}, not of {node};"
+            " put the right disk in, or move its footage away and remove META.json"
+        )
+    return found
+
+
+def is_there(folder: Path, meta: Meta) -> bool:
+    """Whether the disk at `folder` is still this one."""
+    try:
+        return msgspec.json.decode((folder / _NAME).read_bytes(), type=Meta) == meta
+    except (OSError, msgspec.DecodeError):
+        return False
+
+
+def _begin(path: Path, node: str, known: Meta | None, own_device: bool) -> Meta:
+    if known is not None and known.own_device and not own_device:
+        raise DiskAway(f"the footage disk is not mounted at {path.parent}; mount it or put it in")
+    made = Meta(node=node, disk=secrets.token_hex(8), own_device=own_device)
+    write_atomic(path, msgspec.json.encode(made))
+    return made

@@ -1,0 +1,178 @@
+"""The one thread that makes footage durable: a group commit over all cameras, and the closing of segments."""
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from siaga_core.service.clock import Clock
+from siaga_core.service.files import sync_directory, write_all
+from siaga_core.service.workers import Stop
+from siaga_edge.recorder.chain import Head, Link, Span
+from siaga_edge.recorder.dating import Observation
+
+log = logging.getLogger(__name__)
+
+# Fragments of all cameras that ended within it share one round; half of what one may wait.
+GATHER_S = 0.2
+
+
+@dataclass(slots=True)
+class Tail:
+    """A file that is being written; one pump writes it, the flusher syncs it."""
+
+    path: Path
+    name: str
+    camera: str
+    descriptor: int
+    folders: tuple[Path, ...]  # to be synced once: those in which a name is new
+    stretch_boot_ns: int  # where the camera's unbroken footage that this goes on with began
+    written_boot_ns: int = 0
+    durable_boot_ns: int = 0
+    failure: OSError | None = None  # a failed sync: the file is never trusted nor synced again
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """Footage of `camera` outlives a power cut, unbroken from its begin up to this arrival."""
+
+    camera: str
+    start_boot_ns: int
+    end_boot_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A segment that will not change any more, linked and durable."""
+
+    name: str
+    camera: str
+    size_bytes: int  # with its link
+    link: Link
+
+
+@dataclass(slots=True)
+class Closing:
+    """A file that nothing more is appended to."""
+
+    tail: Tail
+    span: Span
+    sha256: bytes
+    size_bytes: int
+
+
+@dataclass
+class Flusher:
+    """Syncs what pumps have written. `step` is called in one thread; `dirty` and `close` in any."""
+
+    clock: Clock
+    tell: Callable[[Durable | Closed], None]
+    head: Head
+    observation: Callable[[], Observation]
+    fdatasync: Callable[[int], None] = os.fdatasync
+    _open: dict[str, Tail] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _wanted: threading.Event = field(default_factory=threading.Event)
+    _dirty: dict[int, Tail] = field(default_factory=dict)
+    _closings: list[Closing] = field(default_factory=list)
+
+    def dirty(self, tail: Tail, end_boot_ns: int) -> None:
+        """A whole fragment was appended: sync it soon."""
+        with self._lock:
+            tail.written_boot_ns = end_boot_ns
+            self._open[tail.name] = tail
+            self._dirty[id(tail)] = tail
+        self._wanted.set()
+
+    def close(self, tail: Tail, span: Span, sha256: bytes, size_bytes: int) -> None:
+        """Nothing more will be appended: sync, link and close it soon."""
+        with self._lock:
+            self._dirty.pop(id(tail), None)
+            self._closings.append(Closing(tail, span, sha256, size_bytes))
+        self._wanted.set()
+
+    def abandon(self, tail: Tail) -> None:
+        """Let go of a file that could not be written; its whole fragments are found at the next start."""
+        with self._lock:
+            self._dirty.pop(id(tail), None)
+            self._open.pop(tail.name, None)
+            with contextlib.suppress(OSError):
+                os.close(tail.descriptor)
+
+    def unclosed(self, camera: str) -> list[str]:
+        """Names of a camera's segments that are not linked yet, oldest first."""
+        with self._lock:
+            return [tail.name for tail in self._open.values() if tail.camera == camera]
+
+    def work(self, stop: Stop) -> None:
+        """Until asked to stop and nothing waits any more."""
+        while not stop.is_set() or self._waiting():
+            if self._wanted.wait(GATHER_S):
+                stop.wait(GATHER_S)
+                self.step()
+
+    def step(self) -> None:
+        """One round: every file that grew, then every one that ended, in this order over all cameras."""
+        self._wanted.clear()
+        with self._lock:
+            grown, self._dirty = list(self._dirty.values()), {}
+            closings, self._closings = self._closings, []
+        for tail in grown:
+            self._sync(tail)
+        for closing in closings:
+            self._link(closing)
+
+    def _waiting(self) -> bool:
+        with self._lock:
+            return bool(self._dirty or self._closings)
+
+    def _sync(self, tail: Tail) -> bool:
+        # A pump may abandon the file meanwhile: a number of its own cannot become another file's.
+        with self._lock:
+            try:
+                descriptor, upto = os.dup(tail.descriptor), tail.written_boot_ns
+            except OSError:
+                return False
+        try:
+            self.fdatasync(descriptor)
+            for folder in tail.folders:
+                sync_directory(folder)
+        except OSError as error:
+            log.error("segment abandoned segment=%s cause=%s", tail.name, error)
+            tail.failure = error
+            return False
+        finally:
+            os.close(descriptor)
+        tail.folders = ()
+        if upto > tail.durable_boot_ns:
+            tail.durable_boot_ns = upto
+            self.tell(Durable(tail.camera, tail.stretch_boot_ns, upto))
+        return True
+
+    def _link(self, closing: Closing) -> None:
+        """Append the link and sync once; the chain goes on only from a link that is durable."""
+        tail, before = closing.tail, self.head
+        link = Link(
+            before.chain, before.links + 1, before.head, closing.sha256, closing.span, self.observation()
+        )
+        box = link.box()
+        try:
+            if tail.failure is not None:
+                return
+            write_all(tail.descriptor, box)
+            if not self._sync(tail):
+                return
+        except OSError as error:
+            log.error("segment not linked segment=%s cause=%s", tail.name, error)
+            tail.failure = error
+            return
+        finally:
+            with contextlib.suppress(OSError):
+                os.close(tail.descriptor)
+        self.head = link.head(tail.name)
+        self.tell(Closed(tail.name, tail.camera, closing.size_bytes + len(box), link))
+        with self._lock:
+            self._open.pop(tail.name, None)

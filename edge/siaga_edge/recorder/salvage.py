@@ -1,0 +1,125 @@
+"""What a segment's file holds: by its link alone when it was closed, else up to the last whole fragment."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from siaga_core.service.files import sync_directory, write_all
+from siaga_edge.recorder.chain import LINK_BYTES, Link, Span, read_link
+from siaga_edge.recorder.dating import Observation
+from siaga_edge.recorder.fragments import MARK_TYPE, BadStream, Fragment, Mark, Parser
+
+_READ_BYTES = 1 << 20
+# What follows a first bad box and may hold whole fragments is kept beside the segment under this ending.
+REST = ".rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What could be read of a file, from its begin."""
+
+    span: Span | None  # None: not one whole fragment
+    whole_bytes: int  # up to the end of the last whole fragment
+    sha256: bytes  # of these
+    first: Observation | None  # what its first mark says of the clock
+
+
+def link_of(path: Path) -> Link | None:
+    """The link a file ends in; None while it was not closed. Raises OSError."""
+    with path.open("rb") as file:
+        size_bytes = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size_bytes - LINK_BYTES))
+        return read_link(file.read(LINK_BYTES))
+
+
+def content(path: Path) -> Content:
+    """Read a file as far as it is whole. Raises OSError."""
+    parser, marks = Parser(), list[Mark]()
+    try:
+        with path.open("rb") as file:
+            while octets := file.read(_READ_BYTES):
+                marks += _marks(parser, octets)
+    except BadStream:
+        pass  # what came before it is whole
+    whole_bytes = parser.consumed if marks else 0
+    return Content(span_of(marks), whole_bytes, sha256_of(path, whole_bytes), _observed(marks))
+
+
+def _marks(parser: Parser, octets: bytes) -> Iterator[Mark]:
+    for made in parser.feed(octets):
+        if isinstance(made, Fragment) and made.mark is not None:
+            yield made.mark
+
+
+def span_of(marks: list[Mark]) -> Span | None:
+    """The span of a segment with these marks."""
+    if not marks:
+        return None
+    start_ns = max(0, marks[0].boot_ns - marks[0].duration_ms * 1_000_000)
+    media_ms = sum(mark.duration_ms for mark in marks)
+    return Span(marks[0].boot_seq, start_ns, marks[-1].boot_ns, media_ms, len(marks))
+
+
+def sha256_of(path: Path, size_bytes: int) -> bytes:
+    """SHA-256 of the first `size_bytes` of a file."""
+    digest, left = hashlib.sha256(), size_bytes
+    with path.open("rb") as file:
+        while left and (octets := file.read(min(_READ_BYTES, left))):
+            digest.update(octets)
+            left -= len(octets)
+    return digest.digest()
+
+
+def cut(path: Path, whole_bytes: int) -> int:
+    """Cut a file after its last whole fragment; durable. How many octets were cut.
+
+    A rest that still holds a mark of ours is copied beside it first, so that no fragment is ever thrown away.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        size_bytes = os.fstat(descriptor).st_size
+        rest = os.pread(descriptor, size_bytes - whole_bytes, whole_bytes)
+        if rest.find(MARK_TYPE, 9) >= 0:
+            _keep_rest(path, rest)
+        os.ftruncate(descriptor, whole_bytes)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return size_bytes - whole_bytes
+
+
+def append_link(path: Path, link: Link) -> None:
+    """Close a salvaged file with its link; durable when this returns."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        write_all(descriptor, link.box())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def discard(path: Path) -> None:
+    """Unlink a segment and its rest, durably: its row may go afterwards, never before."""
+    path.unlink(missing_ok=True)
+    path.with_suffix(REST).unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync_directory(path.parent)
+
+
+def _keep_rest(path: Path, rest: bytes) -> None:
+    kept = path.with_suffix(REST)
+    descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    try:
+        write_all(descriptor, rest)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_directory(path.parent)
+
+
+def _observed(marks: list[Mark]) -> Observation | None:
+    return (
+        Observation(marks[0].boot_seq, marks[0].boot_ns, marks[0].wall_ns, "unknown", None) if marks else None
+    )
