@@ -129,6 +129,8 @@ SENTENCES = (
     N_("a clip ends after it begins and is at most 30 minutes long"),
     N_("a clip cannot begin in the future"),
     N_("say why the clip is needed"),
+    N_("a hold ends after it begins and is at most 12 hours long"),
+    N_("say why the footage is held or released"),
     N_("there is no camera %(camera)s"),
 )
 

@@ -60,6 +60,10 @@ WORDS = {
     "coming": N_("coming"),
     "ready": N_("ready"),
     "failed": N_("failed"),
+    # holds ("asked" and "waiting" as above)
+    "held": N_("held"),
+    "lost": N_("LOST"),
+    "released": N_("released"),
     # incidents
     "new": N_("new"),
     "taken": N_("taken"),

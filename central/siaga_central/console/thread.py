@@ -21,6 +21,12 @@ EVENTS = {
     "clip.ready": N_("clip ready"),
     "clip.failed": N_("clip failed"),
     "clip.viewed": N_("clip watched"),
+    "hold.asked": N_("footage to be held"),
+    "hold.waiting": N_("hold taken, its time is not over"),
+    "hold.held": N_("footage held"),
+    "hold.lost": N_("held footage lost"),
+    "hold.endangered": N_("hold not confirmed, soon overwritten"),
+    "hold.released": N_("held footage released"),
     "picture.viewed": N_("picture looked at"),
 }
 _SHOWN = ("text", "reason", "detail", "clip", "camera", "ntpd_ticket", "reporter_name", "place")

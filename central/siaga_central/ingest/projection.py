@@ -8,13 +8,13 @@ from sqlalchemy import Connection
 
 from siaga_central.ingest import contact
 from siaga_central.ingest.policy import Policy
-from siaga_central.store import coverage, fates, footage, nodes, records, replies, wants
+from siaga_central.store import coverage, fates, footage, holds, nodes, records, replies, wants
 from siaga_core.wire.command import Outcome
 from siaga_core.wire.envelope import BadRecord, Record
 from siaga_core.wire.health import CameraState, Health, LinkState, ServiceState
 from siaga_core.wire.kinds import BODIES, decode_body
 from siaga_core.wire.outbound import SmsState
-from siaga_core.wire.recording import Coverage, Segment
+from siaga_core.wire.recording import Coverage, HoldState, Segment
 from siaga_core.wire.report import Report
 from siaga_core.wire.want import WantState
 
@@ -93,6 +93,9 @@ def apply(connection: Connection, record: Record, body: Struct, moment: Moment) 
         case Coverage():
             if (foreign := coverage.take(connection, record, body, now_us)) is not None:
                 return Misfit("foreign-camera", f"{foreign} is not {node}'s")
+        case HoldState():
+            if not holds.settle(connection, node, body, now_us):
+                return Misfit("foreign-hold", f"{body.id} is no hold of {node}")
         case LinkState():
             nodes.link(connection, node, body, now_us)
         case WantState():

@@ -295,6 +295,29 @@ chain_head = Table(
     Column("received_us", BigInteger, nullable=False),
 )
 
+# Footage that a node is to keep; the newest word of the node is `told` (wire/recording.HoldState, JSON).
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("camera", String(40), nullable=False),
+    Column("node", String(40), nullable=False),
+    Column("incident", String(26)),
+    Column("start_us", BigInteger, nullable=False),
+    Column("end_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False),  # domain/hold
+    Column("told", Text, nullable=False, server_default=""),
+    Column("told_us", BigInteger),
+    Column("danger", String(4), nullable=False, server_default=""),  # warn, crit: not confirmed, soon gone
+    Column("released_by", String(64)),
+    Column("released_us", BigInteger),
+    Index(None, "node", "state"),
+    Index(None, "incident"),
+)
+
 incident = Table(
     "incident",
     metadata,

@@ -1,8 +1,8 @@
-"""Nodes that fall silent and commands whose time is over."""
+"""Nodes that fall silent, commands whose time is over, holds that retention comes near to."""
 
 from sqlalchemy import Connection
 
-from siaga_central.store import commands, fates, nodes
+from siaga_central.store import commands, fates, holds, nodes
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Heartbeat, Stop
@@ -12,6 +12,8 @@ EVERY_S = 1.0
 SILENT_AFTER_US = 45_000_000
 # A node that has begun may still be cutting a clip when the command's time ends.
 GRACE_US = 600_000_000
+# Retention moves by a minute in a minute; holds are warned of a day before.
+HOLDS_EVERY_S = 60.0
 
 
 class Timers:
@@ -19,6 +21,7 @@ class Timers:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
+        self._holds_mono_s = float("-inf")
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Look every second until asked to stop."""
@@ -33,6 +36,9 @@ class Timers:
             silent, overdue = _due(connection, now_us)
         if silent or overdue:
             self._store.write(lambda connection: _note(connection, now_us))
+        if self._clock.mono_s() - self._holds_mono_s >= HOLDS_EVERY_S:
+            self._holds_mono_s = self._clock.mono_s()
+            self._store.write(lambda connection: holds.sweep(connection, now_us))
 
 
 def _due(connection: Connection, now_us: int) -> tuple[list[str], list[str]]:

@@ -9,12 +9,13 @@ from sqlalchemy import Connection, Row
 from siaga_central.console import thread
 from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.context import Console
+from siaga_central.console.held import shown
 from siaga_central.console.page import At, page, see_other
 from siaga_central.console.terms import CATEGORIES, PRIORITIES
 from siaga_central.domain import incident as life
 from siaga_central.domain.nearest import Located, nearest
 from siaga_central.domain.role import Permission
-from siaga_central.store import incidents, replies, timings, views
+from siaga_central.store import holds, incidents, replies, timings, views
 from siaga_core.service.clock import new_id
 
 router = APIRouter(prefix="/kejadian")
@@ -129,6 +130,7 @@ def _values(console: Console, visitor: Visitor, number: str) -> dict[str, Any]:
             "incident": row,
             "contacts": [thread.contact(report, made.get(report.id)) for report in reports],
             "replies": views.replies_of(connection, row.id),
+            "holds": shown(connection, holds.of_incident(connection, row.id)),
             "clips": views.clips_of(connection, row.id),
             "timeline": [thread.moment(event) for event in views.events_of(connection, row.id)],
             "callbacks": views.callbacks_of(connection, row.id),

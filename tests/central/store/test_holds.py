@@ -1,0 +1,215 @@
+"""Held footage stays in what its node is asked to keep, until a person lets it go."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from siaga_central.domain import hold as life
+from siaga_central.domain.hold import POLICY, IllegalHold
+from siaga_central.domain.timeline import Anchor
+from siaga_central.store import events, holds, incidents, timings, wants
+from siaga_central.store.incidents import Opening
+from siaga_central.store.schema import incident
+from siaga_central.store.writer import Store
+from siaga_core.wire.recording import HOLDS_MOST, HoldState
+
+NODE, CAMERA = "btm-017", "cam-a"
+MIN = 60_000_000
+BOOTED_US = 1_795_000_000_000_000
+
+
+def place(store: Store, id: str, start_us: int = 10 * MIN, incident_id: str | None = None) -> None:
+    store.write(
+        lambda c: holds.place(c, id, CAMERA, start_us, start_us + 5 * MIN, "uji", "operator", 1, incident_id)
+    )
+
+
+def say(store: Store, id: str, state: str, node: str = NODE) -> bool:
+    said = HoldState(id=id, state=state)  # type: ignore[arg-type]
+    return store.write(lambda c: holds.settle(c, node, said, 2))
+
+
+def wished(store: Store) -> set[str]:
+    """What the node is asked to keep now."""
+    with store.read() as connection:
+        row = wants.find(connection, NODE, "holds")
+    return set() if row is None else {one["id"] for one in json.loads(row.body)["holds"]}
+
+
+def state(store: Store, id: str) -> str:
+    with store.read() as connection:
+        row = holds.find(connection, id)
+    assert row is not None
+    return str(row.state)
+
+
+def kinds(store: Store, subject: str) -> list[str]:
+    with store.read() as connection:
+        found = events.after(connection, 0, 10_000)
+        return [str(row.kind) for row in found if row.subject == subject]
+
+
+def alarms(store: Store) -> list[str]:
+    with store.read() as connection:
+        rows = connection.exec_driver_sql("SELECT code FROM service_state WHERE level = 'crit'")
+        return [str(row[0]) for row in rows]
+
+
+def test_a_hold_is_asked_confirmed_and_released_with_a_reason(store: Store) -> None:
+    place(store, "h1")
+    assert wished(store) == {"h1"}
+    assert say(store, "h1", "waiting")
+    assert say(store, "h1", "held")
+    assert state(store, "h1") == "held"
+    with pytest.raises(IllegalHold, match="say why"):
+        store.write(lambda c: holds.release(c, "h1", "  ", "supervisor", 3))
+    assert wished(store) == {"h1"}
+    store.write(lambda c: holds.release(c, "h1", "putusan PPID", "supervisor", 3))
+    assert wished(store) == set()
+    assert kinds(store, "h1") == ["hold.asked", "hold.waiting", "hold.held", "hold.released"]
+    assert [kind for kind in kinds(store, CAMERA) if "hold" in kind] == [
+        "camera.hold_asked",
+        "camera.hold_waiting",
+        "camera.hold_held",
+        "camera.hold_released",
+    ]
+
+
+def test_a_loss_alarms_and_the_node_goes_on_looking(store: Store) -> None:
+    place(store, "h1")
+    say(store, "h1", "held")
+    say(store, "h1", "lost")
+    assert alarms(store) == [f"hold-{CAMERA}"]
+    assert wished(store) == {"h1"}
+    say(store, "h1", "held")
+    assert state(store, "h1") == "held"
+
+
+def test_another_node_cannot_speak_of_a_hold(store: Store) -> None:
+    place(store, "h1")
+    assert not say(store, "h1", "lost", "gsm-001")
+    assert not say(store, "h9", "held")
+    assert state(store, "h1") == "asked"
+
+
+@pytest.mark.parametrize(
+    ("start_us", "end_us", "camera", "reason"),
+    [(10, 10, CAMERA, "x"), (10, 5, CAMERA, "x"), (0, 13 * 60 * MIN, CAMERA, "x"), (0, MIN, "cam-z", "x")],
+)
+def test_a_hold_that_makes_no_sense_is_refused(
+    store: Store, start_us: int, end_us: int, camera: str, reason: str
+) -> None:
+    with pytest.raises(IllegalHold):
+        store.write(lambda c: holds.place(c, "h", camera, start_us, end_us, reason, "operator", 1))
+    assert wished(store) == set()
+
+
+def test_too_many_holds_are_refused_loudly_and_said_before(store: Store) -> None:
+    def many(connection: Connection) -> None:
+        for number in range(HOLDS_MOST):
+            holds.place(connection, f"h{number:03d}", CAMERA, number * MIN, (number + 1) * MIN, "uji", "a", 1)
+
+    store.write(many)
+    assert alarms(store) == ["holds"]
+    with pytest.raises(IllegalHold, match="release some"):
+        place(store, "one-more")
+    assert len(wished(store)) == HOLDS_MOST
+
+
+def _keep(store: Store, since_us: int) -> None:
+    """Retention has left footage from there on."""
+
+    def work(connection: Connection) -> None:
+        connection.exec_driver_sql("DELETE FROM kept")
+        connection.exec_driver_sql(
+            f"INSERT INTO kept VALUES ('{CAMERA}', 'b', 1, {(since_us - BOOTED_US) * 1000}, 1)"
+        )
+
+    store.write(work)
+
+
+def test_an_unconfirmed_hold_is_said_before_retention_reaches_it(store: Store) -> None:
+    start_us = BOOTED_US + 5 * 24 * 60 * MIN
+    place(store, "h1", start_us)
+    booted = Anchor(1, 0, BOOTED_US * 1000, "hub", 1000)
+    store.write(lambda c: timings.add_anchor(c, NODE, "b", booted, 1))
+
+    def sweep() -> Any:
+        store.write(lambda c: holds.sweep(c, start_us + 60 * MIN))
+        with store.read() as connection:
+            row = holds.find(connection, "h1")
+        assert row is not None
+        return row.danger
+
+    _keep(store, start_us - POLICY.warn_us - MIN)
+    assert sweep() == ""
+    _keep(store, start_us - POLICY.warn_us + MIN)
+    assert sweep() == "warn"
+    assert alarms(store) == [f"hold-{CAMERA}"]
+    _keep(store, start_us - POLICY.crit_us + MIN)
+    assert sweep() == "crit"
+    say(store, "h1", "held")
+    assert sweep() == ""
+    assert kinds(store, "h1").count("hold.endangered") == 2
+
+
+def test_holds_of_an_incident_end_long_after_it_was_closed_and_not_before(store: Store) -> None:
+    store.write(lambda c: incidents.open_new(c, "i1", Opening("KBR", "P1", "sms", "api"), "hub", MIN))
+    place(store, "h1", incident_id="i1")
+    place(store, "h2")
+    store.write(lambda c: incidents.move(c, "i1", "cancel", "operator", 2 * MIN, "salah"))
+    store.write(lambda c: holds.sweep(c, 2 * MIN + POLICY.kept_after_closing_us))
+    assert wished(store) == {"h1", "h2"}
+    store.write(lambda c: holds.sweep(c, 3 * MIN + POLICY.kept_after_closing_us))
+    assert wished(store) == {"h2"}
+    assert kinds(store, "i1")[-1] == "hold.released"
+
+
+def test_the_nearest_cameras_of_an_incident_with_a_place_are_held_once(store: Store) -> None:
+    store.write(lambda c: incidents.open_new(c, "i1", Opening("KBR", "P1", "sms", "api"), "hub", 100 * MIN))
+
+    def held() -> list[str]:
+        def work(connection: Connection) -> list[str]:
+            return holds.for_incident(connection, incidents.find(connection, "i1"), ["h1", "h2"], "hub", 1)
+
+        return store.write(work)
+
+    assert held() == []  # nobody knows where it is
+    store.write(lambda c: c.execute(incident.update().values(latitude=1.1201, longitude=104.05)))
+    assert held() == [CAMERA]
+    assert held() == [CAMERA]
+    assert wished(store) == {"h1"}
+    store.write(lambda c: c.execute(incident.update().values(latitude=1.3, longitude=104.05)))
+    assert held() == []
+
+
+def test_in_10000_random_words_and_deeds_no_hold_is_broken_silently() -> None:
+    assert _broken_silently(life.TRANSITIONS) == ""
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        {**life.TRANSITIONS, "held": {**life.TRANSITIONS["held"], "lost": "released"}},
+        {**life.TRANSITIONS, "lost": {**life.TRANSITIONS["lost"], "waiting": "released"}},
+        {**life.TRANSITIONS, "released": {"held": "held"}},
+    ],
+)
+def test_a_table_that_lets_go_by_itself_is_caught(mutant: dict[str, dict[str, str]]) -> None:
+    assert _broken_silently(mutant)
+
+
+def _broken_silently(table: dict[str, dict[str, str]]) -> str:
+    """What went wrong in one of many random lives: wanted until a person releases, and never after."""
+    for seed in range(10_000):
+        rng, now, let_go = random.Random(seed), "asked", False
+        for _ in range(rng.randrange(1, 12)):
+            word = rng.choice(["waiting", "held", "lost", "released", "release"])
+            let_go = let_go or word == "release"
+            now = table[now].get(word, now)
+            if (now in life.WANTED) == let_go:
+                return f"seed {seed}: {now} after {word}, released by a person: {let_go}"
+    return ""
