@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 
-NAMES = ("journal", "longcut", "outage", "powercut", "restore", "wire")
+NAMES = ("journal", "longcut", "outage", "pdu", "powercut", "restore", "wire")
 
 
 @dataclass(frozen=True, slots=True)

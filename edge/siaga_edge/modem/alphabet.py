@@ -1,5 +1,7 @@
 """The GSM 7-bit default alphabet and its extension (3GPP TS 23.038 §6.2.1). Pure."""
 
+from siaga_edge.modem import national
+
 DEFAULT = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -43,18 +45,22 @@ def encode(text: str) -> list[int] | None:
     return septets
 
 
-def decode(septets: list[int]) -> str:
-    """The text of `septets`; an escape before an unknown code is the code's plain letter (§6.2.1.1)."""
+def decode(septets: list[int], locking: int = 0, single: int = 0) -> str:
+    """The text of `septets`, read by the national tables that a header named (0: the default ones).
+
+    An escape before an unknown code is the code's plain letter (§6.2.1.1).
+    """
     letters: list[str] = []
+    base, extension = national.LOCKING.get(locking, DEFAULT), national.SINGLE.get(single, EXTENSION)
     escaped = False
     for code in septets:
         if escaped:
-            letters.append(EXTENSION.get(code, " " if code == ESCAPE else DEFAULT[code]))
+            letters.append(extension.get(code, " " if code == ESCAPE else base[code]))
             escaped = False
         elif code == ESCAPE:
             escaped = True
         else:
-            letters.append(DEFAULT[code])
+            letters.append(base[code])
     return "".join(letters)
 
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from siaga_core.wire.report import Report, Sms, SmsPart
+from siaga_edge.modem import pdu
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.pdu import BadPdu, Deliver
 
 # A reference of 8 bits comes round again: parts further apart than this are of different messages.
 SAME_WITHIN_NS = 24 * 3600 * 10**9
+_GUESS_MOST = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +65,20 @@ def report(
     )
 
 
-def undecodable(report_id: str, modem: str, pdu: str, why: BadPdu) -> Report:
+def undecodable(report_id: str, modem: str, octets: str, why: BadPdu) -> Report:
     """The report of a PDU that cannot be read: it is shown, with what text can be guessed and its octets."""
-    sms = Sms(text=_guess(pdu), parts=[SmsPart(number=1, pdu=pdu)], undecodable=str(why))
+    sms = Sms(text=_guess(octets), parts=[SmsPart(number=1, pdu=octets)], undecodable=str(why))
     return Report(report_id=report_id, revision=1, source="sms", modem=modem, sms=sms)
 
 
-def _guess(pdu: str) -> str:
-    """Readable runs of the octets, or a plain statement that there are none."""
+def _guess(octets: str) -> str:
+    """What the message says as far as it can be read, or its readable runs, or that there are none."""
+    if text := pdu.best_effort(octets):
+        return text[:_GUESS_MOST]
     try:
-        octets = bytes.fromhex(pdu)
+        raw = bytes.fromhex(octets)
     except ValueError:
-        return pdu[:160] or "(kosong)"
-    runs = "".join(chr(octet) if 32 <= octet < 127 else "\n" for octet in octets).split("\n")
+        return octets[:_GUESS_MOST].strip() or "(kosong)"
+    runs = "".join(chr(octet) if 32 <= octet < 127 else "\n" for octet in raw).split("\n")
     readable = " ".join(run for run in runs if len(run) >= 4)
-    return readable[:160] or "(tidak terbaca)"
+    return readable[:_GUESS_MOST] or "(tidak terbaca)"
