@@ -157,6 +157,13 @@ def has_incoming_call(answer: list[str]) -> bool:
     return any(call is not None and call[1] == "1" for call in calls)
 
 
+def answers_a_call(command: str) -> bool:
+    """Whether `command` picks up a call, now (ATA) or after so many rings (ATS0=1), or swaps to one."""
+    plain = re.sub(r"\s", "", command).upper()
+    swaps = re.search(r"\+CHLD=[12]", plain)
+    return bool(re.match(r"AT(?:.*;)?A(?:;|\Z)", plain) or re.search(r"S0=0*[1-9]", plain) or swaps)
+
+
 def call_ended(line: str) -> bool:
     """Whether a line says that a call is over."""
     return line.startswith(("NO CARRIER", "MISSED_CALL", "VOICE CALL: END", "^CEND", "BUSY"))

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from siaga_core.errors import SiagaError, Transient
@@ -59,6 +60,12 @@ class Port(GsmModem):  # type: ignore[misc]
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._prompt = threading.Event()
         self.noise = 0
+        # Hears every event at once, in the owner's thread and perhaps inside another command's answer; one
+        # that it takes (True) is not kept for `events`. It must send nothing.
+        self.listener: Callable[[at.Event], bool] = lambda _event: False
+        # A line that is picked up without audio makes the caller think he was heard: nothing sets this until
+        # an audio path has been proved on this modem since it was opened.
+        self.audio_is_proved = False
         self.connect()
 
     def connect(self, *_: Any, **__: Any) -> None:
@@ -143,6 +150,8 @@ class Port(GsmModem):  # type: ignore[misc]
     ) -> list[str] | None:
         """What the library's own queries call: the same dialogue, its kind of errors."""
         if not waitForResponse:
+            if at.answers_a_call(data) and not self.audio_is_proved:
+                raise Refused(data, "it would pick up a call on a line without proved audio")
             self._write(data + writeTerm)
             return None
         try:
@@ -158,6 +167,8 @@ class Port(GsmModem):  # type: ignore[misc]
 
     def _dialogue(self, text: str, end: str, limit_s: float, pending: str = "") -> list[str]:
         pending = pending or text
+        if at.answers_a_call(text) and not self.audio_is_proved:
+            raise Refused(text, "it would pick up a call on a line without proved audio")
         self._write(text + end)
         deadline_s = time.monotonic() + limit_s
         lines: list[str] = []
@@ -192,7 +203,9 @@ class Port(GsmModem):  # type: ignore[misc]
         pdu = ""
         if at.has_pdu(line):
             pdu = self._line("", deadline_s) or ""
-        self._events.append(at.Event(line, pdu))
+        event = at.Event(line, pdu)
+        if not self.listener(event):
+            self._events.append(event)
 
     def _write(self, text: str) -> None:
         try:

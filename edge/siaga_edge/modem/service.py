@@ -7,13 +7,13 @@ from collections.abc import Callable
 from siaga_core.service.clock import Clock, new_id, read_boot
 from siaga_core.service.workers import Heartbeat, Stop, back_off_s
 from siaga_core.wire import anchor, health
-from siaga_core.wire import report as wire
 from siaga_core.wire.health import Level, ServiceState
 from siaga_edge.inbox import Inbox, WakeSocket
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, call, pdu, profile
+from siaga_edge.modem import at, calls, pdu, profile
+from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ledger import SCHEMA, Ledger
 from siaga_edge.modem.outbound import Outbound
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # The modem may have restarted without a word and forgotten how to announce (measured: no other sign).
 CHECK_EVERY_S = 10.0
-CALL_TICK_S = 1.0
+CALL_TICK_S = 0.5
 OPEN_AGAIN_MOST_S = 3.0
 HOUSEKEEPING_EVERY_S = 3600.0
 KEEP_PDUS_NS = 90 * 86400 * 10**9
@@ -42,7 +42,7 @@ class ModemService:
             config.journal_file("modem"),
             clock,
             boot,
-            extra_schema=f"{EXTRA_SCHEMA};{SCHEMA}",
+            extra_schema=f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA}",
         )
         self._inbox = Inbox(config.inbox_file, "modem", self._journal)
         self._wake = WakeSocket(config.socket_file("modem"))
@@ -51,7 +51,14 @@ class ModemService:
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
         self._memories = ["SM"]
-        self._call: call.Ringing | None = None
+        self._calls = Calls(
+            self._journal,
+            settings.name,
+            clock,
+            self._new_id,
+            settings.reject_after_s,
+            lambda _connection, _leg: None,
+        )
         self._said: tuple[Level, str] | None = None
         self._swept_mono_s = self._checked_mono_s = self._cleaned_mono_s = float("-inf")
 
@@ -66,7 +73,7 @@ class ModemService:
                 self._say("crit", "modem.missing", str(error))
             except (PortGone, NoAnswer, Refused) as error:
                 self._say("crit", "modem.silent", str(error))
-            self._call_over()
+            self._calls.wait()
             self._outbound.recover()
             tries = 0 if self._said == ("ok", "modem.ok") else tries + 1
             # The cause is outside: a service that waits for its modem is not stuck.
@@ -81,6 +88,7 @@ class ModemService:
 
     def _serve(self, stop: Stop, heartbeat: Heartbeat) -> None:
         port = Port(self._settings.port, self._settings.baud, self._settings.answer_limit_s)
+        port.listener = lambda event: self._calls.hear(event.line)
         try:
             self._set_up(port)
             while not stop.is_set():
@@ -142,9 +150,9 @@ class ModemService:
             self._intake.sweep(port, self._memories)
             self._swept_mono_s = self._clock.mono_s()
             self._say("ok", "modem.ok", "")
-        self._tend_call(port)
+        self._calls.tend(port, self._profile.reject)
         self._outbound.take_orders()
-        if self._call is None:
+        if not self._calls.busy:
             self._outbound.send_next(port)
             self._ask_time(port)
         if now_s - self._checked_mono_s >= CHECK_EVERY_S:
@@ -160,14 +168,8 @@ class ModemService:
         """Note what the modem said by itself; whether that asks for a sweep."""
         wants_sweep = False
         for event in port.events():
-            if event.line.startswith(("RING", "+CRING:")):
-                self._rang()
-            elif event.line.startswith("+CLIP:"):
-                self._identified(at.caller(event.line))
-            elif event.line.startswith("+CDS:"):
+            if event.line.startswith("+CDS:"):
                 self._status(event.pdu)
-            elif at.call_ended(event.line):
-                self._call_over()
             elif at.is_boot(event.line):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
@@ -175,56 +177,6 @@ class ModemService:
             elif event.line.startswith(("+CMTI:", "+CDSI:")):
                 wants_sweep = True
         return wants_sweep
-
-    def _rang(self) -> None:
-        self._call, new = call.rang(self._call, self._new_id(), self._clock.mono_s())
-        if new:
-            self._note_call()
-
-    def _identified(self, number: str | None) -> None:
-        if self._call is None:
-            self._rang()
-        assert self._call is not None
-        self._call, news = call.identified(self._call, number, self._clock.mono_s())
-        if news:
-            self._note_call()
-
-    def _call_over(self) -> None:
-        if self._call is not None:
-            self._call = call.ended(self._call)
-            self._note_call()
-            self._call = None
-
-    def _tend_call(self, port: Port) -> None:
-        """End a call that has fallen silent, reject one that has rung long enough."""
-        if self._call is None:
-            return
-        now_s = self._clock.mono_s()
-        if call.is_silent(self._call, now_s):
-            if not self._still_rings(port):
-                self._call_over()
-        elif call.is_to_be_rejected(self._call, now_s, self._settings.reject_after_s):
-            self._reject(port)
-
-    def _still_rings(self, port: Port) -> bool:
-        try:
-            return at.has_incoming_call(port.command("AT+CLCC"))
-        except Refused:
-            return False
-
-    def _reject(self, port: Port) -> None:
-        for command in self._profile.reject:
-            try:
-                port.command(command)
-                break
-            except Refused:
-                continue
-        self._call_over()
-
-    def _note_call(self) -> None:
-        assert self._call is not None
-        self._journal.append(wire.KIND, call.report(self._call, self._settings.name))
-        log.info("call noted report=%s state=%s", self._call.report_id, self._call.state)
 
     def _status(self, octets: str) -> None:
         try:
@@ -255,8 +207,8 @@ class ModemService:
         """Wait for the modem, for an order, or for the next thing that falls due."""
         now_s = self._clock.mono_s()
         due_s = self._swept_mono_s + self._settings.sweep_every_s - now_s
-        if self._call is not None:
-            due_s = min(due_s, CALL_TICK_S / 2)
+        if self._calls.busy:
+            due_s = min(due_s, CALL_TICK_S)
         woken = self._wake.fileno()
         readable, _, _ = select.select([port.fileno(), woken], [], [], max(0.0, due_s))
         if woken in readable:

@@ -1,11 +1,10 @@
-"""Calls from the first ring on, messages from the first part on, numbers as people write them."""
+"""Messages from the first part on, numbers as people write them."""
 
 import itertools
 
 import pytest
 
-from siaga_core.wire.report import Call
-from siaga_edge.modem import assembly, call
+from siaga_edge.modem import assembly
 from siaga_edge.modem.assembly import Piece
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.pdu import BadPdu, Deliver, Part
@@ -49,36 +48,6 @@ def test_what_cannot_be_read_is_a_report_all_the_same(octets: str) -> None:
     assert report.sms.text
     assert report.sms.parts[0].pdu == octets
     assert report.sms.undecodable == "ends after 0 octets"
-
-
-def test_a_call_is_one_report_from_its_first_ring() -> None:
-    ringing, new = call.rang(None, "c1", 100.0)
-    assert (new, call.report(ringing, "m").call) == (True, Call(state="ringing", rings=1))
-    ringing, new = call.rang(ringing, "c2", 105.0)
-    assert (new, ringing.report_id, ringing.rings) == (False, "c1", 2)
-    ringing, news = call.identified(ringing, "081234567890", 105.1)
-    assert (news, call.report(ringing, "m").reporter_e164) == (True, "+6281234567890")
-    ringing, news = call.identified(ringing, "081234567890", 110.0)
-    assert news is False
-    over = call.ended(ringing)
-    assert (over.state, over.revision) == ("missed", 3)
-
-
-def test_a_withheld_number_that_comes_later_is_taken() -> None:
-    ringing, _ = call.rang(None, "c1", 0)
-    ringing, news = call.identified(ringing, None, 0)
-    assert (news, ringing.withheld) == (True, True)
-    assert call.identified(ringing, None, 1)[1] is False
-    ringing, news = call.identified(ringing, "0811234567", 2)
-    assert (news, ringing.withheld, ringing.number) == (True, False, "0811234567")
-
-
-def test_silence_ends_a_call_and_it_is_rejected_once_it_has_rung_long_enough() -> None:
-    ringing, _ = call.rang(None, "c1", 0)
-    assert not call.is_silent(ringing, 6.4)
-    assert call.is_silent(ringing, 6.6)
-    assert not call.is_to_be_rejected(ringing, 14.9, 15)
-    assert call.is_to_be_rejected(ringing, 15, 15)
 
 
 @pytest.mark.parametrize(
