@@ -4,7 +4,7 @@ A modem says RING and +CLIP and +CCWA when it likes, forgets to say that a call 
 over which is not. So every word is a hint; what AT+CLCC lists is the truth (`Told`). A call that was never
 noted is worse than one noted twice: in doubt a call is another one.
 
-Nothing in here can answer a call: a line that is picked up and stays mute makes the caller think he was heard.
+Nothing in here can answer a call: a line that is picked up and stays mute makes a caller think he was heard.
 """
 
 from collections.abc import Callable, Mapping
@@ -311,7 +311,7 @@ def _place_of(line: Line, listed: Listed, taken: set[str]) -> int | None:
             return same[0]
         free = [place for place in free if line.legs[place].number is None]
     alike = [place for place in free if line.legs[place].waiting == (listed.state == "waiting")]
-    return (alike or free or [None])[0]
+    return next(iter(alike or free), None)
 
 
 def _same(one: str | None, other: str | None) -> bool:
