@@ -65,6 +65,7 @@ class Check:
                 ("a call that rings once becomes a call-back", self.call_becomes_call_back),
                 ("a camera unplugged is shown down, and up again", self.camera_goes_down_and_up),
                 ("a clip of a given span is fetched and played", self.clip_is_fetched),
+                ("footage is held and its node confirms it", self.footage_is_held),
                 ("an SMS to the reporter is delivered", self.answer_is_delivered),
                 ("bad input is refused, counted, shown", self.bad_input_is_shown),
                 (f"latency of {LATENCY_SAMPLES} SMS, +CMTI to painted", self.latency),
@@ -164,6 +165,21 @@ class Check:
             raise NotSeen(f"it plays {seconds:.2f} s instead of 10")
         took_s = time.monotonic() - began_s
         return f"{seconds:.2f} s, {pictures} pictures, SHA-256 {stated[:12]}…, after {took_s:.1f} s"
+
+    def footage_is_held(self) -> str:
+        """The same span, held on the incident's page; the node says what it keeps, the page shows it."""
+        began_s = time.monotonic()
+        end = self._wait(self._span_end, 90, "ten seconds of footage without a gap")
+        form = {"camera": CAMERA, "reason": "uji demo"}
+        form |= {"start": (end - timedelta(seconds=10)).strftime(FORM), "end": end.strftime(FORM)}
+        page = f"/kejadian/{self._number_of(self._first_mark)}"
+        self._screen.submit(page, "tahan", form)
+        kept = 'data-hold-state="held"'
+        self._wait(lambda: kept in self._screen.html(page), 90, "the node's word on the hold")
+        told = json.loads(self._row("SELECT told FROM hold WHERE state = 'held'")["told"])
+        if told["missing"] or told["end_wall_ns"] - told["start_wall_ns"] < 10 * 10**9:
+            raise NotSeen(f"the node keeps {told}")
+        return f"{told['size_bytes'] / 1e6:.1f} MB kept, after {time.monotonic() - began_s:.1f} s"
 
     def answer_is_delivered(self) -> str:
         """An operator answers on the page; the modem sends it; the network's report reaches the page."""
