@@ -176,7 +176,9 @@ def report(leg: Leg, modem: str) -> Report:
 
 def resumed(legs: tuple[Leg, ...], now_mono_s: float) -> Line:
     """The line after a restart of the service: the first list says which of these calls are still there."""
-    return Line(tuple(replace(leg, heard_mono_s=now_mono_s, absent=ABSENT_MOST - 1) for leg in legs))
+    # Their own moments may be of another boot, whose clock began anew.
+    fresh = {"began_mono_s": now_mono_s, "heard_mono_s": now_mono_s, "absent": ABSENT_MOST - 1}
+    return Line(tuple(replace(leg, **fresh) for leg in legs))  # type: ignore[arg-type]
 
 
 def is_over(leg: Leg) -> bool:
@@ -311,7 +313,7 @@ def _place_of(line: Line, listed: Listed, taken: set[str]) -> int | None:
             return same[0]
         free = [place for place in free if line.legs[place].number is None]
     alike = [place for place in free if line.legs[place].waiting == (listed.state == "waiting")]
-    return (alike or free or [None])[0]
+    return next(iter(alike or free), None)
 
 
 def _same(one: str | None, other: str | None) -> bool:
