@@ -169,10 +169,9 @@ def test_revisions_of_a_call_only_grow() -> None:
         Told(()),
         Told((Listed(ONE, "incoming"),)),
     ]
-    for order in itertools.permutations(events, 5):
+    orders: list[tuple[call.Event, ...]] = list(itertools.permutations(events, 5))
+    for order in orders:
         exchange = Exchange()
-        second: int
-        event: call.Event
         for second, event in enumerate(order):
             exchange.at(second, event)
         revisions: dict[str, int] = {}
