@@ -4,7 +4,7 @@ A modem says RING and +CLIP and +CCWA when it likes, forgets to say that a call 
 over which is not. So every word is a hint; what AT+CLCC lists is the truth (`Told`). A call that was never
 noted is worse than one noted twice: in doubt a call is another one.
 
-Nothing in here can answer a call: picked up and mute, a line makes its caller think he was heard.
+Nothing in here can answer a call: a line that is picked up and stays mute makes a caller think he was heard.
 """
 
 from collections.abc import Callable, Mapping
