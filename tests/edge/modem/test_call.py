@@ -160,7 +160,7 @@ def test_after_a_restart_the_first_list_says_what_still_rings() -> None:
 
 
 def test_revisions_of_a_call_only_grow() -> None:
-    events = [
+    events: list[call.Event] = [
         Rang(),
         Named(None),
         Named(ONE),
