@@ -176,7 +176,9 @@ def report(leg: Leg, modem: str) -> Report:
 
 def resumed(legs: tuple[Leg, ...], now_mono_s: float) -> Line:
     """The line after a restart of the service: the first list says which of these calls are still there."""
-    return Line(tuple(replace(leg, heard_mono_s=now_mono_s, absent=ABSENT_MOST - 1) for leg in legs))
+    # Their own moments may be of another boot, whose clock began anew.
+    fresh = {"began_mono_s": now_mono_s, "heard_mono_s": now_mono_s, "absent": ABSENT_MOST - 1}
+    return Line(tuple(replace(leg, **fresh) for leg in legs))  # type: ignore[arg-type]
 
 
 def is_over(leg: Leg) -> bool:

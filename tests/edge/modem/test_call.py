@@ -1,6 +1,7 @@
 """A call from its first ring to its end, whatever the modem says of it. The table alone."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -150,6 +151,9 @@ def test_after_a_restart_the_first_list_says_what_still_rings() -> None:
     exchange.line = call.resumed((leg,), 0)
     exchange.at(1, Told((Listed(ONE, "incoming"),)))
     assert not exchange.noted, "it is the call that is known"
+    exchange.line = call.resumed((replace(leg, began_mono_s=9_000),), 0)
+    exchange.at(15, Passed())
+    assert Reject(0) in exchange.wanted, "the clock of another boot does not make it ring for ever"
     exchange.line = call.resumed((leg,), 0)
     exchange.at(1, Told(()))
     assert exchange.ends() == {"c1": ("missed", ONE)}
@@ -165,10 +169,10 @@ def test_revisions_of_a_call_only_grow() -> None:
         Told(()),
         Told((Listed(ONE, "incoming"),)),
     ]
-    for order in itertools.permutations(events, 5):
+    for places in itertools.permutations(range(len(events)), 5):
         exchange = Exchange()
-        for second, event in enumerate(order):
-            exchange.at(second, event)
+        for second, place in enumerate(places):
+            exchange.at(second, events[place])
         revisions: dict[str, int] = {}
         for leg in exchange.noted:
             assert leg.revision == revisions.get(leg.report_id, 0) + 1
