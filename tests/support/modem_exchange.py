@@ -1,5 +1,7 @@
 """A simulated modem in the test's own thread and time: the other side of the wire without a wire."""
 
+from collections.abc import Callable
+
 from siaga_edge.modem import at
 from siaga_edge.modem.port import NoAnswer, Refused
 from siaga_edge.simulate.modem.dialogue import Dialogue
@@ -15,7 +17,7 @@ class Wire:
     def __init__(self, clock: FakeClock, profile: str = "sim7600", faults: Faults | None = None) -> None:
         self.clock = clock
         self.modem = Dialogue(PROFILES[profile], self.now, faults=faults)
-        self.listener = lambda _event: False
+        self.listener: Callable[[at.Event], bool] = lambda _event: False
         self.heard: list[tuple[float, str]] = []
         self.commands: list[str] = []
         self._text = ""
