@@ -1,4 +1,4 @@
-"""Holds, retention and clocks in random sequences: true time is known here, the code sees what a node does."""
+"""Holds, retention and clocks in random sequences: true time is known here, the code sees a node's."""
 
 import random
 from collections.abc import Callable
