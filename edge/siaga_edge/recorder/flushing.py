@@ -1,6 +1,7 @@
 """The one thread that makes footage durable: a group commit over all cameras, and the closing of segments."""
 
 import contextlib
+import errno
 import logging
 import os
 import threading
@@ -13,11 +14,16 @@ from siaga_core.service.files import sync_directory, write_all
 from siaga_core.service.workers import Stop
 from siaga_edge.recorder.chain import Head, Link, Span
 from siaga_edge.recorder.dating import Observation
+from siaga_edge.recorder.salvage import Closed, close_left_open
 
 log = logging.getLogger(__name__)
 
 # Fragments of all cameras that ended within it share one round; half of what one may wait.
 GATHER_S = 0.2
+# Files that were let go of are looked at again so often; a disk that is away stays away for longer.
+ADOPT_EVERY_S = 5.0
+LAST_ROUNDS = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(slots=True)
@@ -44,16 +50,6 @@ class Durable:
     end_boot_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A segment that will not change any more, linked and durable."""
-
-    name: str
-    camera: str
-    size_bytes: int  # with its link
-    link: Link
-
-
 @dataclass(slots=True)
 class Closing:
     """A file that nothing more is appended to."""
@@ -75,9 +71,12 @@ class Flusher:
     fdatasync: Callable[[int], None] = os.fdatasync
     _open: dict[str, Tail] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    gather_s: float = GATHER_S
     _wanted: threading.Event = field(default_factory=threading.Event)
     _dirty: dict[int, Tail] = field(default_factory=dict)
     _closings: list[Closing] = field(default_factory=list)
+    _orphans: dict[str, Path] = field(default_factory=dict)  # let go of before they were linked
+    _adopt_mono_s: float = 0.0
 
     def dirty(self, tail: Tail, end_boot_ns: int) -> None:
         """A whole fragment was appended: sync it soon."""
@@ -95,23 +94,33 @@ class Flusher:
         self._wanted.set()
 
     def abandon(self, tail: Tail) -> None:
-        """Let go of a file that could not be written; its whole fragments are found at the next start."""
+        """Let go of a file that could not be written; its whole fragments are taken in later."""
         with self._lock:
             self._dirty.pop(id(tail), None)
             self._open.pop(tail.name, None)
+            self._orphans[tail.name] = tail.path
             with contextlib.suppress(OSError):
                 os.close(tail.descriptor)
 
     def unclosed(self, camera: str) -> list[str]:
         """Names of a camera's segments that are not linked yet, oldest first."""
         with self._lock:
-            return [tail.name for tail in self._open.values() if tail.camera == camera]
+            writing = [tail.name for tail in self._open.values() if tail.camera == camera]
+            return [*(name for name in self._orphans if name.startswith(f"{camera}/")), *writing]
 
     def work(self, stop: Stop) -> None:
-        """Until asked to stop and nothing waits any more."""
-        while not stop.is_set() or self._waiting():
-            if self._wanted.wait(GATHER_S):
-                stop.wait(GATHER_S)
+        """Until asked to stop; then what waits is written, if the disk lets it."""
+        self._adopt_mono_s = self.clock.mono_s() + ADOPT_EVERY_S
+        while not stop.is_set():
+            if self._wanted.wait(self.gather_s):
+                stop.wait(self.gather_s)
+            if self._wanted.is_set() or self._closings:
+                self.step()
+            if self._orphans and self.clock.mono_s() >= self._adopt_mono_s:
+                self._adopt_mono_s = self.clock.mono_s() + ADOPT_EVERY_S
+                self.adopt()
+        for _ in range(LAST_ROUNDS):
+            if self._dirty or self._closings:
                 self.step()
 
     def step(self) -> None:
@@ -125,9 +134,23 @@ class Flusher:
         for closing in closings:
             self._link(closing)
 
-    def _waiting(self) -> bool:
+    def adopt(self) -> None:
+        """Take in files that were let go of; those that the disk still refuses wait."""
         with self._lock:
-            return bool(self._dirty or self._closings)
+            orphans = dict(self._orphans)
+        for name, path in orphans.items():
+            try:
+                left = close_left_open(path, name, self.head, self.observation())
+            except FileNotFoundError:
+                left = None
+            except OSError:
+                continue
+            if left is not None:
+                self.head = left.closed.link.head(name)
+                log.info("segment taken in segment=%s cut=%d", name, left.cut_bytes)
+                self.tell(left.closed)
+            with self._lock:
+                self._orphans.pop(name, None)
 
     def _sync(self, tail: Tail) -> bool:
         # A pump may abandon the file meanwhile: a number of its own cannot become another file's.
@@ -160,19 +183,28 @@ class Flusher:
         )
         box = link.box()
         try:
-            if tail.failure is not None:
-                return
-            write_all(tail.descriptor, box)
-            if not self._sync(tail):
-                return
+            if tail.failure is None:
+                write_all(tail.descriptor, box)
         except OSError as error:
-            log.error("segment not linked segment=%s cause=%s", tail.name, error)
-            tail.failure = error
-            return
-        finally:
             with contextlib.suppress(OSError):
-                os.close(tail.descriptor)
+                os.ftruncate(tail.descriptor, closing.size_bytes)
+                os.lseek(tail.descriptor, closing.size_bytes, os.SEEK_SET)
+                if error.errno in FULL:
+                    self._later(closing)
+                    return
+            tail.failure = error
+        if tail.failure is not None or not self._sync(tail):
+            log.error("segment not linked segment=%s cause=%s", tail.name, tail.failure)
+            self.abandon(tail)
+            return
+        with contextlib.suppress(OSError):
+            os.close(tail.descriptor)
         self.head = link.head(tail.name)
         self.tell(Closed(tail.name, tail.camera, closing.size_bytes + len(box), link))
         with self._lock:
             self._open.pop(tail.name, None)
+
+    def _later(self, closing: Closing) -> None:
+        """The disk is full for now: the same link is tried again in the next round."""
+        with self._lock:
+            self._closings.append(closing)

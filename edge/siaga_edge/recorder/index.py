@@ -15,10 +15,9 @@ from siaga_edge.recorder import segments
 from siaga_edge.recorder.chain import FIRST_HEAD, Head, Link
 from siaga_edge.recorder.dating import Dating, Observation
 from siaga_edge.recorder.disk import Meta
-from siaga_edge.recorder.flushing import Closed
 from siaga_edge.recorder.holds import Hold
 from siaga_edge.recorder.retention import Stored
-from siaga_edge.recorder.salvage import append_link, content, cut, discard, link_of
+from siaga_edge.recorder.salvage import Closed, close_left_open, link_of
 from siaga_edge.recorder.writing import segment_path
 
 # `segment` and `clock_observation` come from the files; `run`, `disk` and `hold` are this node's own.
@@ -326,20 +325,13 @@ class Index(Finder):
 
     def take_in(self, name: str, head: Head, now: Observation) -> Recovered | None:
         """Cut, link and keep a file that was left open; None (and no file) if it holds nothing whole."""
-        path = segment_path(self._folder, name)
-        held = content(path)
-        if held.span is None:
-            if not path.with_suffix(".rest").exists() and path.stat().st_size < 4096:
-                discard(path)
+        left = close_left_open(segment_path(self._folder, name), name, head, now)
+        if left is None:
             return None
-        cut_bytes = cut(path, held.whole_bytes)
-        link = Link(head.chain, head.links + 1, head.head, held.sha256, held.span, now)
-        append_link(path, link)
-        closed = self._closed(name, link)
-        if held.first is not None and not self._observed(held.span.boot_seq):
-            self.observe(held.first)
-        self.add(closed)
-        return Recovered(closed, was_open=True, cut_bytes=cut_bytes)
+        self.add(left.closed)
+        if left.first is not None and not self._observed(left.first.boot_seq):
+            self.observe(left.first)
+        return Recovered(left.closed, was_open=True, cut_bytes=left.cut_bytes)
 
     def close(self) -> None:
         """Close the file."""

@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from siaga_core.service.clock import Boot, Clock, above_floor, kernel_clock_state, read_floor_ns
 from siaga_core.service.workers import Stop
@@ -15,11 +16,13 @@ from siaga_edge.inbox import Inbox
 from siaga_edge.journal import Journal
 from siaga_edge.node import NodeConfig, Recorder
 from siaga_edge.recorder import disk
+from siaga_edge.recorder.canary import CANARY_EVERY_S, Canary
 from siaga_edge.recorder.coverage import Coverage
 from siaga_edge.recorder.dating import Observation, is_news
-from siaga_edge.recorder.flushing import Closed, Durable, Flusher
+from siaga_edge.recorder.flushing import Durable, Flusher
 from siaga_edge.recorder.holding import Holding
 from siaga_edge.recorder.index import Index, Recovered
+from siaga_edge.recorder.salvage import Closed
 from siaga_edge.recorder.space import Space
 from siaga_edge.recorder.writing import Place, Unwritten, WrittenAgain
 
@@ -35,7 +38,16 @@ COVERAGE_EVERY_S = 60.0
 FIRST_COVERAGE_S = 5.0
 
 ClockJudge = Callable[[], tuple[ClockState, int | None]]
-Told = Durable | Closed | Unwritten | WrittenAgain
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryCame:
+    """What is wrong with the disk; empty: nothing."""
+
+    wrong: str
+
+
+Told = Durable | Closed | Unwritten | WrittenAgain | CanaryCame
 
 
 class Keeper:
@@ -62,7 +74,7 @@ class Keeper:
             raise
         settle_s = settings.segment_s + SETTLE_S
         self._holding = Holding(self.index, inbox, journal, config.node.data_dir, settle_s)
-        self._space = Space(config.cameras, settings, self.index, self._holding, self.say)
+        self._space = Space(config.cameras, settings, self.index, self._holding, self.say, self._is_there)
         self._seen = self._look_at_clock()
         self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
         self._coverage = Coverage()
@@ -70,6 +82,7 @@ class Keeper:
         self._flushing = threading.Thread()
         self._stop = Stop()
         self._due: dict[str, float] = {}
+        self._wrong = ""
 
     def begin(self, stop: Stop) -> None:
         """Recover what the last power cut left, then begin to flush."""
@@ -86,6 +99,7 @@ class Keeper:
         )
         self._flushing = threading.Thread(target=self.flusher.work, args=(stop,), daemon=True)
         self._flushing.start()
+        threading.Thread(target=self._sing, args=(stop,), daemon=True).start()
 
     def place(self) -> Place:
         """Where the pumps' writers write."""
@@ -98,7 +112,7 @@ class Keeper:
             tell=self._told.put,
             wait=self._stop.wait,
             make_room=self._room_wanted.set,
-            is_there=lambda: disk.is_there(self._settings.footage_dir, self._meta),
+            is_there=self._is_there,
             paused=self._space.paused,
         )
 
@@ -154,6 +168,9 @@ class Keeper:
         self._journal.append(recording.KIND, gap, "bulk")
         self.say("ok", f"gap.{camera}", f"{camera}: recording again after {lasted_ms} ms")
 
+    def _is_there(self) -> bool:
+        return disk.is_there(self._settings.footage_dir, self._meta)
+
     def _is_due(self, what: str, every_s: float) -> bool:
         now_s = self._clock.mono_s()
         # The first coverage waits for the first footage, the rest of it is due at once.
@@ -162,6 +179,21 @@ class Keeper:
             return False
         self._due[what] = now_s
         return True
+
+    def _sing(self, stop: Stop) -> None:
+        """Send a canary into the disk now and then; in a thread of its own, because a bad disk takes long."""
+        canary = Canary(self._settings.footage_dir)
+        while not stop.wait(CANARY_EVERY_S):
+            if self._is_there():
+                self._told.put(CanaryCame(canary.check()))
+
+    def _canary(self, wrong: str) -> None:
+        if wrong != self._wrong:
+            level: Level = "crit" if wrong else "ok"
+            self.say(
+                level, "disk.canary", f"footage disk: {wrong}" if wrong else "the disk keeps what it is given"
+            )
+        self._wrong = wrong
 
     def _hear(self) -> bool:
         durable, closed = False, list[Closed]()
@@ -172,12 +204,17 @@ class Keeper:
                     durable = True
                 case Closed() as one:
                     closed.append(one)
+                case CanaryCame(wrong):
+                    self._canary(wrong)
                 case Unwritten(camera, _, reason):
                     self.say("warn", f"gap.{camera}", f"{camera}: {reason}")
                 case WrittenAgain(camera, start_ns, end_ns, reason):
                     self.gap(camera, start_ns, end_ns, reason)
         if closed:
             self.index.add_all(closed)
+            late_ns = self._clock.boot_ns() - int((self._settings.segment_s + SETTLE_S) * 1e9)
+            if any(one.link.span.end_boot_ns < late_ns for one in closed):
+                self.index.generation += 1  # taken in after holds of its time were settled
         return durable
 
     def _now_wall_ns(self) -> int:

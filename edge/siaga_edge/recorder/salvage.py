@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from siaga_core.service.files import sync_directory, write_all
-from siaga_edge.recorder.chain import LINK_BYTES, Link, Span, read_link
+from siaga_edge.recorder.chain import LINK_BYTES, Head, Link, Span, read_link
 from siaga_edge.recorder.dating import Observation
 from siaga_edge.recorder.fragments import MARK_TYPE, BadStream, Fragment, Mark, Parser
 
 _READ_BYTES = 1 << 20
 # What follows a first bad box and may hold whole fragments is kept beside the segment under this ending.
 REST = ".rest"
+# A file of this size without a whole fragment has no more than a stream's parameters in it.
+_EMPTY_MOST_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,25 @@ class Content:
     whole_bytes: int  # up to the end of the last whole fragment
     sha256: bytes  # of these
     first: Observation | None  # what its first mark says of the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A segment that will not change any more, linked and durable."""
+
+    name: str
+    camera: str
+    size_bytes: int  # with its link
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """What became of a segment that nobody had closed."""
+
+    closed: Closed
+    cut_bytes: int
+    first: Observation | None
 
 
 def link_of(path: Path) -> Link | None:
@@ -39,6 +60,8 @@ def content(path: Path) -> Content:
     parser, marks = Parser(), list[Mark]()
     try:
         with path.open("rb") as file:
+            # Pages whose flush has failed look whole and are on no disk: read what is on it.
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             while octets := file.read(_READ_BYTES):
                 marks += _marks(parser, octets)
     except BadStream:
@@ -88,6 +111,27 @@ def cut(path: Path, whole_bytes: int) -> int:
     finally:
         os.close(descriptor)
     return size_bytes - whole_bytes
+
+
+def close_left_open(path: Path, name: str, head: Head, now: Observation) -> LeftOpen | None:
+    """Cut a file that nobody closed and make it the next link; None (and no file) if it holds nothing whole.
+
+    Raises OSError: the file is as it was, or cut, and this may be tried again.
+    """
+    held = content(path)
+    if held.span is None:
+        rest = path.with_suffix(REST)
+        if path.stat().st_size > _EMPTY_MOST_BYTES and not rest.exists():
+            path.rename(rest)  # octets that cannot be read today
+        else:
+            path.unlink()
+        sync_directory(path.parent)
+        return None
+    cut_bytes = cut(path, held.whole_bytes)
+    link = Link(head.chain, head.links + 1, head.head, held.sha256, held.span, now)
+    append_link(path, link)
+    closed = Closed(name, name.partition("/")[0], held.whole_bytes + LINK_BYTES, link)
+    return LeftOpen(closed, cut_bytes, held.first)
 
 
 def append_link(path: Path, link: Link) -> None:

@@ -41,10 +41,11 @@ class Space:
         index: Index,
         holding: Holding,
         say: Say,
+        is_there: Callable[[], bool],
         measure: Callable[[Path, int], Room] = footage_room,
     ) -> None:
         self._settings, self._index, self._holding = settings, index, holding
-        self._say, self._measure = say, measure
+        self._say, self._is_there, self._measure = say, is_there, measure
         least_first = sorted(range(len(cameras)), key=lambda number: (cameras[number].priority, -number))
         self._cameras = [cameras[number].id for number in least_first]
         self._limits = {one.id: Limits(one.keep_least_h * 3600, one.keep_most_h * 3600) for one in cameras}
@@ -60,10 +61,12 @@ class Space:
 
     def tend(self, now_wall_ns: int | None) -> None:
         """Unlink what must go, a file before its row. `now_wall_ns`: None while it is not certain."""
+        if not self._is_there():
+            return  # an empty folder's room says nothing, and its files only seem to be gone
         try:
             room = self._measure(self._settings.footage_dir, self._settings.free_reserve_bytes)
         except OSError:
-            return  # the writers say that the disk is away
+            return
         choice = self._choose(room, now_wall_ns)
         self._delete(choice.delete)
         self._pause(room, may_delete=bool(choice.delete))

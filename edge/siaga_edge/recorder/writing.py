@@ -14,7 +14,7 @@ from siaga_core.service.clock import Boot, Clock
 from siaga_core.service.files import write_all
 from siaga_edge.recorder import segments
 from siaga_edge.recorder.chain import Span
-from siaga_edge.recorder.flushing import Flusher, Tail
+from siaga_edge.recorder.flushing import FULL, Flusher, Tail
 from siaga_edge.recorder.fragments import Fragment, Init, Mark
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,6 @@ LIVE_KEPT = 3
 # A full disk is waited for with the fragment in hand, so long; a stream stands that in its buffers.
 ROOM_WITHIN_S = 4.0
 _ROOM_POLL_S = 0.05
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 # A disk that refuses is asked again for a new file so often.
 RETRY_EVERY_S = 1.0
 
@@ -203,14 +202,14 @@ class SegmentWriter:
             try:
                 return deed()
             except OSError as error:
-                if isinstance(error, Refused) or error.errno not in _FULL:
+                if isinstance(error, Refused) or error.errno not in FULL:
                     raise
                 self._place.make_room()
                 if clock.mono_s() >= deadline_s or self._place.wait(_ROOM_POLL_S):
                     raise
 
     def _lose(self, mark: Mark, error: OSError) -> None:
-        if isinstance(error, Refused) or error.errno in _FULL:
+        if isinstance(error, Refused) or error.errno in FULL:
             self.close()  # what it holds is whole
         else:
             self.abandon()
