@@ -142,6 +142,8 @@ class Flusher:
             try:
                 left = close_left_open(path, name, self.head, self.observation())
             except FileNotFoundError:
+                if not path.parent.is_dir():
+                    continue  # the whole disk is away
                 left = None
             except OSError:
                 continue
