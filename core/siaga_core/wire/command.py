@@ -22,11 +22,15 @@ class SendSms(Struct, frozen=True, kw_only=True, tag="sms.send"):
 
 
 class FetchClip(Struct, frozen=True, kw_only=True, tag="clip.fetch"):
-    """Cut camera's footage between two UTC instants and hand it to the hub over HTTPS."""
+    """Cut camera's footage between two UTC instants and hand it to the hub over HTTPS.
+
+    `tight`: nothing from before the start may be in the file, for a copy that leaves the house.
+    """
 
     camera: str
     start_wall_ns: int
     end_wall_ns: int
+    tight: bool = False
 
 
 class SoundSiren(Struct, frozen=True, kw_only=True, tag="siren.sound"):

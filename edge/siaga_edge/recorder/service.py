@@ -19,6 +19,7 @@ from siaga_edge.node import NodeConfig, Recorder
 from siaga_edge.recorder import export
 from siaga_edge.recorder.keeping import Keeper
 from siaga_edge.recorder.pump import Grew, Notice, Pump, Started, Stopped
+from siaga_edge.recorder.recoding import NotRecoded
 from siaga_edge.recorder.writing import segment_path
 
 log = logging.getLogger(__name__)
@@ -127,9 +128,17 @@ class RecorderService:
         target = self._config.transfers_dir / name
         part = target.with_suffix(".part")
         try:
-            clip = export.cut(self._paths(wanted), wanted.start_wall_ns, wanted.end_wall_ns, part)
+            clip = export.cut(
+                self._paths(wanted),
+                wanted.start_wall_ns,
+                wanted.end_wall_ns,
+                part,
+                self._index.dating.wall,
+                tight=self._settings.ffmpeg if wanted.tight else "",
+            )
             part.replace(target)
-        except export.NoFootage as error:
+        except (export.NoFootage, NotRecoded) as error:
+            part.unlink(missing_ok=True)
             self._inbox.finish(order, "failed", f"{wanted.camera}: {error}")
             return
         except OSError as error:
@@ -152,6 +161,8 @@ class RecorderService:
             "end_wall_ns": clip.end_wall_ns,
             "pictures": clip.pictures,
             "gaps": [list(gap) for gap in clip.gaps],
+            "error_ms": clip.error_ms,
+            "hidden": clip.hidden,
         }
         # Announced first: a crash in between leaves a clip that arrives, never one said to be done and lost.
         transfers.publish(self._config.transfers_dir, ticket)
