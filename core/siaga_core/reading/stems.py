@@ -142,7 +142,7 @@ class Vocabulary:
 
     def _shortened(self, word: str) -> set[str]:
         found: set[str] = set()
-        for stem in stems(word):
+        for stem in {word, word.removesuffix("nya")}:
             if len(_bones(stem)) >= _SHORTEST_ROOT:
                 found |= {full for full in self._bones.get(_bones(stem), ()) if _abbreviates(stem, full)}
         return found

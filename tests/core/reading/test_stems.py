@@ -1,4 +1,4 @@
-"""A typed word means the roots it is built on, or the word it is a slip of, and no ordinary word by accident."""
+"""A typed word means the roots it is built on or the word it is a slip of, never an ordinary word."""
 
 import pytest
 
