@@ -85,5 +85,6 @@ def _spelled(word: str) -> list[str]:
     """The word without repeated letters, written out where it is a usual abbreviation, maybe as several."""
     short = _short()
     single = _RUN.sub(r"\1", word)
-    written = short.get(word) or short.get(single)
+    base = word.removesuffix("nya")
+    written = short.get(word) or short.get(single) or (short.get(base) if len(base) > 2 else None)
     return [_RUN.sub(r"\1", part) for part in written.split()] if written else [single]

@@ -20,6 +20,8 @@ ORDER = ("TRR", "KDRT", "SLM", "KBR", "LKA", "KRM", "AMB", "NRK", "PHN", "BCN", 
 PRIORITY = {"BCN": "P2", "HWN": "P2", "PHN": "P2", "KON": "P2", "LAIN": "P2", "NRK": "P3"}
 _SURE, _LIKELY, _HINT = 5.0, 3.0, 1.0
 _ENOUGH = 3.0
+# Roads, lost things and greetings are in true reports too: `motor raib di parkiran`, `lift macet`.
+_OF_NO_WEIGHT_BESIDE_DANGER = {"office": 0.0, "chat": 1.0}
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -131,14 +133,18 @@ def _kind(hits: Sequence[Hit], groups: frozenset[str]) -> tuple[str, float]:
 
 def _seriousness(signs: _Signs, undoubted: float, located: bool) -> float:
     """What speaks for a report, against what speaks for idle talk; above nought it is taken for one."""
-    speaks_for = min(undoubted, 8.0) / 2 + len(signs.urgent) + 1.5 * len(signs.victims) + (1.5 if located else 0.0)
+    speaks_for = (
+        min(undoubted, 8.0) / 2 + len(signs.urgent) + 1.5 * len(signs.victims) + (1.5 if located else 0.0)
+    )
+    weights = _OF_NO_WEIGHT_BESIDE_DANGER if undoubted >= _SURE else {}
     different = {hit.phrase for hit in signs.doubt_hits}
-    speaks_against = sum(hit.weight for hit in different)
-    return speaks_for - speaks_against
+    return speaks_for - sum(weights.get(doubt.label, doubt.weight) for doubt in different)
 
 
 def _priority(kind: str, weight: float, undoubted: float, serious: float, signs: _Signs) -> str:
     if serious <= 0 and signs.doubts:
+        if undoubted >= _ENOUGH:
+            return max("P2", PRIORITY.get(kind, "P1"))
         return "P3" if weight >= _ENOUGH or signs.urgent else "P4"
     if undoubted < _ENOUGH:
         return "P1" if signs.urgent and not signs.doubts else "P2"
@@ -177,7 +183,7 @@ def _meant() -> Iterator[Phrase]:
 
 
 def _doubting(doubts: _Doubts) -> Iterator[Phrase]:
-    yield from (phrase("figure", 0.0, text) for text in doubts.figures)
+    yield from (phrase("figure", 0.0, f'"{text}"') for text in doubts.figures)
     yield from (phrase("negation", 0.0, text) for text in doubts.negations)
     for label, typed in doubts.signs.items():
-        yield from (phrase(label, 2.5 if label != "elsewhere" else 1.5, text) for text in typed)
+        yield from (phrase(label, 3.0 if label != "elsewhere" else 2.0, text) for text in typed)

@@ -53,7 +53,8 @@ class Phrases:
             for one in self._by_first.get(word, ())
             if (last := _end(one, senses, at)) is not None
         ]
-        return [hit for hit in hits if not any(_covers(other, hit) for other in hits)]
+        told = _heaviest(hits)
+        return [hit for hit in told if not any(_covers(other, hit) for other in told)]
 
 
 def _end(one: Phrase, senses: Sequence[frozenset[str]], at: int) -> int | None:
@@ -66,6 +67,14 @@ def _end(one: Phrase, senses: Sequence[frozenset[str]], at: int) -> int | None:
             return None
         at = found
     return at
+
+
+def _heaviest(hits: Iterable[Hit]) -> list[Hit]:
+    """One word is told once per label, whichever of its forms the list has."""
+    best: dict[tuple[str, int, int], Hit] = {}
+    for hit in sorted(hits, key=lambda one: (one.phrase.weight, one.phrase.parts)):
+        best[hit.phrase.label, hit.first, hit.last] = hit
+    return sorted(best.values(), key=lambda one: (one.first, one.last, one.phrase.label))
 
 
 def _covers(longer: Hit, hit: Hit) -> bool:

@@ -14,7 +14,6 @@ _PREFIXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ter", ("",)),
     ("ke", ("",)),
     ("ber", ("",)),
-    ("be", ("",)),
     ("se", ("",)),
     ("peny", ("s", "c")),
     ("meny", ("s", "c")),
@@ -101,7 +100,7 @@ class Vocabulary:
 
     def __init__(self, known: Iterable[str], plain: Iterable[str] = ()) -> None:
         self._known = frozenset(known)
-        self._plain = frozenset(plain) - self._known
+        self._plain = frozenset(plain)
         self._near: dict[str, set[str]] = {}
         self._bones: dict[str, set[str]] = {}
         for word in self._known:
@@ -119,9 +118,10 @@ class Vocabulary:
 
     def _senses(self, word: str) -> frozenset[str]:
         """Exact and by affixes first; only a word that is nothing else is taken for a mistyped one."""
-        if word in self._known or word in self._plain:
-            exact = {word} if word in self._plain else {word} | (stems(word) & self._known)
-            return frozenset(exact)
+        if word in self._plain:
+            return frozenset({word})
+        if word in self._known:
+            return frozenset({word} | (stems(word) & self._known))
         built = stems(word) & self._known
         if built or stems(word) & self._plain:
             return built
