@@ -1,6 +1,6 @@
 """Positions in a text: decimal pairs, degrees-minutes-seconds, map links, plus codes. Nothing is fetched.
 
-A pair that is no place on earth, 0,0 (a phone without a fix) and a short link without numbers give no position.
+No place on earth, 0,0 (a phone without a fix) and a short link without numbers give no position.
 Plus codes follow the Open Location Code specification; short ones are completed from the middle of Batam.
 """
 
@@ -111,7 +111,7 @@ def _plus_codes(text: str) -> Iterator[tuple[float, float, str]]:
 
 
 def _middle(code: str) -> tuple[float, float]:
-    """The middle of a code's area: five pairs of digits, each a twentieth of the last, then a grid of 5 by 4."""
+    """The middle of a code's area: five pairs of digits, each a twentieth of the last, then 5 by 4."""
     latitude, longitude, step = -90.0, -180.0, 20.0
     for at in range(0, min(len(code), 10), 2):
         latitude += _DIGITS.index(code[at]) * step
