@@ -62,7 +62,7 @@ def _longest(read: Sequence[Token], at: int, plain: frozenset[str]) -> Named | N
     for length in range(min(_MOST_WORDS, len(read) - at), 0, -1):
         together = "".join(token.word for token in read[at : at + length])
         known = _names().get(together)
-        if known is None and together not in plain:
+        if known is None and together not in plain and len(read[at].word) > 2:
             known = _slip(together)
         if known is not None:
             return Named(*known, at, at + length - 1)
@@ -86,7 +86,8 @@ def _names() -> dict[str, tuple[str, str]]:
     listed = [(name, "") for names in places().landmarks.values() for name in names]
     listed += [(name, district) for district, names in places().kelurahan.items() for name in names]
     listed += [(name, name) for name in places().districts]
-    return {"".join(words(name)): (name, district) for name, district in listed}
+    together = {"".join(words(name.replace(" ", ""))): (name, district) for name, district in listed}
+    return together | {"".join(words(name)): (name, district) for name, district in listed}
 
 
 @cache

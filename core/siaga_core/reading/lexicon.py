@@ -1,7 +1,7 @@
 """What a text is probably about and how pressing it sounds: a suggestion with its reasons, never a filter.
 
 An emergency word is never hidden: doubt (jest, advertisement, negation) lowers the priority
-and is named, kind and words stay. The lists are general language and wait for the review of Batam's operators.
+and is named, kind and words stay. The lists are general language; Batam's operators have to review them.
 """
 
 from collections.abc import Iterator, Sequence

@@ -36,7 +36,7 @@ class _Span:
 def place(text: str, read: Sequence[Token], plain: frozenset[str] = frozenset()) -> Place:
     """Return the place that `text`, folded as `read`, names; nothing found is an empty place."""
     listed = named(read, plain)
-    spans = [_with_what_stands_before(read, one) for one in listed]
+    spans = [_with_neighbours(read, one) for one in listed]
     taken = frozenset(at for one in listed for at in range(one.first, one.last + 1))
     spans += [
         span for at in range(len(read)) if (span := _unlisted(read, at, taken)) and _is_free(span, spans)
@@ -67,12 +67,13 @@ def _folded(listed: frozenset[str]) -> frozenset[str]:
     return frozenset(folded[0] for one in listed if len(folded := words(one)) == 1)
 
 
-def _with_what_stands_before(read: Sequence[Token], one: Named) -> _Span:
-    """`simpang kabil`, `depan pasar fanindo`: the words before a name belong to it."""
+def _with_neighbours(read: Sequence[Token], one: Named) -> _Span:
+    """`simpang kabil`, `depan pasar fanindo`, `kezia residence`: what stands beside a name belongs to it."""
     first, leading = one.first, _lists()["name"] | _lists()["near"]
     while first > 0 and one.first - first < 2 and read[first - 1].word in leading:
         first -= 1
-    return _Span(first, one.last)
+    behind = one.last + 1 < len(read) and read[one.last + 1].word in _lists()["behind"]
+    return _Span(first, one.last + behind)
 
 
 def _unlisted(read: Sequence[Token], at: int, taken: frozenset[int]) -> _Span | None:
@@ -88,7 +89,8 @@ def _unlisted(read: Sequence[Token], at: int, taken: frozenset[int]) -> _Span | 
         if not _goes_on(read[last + 1].word, last == at):
             break
         last += 1
-    return _Span(at, last) if last > at else None
+    first = at - 1 if at > 0 and read[at - 1].word in lists["near"] else at
+    return _Span(first, last) if last > at else None
 
 
 def _goes_on(word: str, is_first: bool) -> bool:
