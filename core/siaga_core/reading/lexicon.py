@@ -10,7 +10,7 @@ from functools import cache
 
 import msgspec
 
-from siaga_core.reading.fold import Token
+from siaga_core.reading.fold import Token, words
 from siaga_core.reading.phrases import Hit, Phrase, Phrases, phrase
 from siaga_core.reading.tables import table
 
@@ -88,6 +88,11 @@ def mean(read: Sequence[Token], *, located: bool = False) -> Meaning:
     priority = _priority(kind, weight, undoubted, serious, signs)
     emergency = weight >= _ENOUGH or bool(signs.urgent)
     return Meaning(kind, priority, emergency, _said(read, kind, signs), tuple(sorted(signs.doubts)))
+
+
+def plain_words() -> tuple[str, ...]:
+    """Return ordinary words, folded, that must not be taken for a slip of another."""
+    return tuple(folded for one in _lexicon().plain for folded in words(one))
 
 
 def _signs(read: Sequence[Token]) -> _Signs:
@@ -168,7 +173,7 @@ def _lexicon() -> _Lexicon:
 @cache
 def _phrases() -> tuple[Phrases, Phrases]:
     doubts = table("doubts", _Doubts)
-    return Phrases(_meant(), _lexicon().plain), Phrases(_doubting(doubts), _lexicon().plain)
+    return Phrases(_meant(), plain_words()), Phrases(_doubting(doubts), plain_words())
 
 
 def _meant() -> Iterator[Phrase]:

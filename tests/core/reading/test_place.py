@@ -23,7 +23,7 @@ def test_the_list_has_twelve_kecamatan_and_their_64_kelurahan() -> None:
 @pytest.mark.parametrize("district", places().districts)
 def test_every_kecamatan_is_found_written_together_and_with_a_slip(district: str) -> None:
     together = district.replace(" ", "").lower()
-    slip = district[0] + district[2:]
+    slip = district[:-2] + district[-1] + district[-2]
     for typed in (
         district.upper(),
         f"kebakaran d {together} tolong",
