@@ -23,7 +23,7 @@ _GSM7 = (
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Degrees WGS 84; `radius_m` holds the phone with `confidence_percent`; `at` is the fix's own time, UTC."""
+    """Degrees WGS 84; `radius_m` holds the phone with `confidence_percent`; `at` is the fix's time, UTC."""
 
     latitude: float
     longitude: float

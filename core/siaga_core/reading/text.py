@@ -48,11 +48,11 @@ def _from_words(text: str) -> Reading:
     reading = Reading(
         meaning.kind, meaning.priority, meaning.emergency, where, found, meaning.words, meaning.doubts
     )
-    return _sent_position(reading) if found and not meaning.doubts else reading
+    return _wanted_there(reading) if (found or where.known) and not meaning.doubts else reading
 
 
-def _sent_position(reading: Reading) -> Reading:
-    """Who sends 112 where he is needs somebody there, even without a word of why."""
+def _wanted_there(reading: Reading) -> Reading:
+    """Who tells 112 a place, and nothing idle with it, needs somebody there, even without a known word of why."""
     priority = "P1" if reading.kind == "LAIN" else reading.priority
     return replace(reading, emergency=True, priority=priority)
 
