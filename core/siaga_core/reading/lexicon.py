@@ -98,18 +98,26 @@ def plain_words() -> tuple[str, ...]:
 def _signs(read: Sequence[Token]) -> _Signs:
     lexicon, doubts = _phrases()
     hits, doubting = lexicon.find(read), doubts.find(read)
-    kinds = [hit for hit in hits if hit.phrase.label in ORDER]
+    every = [hit for hit in hits if hit.phrase.label in ORDER]
+    kinds = [hit for hit in every if not any(_says_more(other, hit) for other in every)]
     doubted = [hit for hit in kinds if _in_doubt(hit, doubting)]
     named = {hit.phrase.label for hit in doubting if hit.phrase.label != "negation"}
     return _Signs(
         tuple(hit for hit in kinds if hit not in doubted),
         tuple(doubted),
-        frozenset(hit.phrase.label for hit in hits if hit not in kinds),
+        frozenset(hit.phrase.label for hit in hits if hit not in every),
         tuple(hit for hit in hits if hit.phrase.label == "urgent" and not _in_doubt(hit, doubting)),
         tuple(hit for hit in hits if hit.phrase.label == "victims" and not _in_doubt(hit, doubting)),
         frozenset(named | ({"negation"} if any(_negates(hit, doubting) for hit in doubted) else set())),
         tuple(hit for hit in doubting if hit.phrase.label not in ("negation", "figure")),
     )
+
+
+def _says_more(longer: Hit, hit: Hit) -> bool:
+    """`serangan jantung` is no attack: a sure phrase speaks for the words it is made of."""
+    ends = (longer.first, longer.last)
+    more = len(longer.phrase.parts) > len(hit.phrase.parts) and longer.phrase.weight >= hit.phrase.weight
+    return more and longer.phrase.weight >= _SURE and hit.first in ends and hit.last in ends
 
 
 def _in_doubt(hit: Hit, doubting: Sequence[Hit]) -> bool:

@@ -52,7 +52,7 @@ def _from_words(text: str) -> Reading:
 
 
 def _wanted_there(reading: Reading) -> Reading:
-    """Who tells 112 a place, and nothing idle with it, needs somebody there, even without a known word of why."""
+    """Who tells 112 a place, and nothing idle with it, needs somebody there, with or without a reason."""
     priority = "P1" if reading.kind == "LAIN" else reading.priority
     return replace(reading, emergency=True, priority=priority)
 
