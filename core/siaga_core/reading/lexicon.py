@@ -20,6 +20,9 @@ ORDER = ("TRR", "KDRT", "SLM", "KBR", "LKA", "KRM", "AMB", "NRK", "PHN", "BCN", 
 PRIORITY = {"BCN": "P2", "HWN": "P2", "PHN": "P2", "KON": "P2", "LAIN": "P2", "NRK": "P3"}
 _SURE, _LIKELY, _HINT = 5.0, 3.0, 1.0
 _ENOUGH = 3.0
+_SHORT_CRY = 4
+_AGAINST = {"jest": 5.0, "media": 4.0, "exercise": 4.0, "withdrawn": 4.0, "advert": 3.5, "elsewhere": 2.0}
+_USUALLY_AGAINST = 3.0
 # Roads, lost things and greetings are in true reports too: `motor raib di parkiran`, `lift macet`.
 _OF_NO_WEIGHT_BESIDE_DANGER = {"office": 0.0, "chat": 1.0}
 
@@ -38,11 +41,13 @@ class _Together(msgspec.Struct, frozen=True):
 
 class _Urgent(msgspec.Struct, frozen=True):
     words: list[str]
+    distress: list[str]
     victims: list[str]
 
 
 class _Lexicon(msgspec.Struct, frozen=True):
     plain: list[str]
+    neutral: list[str]
     kinds: dict[str, _Kind]
     groups: dict[str, list[str]]
     together: list[_Together]
@@ -85,7 +90,8 @@ def mean(read: Sequence[Token], *, located: bool = False) -> Meaning:
     kind, weight = _kind((*signs.dangers, *signs.doubted), signs.groups)
     undoubted = _kind(signs.dangers, signs.groups)[1] if signs.dangers else 0.0
     serious = _seriousness(signs, undoubted, located)
-    priority = _priority(kind, weight, undoubted, serious, signs)
+    pressing = "distress" in signs.groups or bool(signs.urgent and (located or len(read) <= _SHORT_CRY))
+    priority = _priority(kind, weight, undoubted, serious, signs, pressing=pressing, located=located)
     emergency = weight >= _ENOUGH or bool(signs.urgent)
     return Meaning(kind, priority, emergency, _said(read, kind, signs), tuple(sorted(signs.doubts)))
 
@@ -99,7 +105,8 @@ def _signs(read: Sequence[Token]) -> _Signs:
     lexicon, doubts = _phrases()
     hits, doubting = lexicon.find(read), doubts.find(read)
     every = [hit for hit in hits if hit.phrase.label in ORDER]
-    kinds = [hit for hit in every if not any(_says_more(other, hit) for other in every)]
+    speaking = [hit for hit in hits if hit in every or hit.phrase.label == "neutral"]
+    kinds = [hit for hit in every if not any(_says_more(other, hit) for other in speaking)]
     doubted = [hit for hit in kinds if _in_doubt(hit, doubting)]
     named = {hit.phrase.label for hit in doubting if hit.phrase.label != "negation"}
     return _Signs(
@@ -154,14 +161,25 @@ def _seriousness(signs: _Signs, undoubted: float, located: bool) -> float:
     return speaks_for - sum(weights.get(doubt.label, doubt.weight) for doubt in different)
 
 
-def _priority(kind: str, weight: float, undoubted: float, serious: float, signs: _Signs) -> str:
+def _priority(
+    kind: str,
+    weight: float,
+    undoubted: float,
+    serious: float,
+    signs: _Signs,
+    *,
+    pressing: bool,
+    located: bool,
+) -> str:
     if serious <= 0 and signs.doubts:
         if undoubted >= _ENOUGH:
             return max("P2", PRIORITY.get(kind, "P1"))
         return "P3" if weight >= _ENOUGH or signs.urgent else "P4"
     if undoubted < _ENOUGH:
-        return "P1" if signs.urgent and not signs.doubts else "P2"
+        return "P1" if pressing and not signs.doubts else "P2"
     usual = PRIORITY.get(kind, "P1")
+    if undoubted <= _LIKELY and not (signs.urgent or signs.victims or located):
+        return max("P2", usual)
     if usual == "P2" and (signs.urgent or signs.victims):
         return "P1"
     return usual
@@ -192,6 +210,8 @@ def _meant() -> Iterator[Phrase]:
     for label, typed in lexicon.groups.items():
         yield from (phrase(label, 0.0, text) for text in typed)
     yield from (phrase("urgent", 1.0, text) for text in lexicon.urgent.words)
+    yield from (phrase("distress", 1.0, text) for text in lexicon.urgent.distress)
+    yield from (phrase("neutral", _SURE, f'"{text}"') for text in lexicon.neutral)
     yield from (phrase("victims", 1.0, text) for text in lexicon.urgent.victims)
 
 
@@ -199,4 +219,4 @@ def _doubting(doubts: _Doubts) -> Iterator[Phrase]:
     yield from (phrase("figure", 0.0, f'"{text}"') for text in doubts.figures)
     yield from (phrase("negation", 0.0, text) for text in doubts.negations)
     for label, typed in doubts.signs.items():
-        yield from (phrase(label, 3.0 if label != "elsewhere" else 2.0, text) for text in typed)
+        yield from (phrase(label, _AGAINST.get(label, _USUALLY_AGAINST), text) for text in typed)

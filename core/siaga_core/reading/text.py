@@ -53,7 +53,7 @@ def _from_words(text: str) -> Reading:
 
 def _wanted_there(reading: Reading) -> Reading:
     """Who tells 112 a place, and nothing idle with it, needs somebody there, with or without a reason."""
-    priority = "P1" if reading.kind == "LAIN" else reading.priority
+    priority = "P1" if reading.kind == "LAIN" and reading.positions else reading.priority
     return replace(reading, emergency=True, priority=priority)
 
 
