@@ -103,7 +103,8 @@ def plain_words() -> tuple[str, ...]:
 
 def _signs(read: Sequence[Token]) -> _Signs:
     lexicon, doubts = _phrases()
-    hits, doubting = lexicon.find(read), doubts.find(read)
+    hits = lexicon.find(read)
+    doubting = [hit for hit in doubts.find(read) if hit.phrase.label != "negation" or _is_exact(hit, read)]
     every = [hit for hit in hits if hit.phrase.label in ORDER]
     speaking = [hit for hit in hits if hit in every or hit.phrase.label == "neutral"]
     kinds = [hit for hit in every if not any(_says_more(other, hit) for other in speaking)]
@@ -135,7 +136,15 @@ def _in_doubt(hit: Hit, doubting: Sequence[Hit]) -> bool:
     return covered or _negates(hit, doubting)
 
 
+def _is_exact(hit: Hit, read: Sequence[Token]) -> bool:
+    """No slip and no affix makes a `not`: a danger is not doubted for a mistyped word."""
+    return tuple(token.word for token in read[hit.first : hit.last + 1]) == hit.phrase.parts
+
+
 def _negates(hit: Hit, doubting: Sequence[Hit]) -> bool:
+    """`tidak ada nafas` is worse, not better: an illness is never negated."""
+    if hit.phrase.label == "AMB":
+        return False
     return any(doubt.phrase.label == "negation" and doubt.last + 1 == hit.first for doubt in doubting)
 
 
@@ -180,7 +189,7 @@ def _priority(
     usual = PRIORITY.get(kind, "P1")
     if undoubted <= _LIKELY and not (signs.urgent or signs.victims or located):
         return max("P2", usual)
-    if usual == "P2" and (signs.urgent or signs.victims):
+    if usual == "P2" and (signs.urgent or signs.victims) and not signs.doubts:
         return "P1"
     return usual
 
@@ -199,7 +208,7 @@ def _lexicon() -> _Lexicon:
 @cache
 def _phrases() -> tuple[Phrases, Phrases]:
     doubts = table("doubts", _Doubts)
-    return Phrases(_meant(), plain_words()), Phrases(_doubting(doubts), plain_words())
+    return Phrases(_meant(), plain_words()), Phrases(_doubting(doubts), plain_words(), slips=False)
 
 
 def _meant() -> Iterator[Phrase]:

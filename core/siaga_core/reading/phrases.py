@@ -36,9 +36,9 @@ def phrase(label: str, weight: float, typed: str) -> Phrase:
 class Phrases:
     """A list of phrases, ready to be looked for."""
 
-    def __init__(self, phrases: Iterable[Phrase], plain: Iterable[str] = ()) -> None:
+    def __init__(self, phrases: Iterable[Phrase], plain: Iterable[str] = (), *, slips: bool = True) -> None:
         known = list(phrases)
-        self._vocabulary = Vocabulary((part for one in known for part in one.parts), plain)
+        self._vocabulary = Vocabulary((part for one in known for part in one.parts), plain, slips=slips)
         self._by_first: dict[str, list[Phrase]] = {}
         for one in known:
             self._by_first.setdefault(one.parts[0], []).append(one)

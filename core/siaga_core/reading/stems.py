@@ -96,14 +96,17 @@ def _abbreviates(short: str, word: str) -> bool:
 
 
 class Vocabulary:
-    """Folded words, and which of them a typed word may mean; `plain` words are only ever themselves."""
+    """Folded words, and which of them a typed word may mean; `plain` words are only ever themselves.
 
-    def __init__(self, known: Iterable[str], plain: Iterable[str] = ()) -> None:
+    Without `slips` a word means only itself and what it is built on.
+    """
+
+    def __init__(self, known: Iterable[str], plain: Iterable[str] = (), *, slips: bool = True) -> None:
         self._known = frozenset(known)
         self._plain = frozenset(plain)
         self._near: dict[str, set[str]] = {}
         self._bones: dict[str, set[str]] = {}
-        for word in self._known:
+        for word in self._known if slips else ():
             self._index(word)
         self.senses = lru_cache(maxsize=4096)(self._senses)
 

@@ -79,3 +79,13 @@ def test_mutated_reports_are_read_without_an_error_and_the_same_twice() -> None:
             )
         text = "".join(letters)
         assert read(text) == read(text)
+
+
+@pytest.mark.parametrize("slip", ["polisi", "prmo", "wkwj", "susah", "hadjah", "simulsi"])
+def test_a_slip_never_makes_a_doubt(slip: str) -> None:
+    assert read(f"kebakaran {slip}").doubts == ()
+
+
+@pytest.mark.parametrize("text", ["bapak tidak ada nafas", "korban tidak bernafas", "anak susah nafas"])
+def test_what_is_worse_for_not_being_there_is_not_doubted(text: str) -> None:
+    assert (read(text).kind, read(text).priority) == ("AMB", "P1")
