@@ -124,3 +124,17 @@ def test_mutated_messages_are_read_without_an_error() -> None:
             data[rng.randrange(len(data))] = rng.randrange(256)
         from_data(bytes(data[: rng.randrange(len(data) + 1)]))
         from_text(data.decode("utf-8", "surrogateescape"))
+
+
+def test_a_method_of_none_is_no_place_whatever_the_numbers() -> None:
+    found = from_text(COMPUTED.replace("pm=W", "pm=N"))
+    assert found is not None
+    assert found.fix is None
+
+
+def test_a_message_cut_inside_a_field_is_called_cut_off() -> None:
+    found = from_text(COMPUTED[: COMPUTED.index("rd=14") + 4])
+    assert found is not None
+    assert "cut off" in found.problems
+    assert found.fix is not None
+    assert found.fix.radius_m is None

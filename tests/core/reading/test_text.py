@@ -89,3 +89,7 @@ def test_a_slip_never_makes_a_doubt(slip: str) -> None:
 @pytest.mark.parametrize("text", ["bapak tidak ada nafas", "korban tidak bernafas", "anak susah nafas"])
 def test_what_is_worse_for_not_being_there_is_not_doubted(text: str) -> None:
     assert (read(text).kind, read(text).priority) == ("AMB", "P1")
+
+
+def test_an_illness_behind_a_not_is_no_doubt() -> None:
+    assert read("bayi belum ada nafas").doubts == ()
