@@ -104,8 +104,9 @@ def _detail(read: Sequence[Token], at: int) -> _Span | None:
     """`blok c7`, `rt 03`, `km 8`: a word and its number or letter."""
     if read[at].word not in _lists()["inside"] or at + 1 == len(read):
         return None
-    value = read[at + 1].word
-    return _Span(at, at + 1) if any(letter.isdigit() for letter in value) or len(value) == 1 else None
+    value = read[at + 1]
+    is_letter = value.end - value.start == 1
+    return _Span(at, at + 1) if is_letter or any(letter.isdigit() for letter in value.word) else None
 
 
 def _behind_in(read: Sequence[Token], at: int, plain: frozenset[str]) -> _Span | None:

@@ -48,6 +48,7 @@ def test_every_kelurahan_tells_its_kecamatan(district: str) -> None:
         ("maling dpn masjid al ikhlas pak", "dpn masjid al ikhlas"),
         ("kecelakaan di simpang kara arah bandara", "simpang kara"),
         ("banjir di kopkar", "kopkar"),
+        ("maling perum buana vista blk D no 12", "D no 12"),
         ("longsor kezia residence", "kezia residence"),
         ("tabrakan mukakuning", "mukakuning"),
     ],
