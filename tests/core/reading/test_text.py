@@ -2,6 +2,7 @@
 
 import random
 import string
+import time
 
 import pytest
 
@@ -93,3 +94,12 @@ def test_what_is_worse_for_not_being_there_is_not_doubted(text: str) -> None:
 
 def test_an_illness_behind_a_not_is_no_doubt() -> None:
     assert read("bayi belum ada nafas").doubts == ()
+
+
+@pytest.mark.parametrize(
+    "piece", ["rumah sakit ", "1°1'", "1.111 ", "22", "tolong bukan ", 'A"ML=1;', "blok c "]
+)
+def test_the_longest_text_of_any_pattern_is_read_in_time(piece: str) -> None:
+    started = time.perf_counter()
+    read(piece * 4000)
+    assert time.perf_counter() - started < 5
