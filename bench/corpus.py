@@ -1,0 +1,43 @@
+"""The labelled texts of tests/corpus, and their seeded halves: one to develop on, one only measured."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+_FOLDER = Path(__file__).parents[1] / "tests" / "corpus"
+_SEED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One report: the kind, the place (empty, a name, or two numbers) and the text."""
+
+    kind: str
+    place: str
+    text: str
+
+
+def reports() -> list[Labelled]:
+    """Return every labelled report."""
+    return [Labelled(*line.split("|", 2)) for line in _lines("reports")]
+
+
+def nuisance() -> list[str]:
+    """Return every text that is no emergency."""
+    return _lines("nuisance")
+
+
+def held_back() -> tuple[list[Labelled], list[str]]:
+    """Return the half that no rule was made on."""
+    return [Labelled(*line.split("|", 2)) for line in _half("reports")], _half("nuisance")
+
+
+def _half(name: str) -> list[str]:
+    lines = sorted(_lines(name))
+    random.Random(_SEED).shuffle(lines)
+    return lines[len(lines) // 2 :]
+
+
+def _lines(name: str) -> list[str]:
+    text = (_FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]

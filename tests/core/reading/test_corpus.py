@@ -1,0 +1,35 @@
+"""The goals over the labelled texts, each of its own, and what must not be bought with them."""
+
+import pytest
+from bench import lexicon
+from bench.corpus import Labelled, held_back, nuisance, reports
+
+from siaga_core.reading.text import read
+
+
+def test_no_report_is_overlooked() -> None:
+    assert [one.text for one in reports() if not lexicon.is_recalled(one)] == []
+
+
+def test_at_most_a_tenth_of_the_idle_texts_asks_for_everybody() -> None:
+    assert sum(map(lexicon.is_raised, nuisance())) <= len(nuisance()) / 10
+
+
+@pytest.mark.parametrize("half", [reports(), held_back()[0]], ids=["all", "held back"])
+def test_nine_of_ten_kinds_are_right(half: list[Labelled]) -> None:
+    assert sum(map(lexicon.is_right_kind, half)) >= 0.9 * len(half)
+
+
+@pytest.mark.parametrize("half", [reports(), held_back()[0]], ids=["all", "held back"])
+def test_seventeen_of_twenty_places_are_found(half: list[Labelled]) -> None:
+    assert sum(map(lexicon.is_right_place, half)) >= 0.85 * len(half)
+
+
+@pytest.mark.parametrize(
+    "doubt", ["wkwk", "promo", "maaf salah sambung", "lagi nonton film", "jadwal parkir kapan"]
+)
+def test_no_doubt_beside_it_takes_a_report_out_of_sight(doubt: str) -> None:
+    for one in reports():
+        alone, doubted = read(one.text), read(f"{one.text} {doubt}")
+        assert doubted.emergency or not alone.words
+        assert doubted.priority < "P4" or not alone.words
