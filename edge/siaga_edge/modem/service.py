@@ -59,6 +59,8 @@ class ModemService:
             settings.reject_after_s,
             lambda _connection, _leg: None,
         )
+        self._wants_waiting = self._knows_waiting = True
+        self._restarted = False
         self._said: tuple[Level, str] | None = None
         self._swept_mono_s = self._checked_mono_s = self._cleaned_mono_s = float("-inf")
 
@@ -101,6 +103,7 @@ class ModemService:
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
         port.command("ATE0")
+        port.leave_calls_alone()
         model = " ".join(port.command("AT+CGMM"))
         name, self._profile = profile.choose(self._profiles, model)
         self._unlock(port)
@@ -112,6 +115,7 @@ class ModemService:
         self._memories = at.memories(port.command("AT+CPMS=?"))
         self._announce(port)
         self._swept_mono_s = float("-inf")
+        self._wants_waiting = self._knows_waiting
         log.info("modem ready model=%s profile=%s stores=%s", model, name, ",".join(self._memories))
 
     def _unlock(self, port: Port) -> None:
@@ -145,6 +149,9 @@ class ModemService:
     def _round(self, port: Port) -> None:
         """Everything there is to do now; a sweep before any other command."""
         wants_sweep = self._hear(port)
+        if self._restarted:
+            port.leave_calls_alone()
+            self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
         if wants_sweep or now_s - self._swept_mono_s >= self._settings.sweep_every_s:
             self._intake.sweep(port, self._memories)
@@ -155,10 +162,22 @@ class ModemService:
         if not self._calls.busy:
             self._outbound.send_next(port)
             self._ask_time(port)
+            self._let_calls_wait(port)
         if now_s - self._checked_mono_s >= CHECK_EVERY_S:
             self._checked_mono_s = now_s
             self._check(port)
         self._clean(now_s)
+
+    def _let_calls_wait(self, port: Port) -> None:
+        """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
+        if not self._wants_waiting:
+            return
+        self._wants_waiting = False
+        try:
+            port.let_calls_wait()
+        except NoAnswer:
+            self._knows_waiting = False  # it cost a reopening; never again until the service starts anew
+            raise
 
     def _ask_time(self, port: Port) -> None:
         if (told := self._network_time.look(port)) is not None:
@@ -173,7 +192,7 @@ class ModemService:
             elif at.is_boot(event.line):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
-                wants_sweep = True
+                self._restarted = wants_sweep = True
             elif event.line.startswith(("+CMTI:", "+CDSI:")):
                 wants_sweep = True
         return wants_sweep
@@ -189,6 +208,7 @@ class ModemService:
 
     def _check(self, port: Port) -> None:
         """Find out whether the modem still announces; set it up again if it has forgotten."""
+        port.leave_calls_alone()
         answer = " ".join(port.command("AT+CNMI?"))
         if "+CNMI:" in answer and not answer.replace(" ", "").startswith("+CNMI:2,1"):
             log.warning("modem forgot its settings; setting it up again answer=%s", answer)
