@@ -6,7 +6,8 @@ They share the journal's transactions, so that a PDU and the report it makes are
 import sqlite3
 from dataclasses import dataclass
 
-from siaga_edge.modem.assembly import SAME_WITHIN_NS, Piece
+from siaga_edge.modem import pdu
+from siaga_edge.modem.assembly import SAME_WITHIN_NS, Piece, is_overdue
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pdu (
@@ -31,6 +32,10 @@ CREATE TABLE IF NOT EXISTS message (
     at_wall_ns INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS message_key ON message (key, at_wall_ns);
+CREATE TABLE IF NOT EXISTS awaited (
+    report_id TEXT PRIMARY KEY,
+    first_wall_ns INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS outgoing (
     id TEXT PRIMARY KEY,
     recipient TEXT NOT NULL,
@@ -58,6 +63,7 @@ class Message:
     report_id: str
     total: int
     revision: int
+    first_wall_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +96,31 @@ class Ledger:
     def message(self, key: str, now_wall_ns: int) -> Message | None:
         """The newest message with this key that may still lack a part."""
         row = self._connection.execute(
-            "SELECT report_id, total, revision FROM message WHERE key = ? AND key != '' AND at_wall_ns > ?"
+            "SELECT * FROM message WHERE key = ? AND key != '' AND at_wall_ns > ?"
             " ORDER BY at_wall_ns DESC LIMIT 1",
             (key, now_wall_ns - SAME_WITHIN_NS),
         ).fetchone()
-        return Message(row["report_id"], row["total"], row["revision"]) if row else None
+        return _message(row) if row else None
+
+    def overdue(self, now_wall_ns: int) -> list[Message]:
+        """Messages whose missing parts are given up now, and of which that has not been said yet."""
+        rows = self._connection.execute("SELECT message.* FROM awaited JOIN message USING (report_id)")
+        found = [_message(row) for row in rows]
+        return [message for message in found if is_overdue(message.first_wall_ns, now_wall_ns)]
+
+    def wait_for(self, message: Message, *, more: bool) -> None:
+        """Keep that parts of a message are missing and not yet given up, or that nothing is waited for."""
+        self._connection.execute("DELETE FROM awaited WHERE report_id = ?", (message.report_id,))
+        if more:
+            row = (message.report_id, message.first_wall_ns)
+            self._connection.execute("INSERT INTO awaited VALUES (?, ?)", row)
 
     def pieces(self, report_id: str) -> list[Piece]:
         """The parts of a message that have come, in the order they came."""
         rows = self._connection.execute("SELECT * FROM pdu WHERE report_id = ? ORDER BY id", (report_id,))
-        return [Piece(row["number"], row["text"], row["pdu"], row["sent_at"]) for row in rows]
+        return [
+            Piece(row["number"], row["text"], row["pdu"], row["sent_at"], _read(row["pdu"])) for row in rows
+        ]
 
     def add_pdu(
         self, memory: str, slot: int, piece: Piece, report_id: str, now_wall_ns: int, *, on_modem: bool = True
@@ -121,12 +142,12 @@ class Ledger:
             ),
         )
 
-    def set_message(self, message: Message, key: str, now_wall_ns: int) -> None:
+    def set_message(self, message: Message, key: str = "") -> None:
         """Keep how far a message has come."""
         self._connection.execute(
             "INSERT INTO message VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (report_id) DO UPDATE SET revision = excluded.revision",
-            (message.report_id, key, message.total, message.revision, now_wall_ns),
+            (message.report_id, key, message.total, message.revision, message.first_wall_ns),
         )
 
     def deleted(self, slots: list[tuple[str, int]]) -> None:
@@ -139,6 +160,7 @@ class Ledger:
         """Drop what is older; the retention of raw PDUs on the node."""
         for table in ("pdu", "message", "outgoing"):
             self._connection.execute(f"DELETE FROM {table} WHERE at_wall_ns < ?", (before_wall_ns,))  # noqa: S608
+        self._connection.execute("DELETE FROM awaited WHERE first_wall_ns < ?", (before_wall_ns,))
         self._connection.execute("DELETE FROM outgoing_part WHERE id NOT IN (SELECT id FROM outgoing)")
 
     # -- outgoing --------------------------------------------------------------------------------
@@ -200,6 +222,19 @@ class Ledger:
     def _one(self, condition: str, values: tuple[object, ...]) -> Outgoing | None:
         row = self._connection.execute(f"SELECT * FROM outgoing WHERE {condition} LIMIT 1", values).fetchone()  # noqa: S608
         return _outgoing(row) if row else None
+
+
+def _message(row: sqlite3.Row) -> Message:
+    return Message(row["report_id"], row["total"], row["revision"], row["at_wall_ns"])
+
+
+def _read(octets: str) -> pdu.Deliver | None:
+    """A kept PDU; None for one that could not be read when it came."""
+    try:
+        message = pdu.decode(octets)
+    except pdu.BadPdu:
+        return None
+    return message if isinstance(message, pdu.Deliver) else None
 
 
 def _outgoing(row: sqlite3.Row) -> Outgoing:

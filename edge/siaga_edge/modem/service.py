@@ -76,6 +76,7 @@ class ModemService:
             except (PortGone, NoAnswer, Refused) as error:
                 self._say("crit", "modem.silent", str(error))
             self._calls.wait()
+            self._intake.give_up_missing()
             self._outbound.recover()
             tries = 0 if self._said == ("ok", "modem.ok") else tries + 1
             # The cause is outside: a service that waits for its modem is not stuck.
@@ -157,6 +158,7 @@ class ModemService:
             self._intake.sweep(port, self._memories)
             self._swept_mono_s = self._clock.mono_s()
             self._say("ok", "modem.ok", "")
+        self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
         self._outbound.take_orders()
         if not self._calls.busy:
