@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from siaga_edge.modem import pdu
 from siaga_edge.modem.assembly import SAME_WITHIN_NS, Piece, is_overdue
+from siaga_edge.modem.fate import PartState
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pdu (
@@ -46,13 +47,17 @@ CREATE TABLE IF NOT EXISTS outgoing (
     not_before_wall_ns INTEGER NOT NULL DEFAULT 0,
     at_wall_ns INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS outgoing_part (
+CREATE TABLE IF NOT EXISTS sent_part (
     id TEXT NOT NULL,
+    pass INTEGER NOT NULL,
     number INTEGER NOT NULL,
-    reference INTEGER NOT NULL,
+    label INTEGER NOT NULL,
+    reference INTEGER NOT NULL DEFAULT -1,
     state TEXT NOT NULL,
-    PRIMARY KEY (id, number)
-) STRICT
+    at_wall_ns INTEGER NOT NULL,
+    PRIMARY KEY (id, pass, number)
+) STRICT;
+CREATE INDEX IF NOT EXISTS sent_part_open ON sent_part (at_wall_ns) WHERE state = 'SENT'
 """
 
 
@@ -75,6 +80,18 @@ class Outgoing:
     text: str
     at_least_once: bool
     tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentPart:
+    """One part of one pass of a text; `reference` is -1 until the network has given one."""
+
+    id: str
+    tries: int
+    number: int
+    label: int
+    reference: int
+    state: PartState
 
 
 class Ledger:
@@ -161,7 +178,7 @@ class Ledger:
         for table in ("pdu", "message", "outgoing"):
             self._connection.execute(f"DELETE FROM {table} WHERE at_wall_ns < ?", (before_wall_ns,))  # noqa: S608
         self._connection.execute("DELETE FROM awaited WHERE first_wall_ns < ?", (before_wall_ns,))
-        self._connection.execute("DELETE FROM outgoing_part WHERE id NOT IN (SELECT id FROM outgoing)")
+        self._connection.execute("DELETE FROM sent_part WHERE id NOT IN (SELECT id FROM outgoing)")
 
     # -- outgoing --------------------------------------------------------------------------------
 
@@ -192,32 +209,70 @@ class Ledger:
             (state, tries, not_before_wall_ns, id),
         )
 
-    def add_part(self, id: str, number: int, reference: int) -> None:
-        """Keep the reference under which the network will report on a part."""
-        self._connection.execute(
-            "INSERT INTO outgoing_part VALUES (?, ?, ?, 'sent')"
-            " ON CONFLICT (id, number) DO UPDATE SET reference = excluded.reference, state = 'sent'",
-            (id, number, reference),
-        )
+    def cut(self, id: str, tries: int, parts: int, now_wall_ns: int) -> int:
+        """Keep that a text goes in `parts` parts this time; the label that its parts share.
 
-    def find_part(self, reference: int, since_wall_ns: int) -> list[tuple[Outgoing, int]]:
-        """Sent parts that a status report with this reference may mean, the newest first."""
+        Labels follow each other across restarts: two texts with one label would be joined on the phone.
+        """
+        row = self._connection.execute("SELECT label FROM sent_part ORDER BY rowid DESC LIMIT 1").fetchone()
+        label = (row["label"] if row else 0) % 255 + 1
+        self._connection.executemany(
+            "INSERT INTO sent_part (id, pass, number, label, state, at_wall_ns)"
+            " VALUES (?, ?, ?, ?, 'queued', ?)",
+            [(id, tries, number, label, now_wall_ns) for number in range(1, parts + 1)],
+        )
+        return label
+
+    def parts(self, id: str, tries: int) -> list[SentPart]:
+        """The parts of one pass of a text, in order."""
         rows = self._connection.execute(
-            "SELECT outgoing.*, outgoing_part.number AS part FROM outgoing_part"
-            " JOIN outgoing ON outgoing.id = outgoing_part.id"
-            " WHERE outgoing_part.reference = ? AND outgoing_part.state = 'sent' AND outgoing.at_wall_ns > ?"
-            " ORDER BY outgoing.at_wall_ns DESC, outgoing.id DESC",
+            "SELECT * FROM sent_part WHERE id = ? AND pass = ? ORDER BY number", (id, tries)
+        )
+        return [_sent_part(row) for row in rows]
+
+    def passes(self, id: str) -> list[list[PartState]]:
+        """The states of all parts of a text, pass by pass, oldest first."""
+        rows = self._connection.execute("SELECT * FROM sent_part WHERE id = ? ORDER BY pass, number", (id,))
+        made: dict[int, list[PartState]] = {}
+        for row in rows:
+            made.setdefault(row["pass"], []).append(row["state"])
+        return list(made.values())
+
+    def find_parts(self, reference: int, since_wall_ns: int) -> list[SentPart]:
+        """Parts that a status report with this reference may mean, the newest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM sent_part WHERE reference = ? AND at_wall_ns > ? AND state IN ('SENT', 'UNKNOWN')"
+            " ORDER BY at_wall_ns DESC, rowid DESC",
             (reference, since_wall_ns),
         )
-        return [(_outgoing(row), int(row["part"])) for row in rows]
+        return [_sent_part(row) for row in rows]
 
-    def set_part(self, id: str, number: int, state: str) -> list[str]:
-        """Keep what became of a part; the states of all parts of its text."""
-        self._connection.execute(
-            "UPDATE outgoing_part SET state = ? WHERE id = ? AND number = ?", (state, id, number)
+    def unreported(self, before_wall_ns: int) -> list[SentPart]:
+        """Parts accepted before that time of which nothing more has been heard."""
+        rows = self._connection.execute(
+            "SELECT * FROM sent_part WHERE state = 'SENT' AND at_wall_ns <= ? ORDER BY rowid",
+            (before_wall_ns,),
         )
-        rows = self._connection.execute("SELECT state FROM outgoing_part WHERE id = ?", (id,))
-        return [str(row["state"]) for row in rows]
+        return [_sent_part(row) for row in rows]
+
+    def set_part(self, part: SentPart, state: PartState, reference: int | None = None) -> None:
+        """Keep what became of a part."""
+        self._connection.execute(
+            "UPDATE sent_part SET state = ?, reference = ? WHERE id = ? AND pass = ? AND number = ?",
+            (state, part.reference if reference is None else reference, part.id, part.tries, part.number),
+        )
+
+    def accepted(self, part: SentPart, reference: int, now_wall_ns: int) -> None:
+        """Keep that the network took a part, and under which reference it will report on it."""
+        self.set_part(part, "SENT", reference)
+        self._connection.execute(
+            "UPDATE sent_part SET at_wall_ns = ? WHERE id = ? AND pass = ? AND number = ?",
+            (now_wall_ns, part.id, part.tries, part.number),
+        )
+
+    def outgoing(self, id: str) -> Outgoing | None:
+        """A text by its id."""
+        return self._one("id = ?", (id,))
 
     def _one(self, condition: str, values: tuple[object, ...]) -> Outgoing | None:
         row = self._connection.execute(f"SELECT * FROM outgoing WHERE {condition} LIMIT 1", values).fetchone()  # noqa: S608
@@ -239,3 +294,7 @@ def _read(octets: str) -> pdu.Deliver | None:
 
 def _outgoing(row: sqlite3.Row) -> Outgoing:
     return Outgoing(row["id"], row["recipient"], row["text"], bool(row["at_least_once"]), row["tries"])
+
+
+def _sent_part(row: sqlite3.Row) -> SentPart:
+    return SentPart(row["id"], row["pass"], row["number"], row["label"], row["reference"], row["state"])

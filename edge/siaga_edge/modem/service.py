@@ -60,7 +60,7 @@ class ModemService:
             lambda _connection, _leg: None,
         )
         self._wants_waiting = self._knows_waiting = True
-        self._restarted = False
+        self._restarted = self._sends_on = False
         self._said: tuple[Level, str] | None = None
         self._swept_mono_s = self._checked_mono_s = self._cleaned_mono_s = float("-inf")
 
@@ -161,8 +161,8 @@ class ModemService:
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
         self._outbound.take_orders()
+        self._sends_on = not self._calls.busy and self._outbound.send_next(port)
         if not self._calls.busy:
-            self._outbound.send_next(port)
             self._ask_time(port)
             self._let_calls_wait(port)
         if now_s - self._checked_mono_s >= CHECK_EVERY_S:
@@ -221,6 +221,7 @@ class ModemService:
             return
         self._cleaned_mono_s = now_s
         self._journal.prune(read_marks(self._config.delivery_file))
+        self._outbound.give_up_waiting()
         old_wall_ns = self._clock.wall_ns() - KEEP_PDUS_NS
         ledger = Ledger(self._journal.connection)
         self._journal.append_all([], lambda _connection: ledger.forget(old_wall_ns))
@@ -229,6 +230,8 @@ class ModemService:
         """Wait for the modem, for an order, or for the next thing that falls due."""
         now_s = self._clock.mono_s()
         due_s = self._swept_mono_s + self._settings.sweep_every_s - now_s
+        if self._sends_on:
+            due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
         woken = self._wake.fileno()
