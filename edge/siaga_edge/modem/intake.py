@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from msgspec import Struct
 
@@ -11,6 +11,7 @@ from siaga_core.service.clock import Clock
 from siaga_core.service.logs import mask_number
 from siaga_core.wire import report as wire
 from siaga_core.wire.envelope import Lane
+from siaga_core.wire.report import Report
 from siaga_edge.journal import Journal
 from siaga_edge.modem import assembly, at, pdu
 from siaga_edge.modem.assembly import Piece
@@ -105,20 +106,19 @@ class Intake:
         number, total = (message.part.number, message.part.total) if key and message.part else (1, 1)
         known = self._ledger.message(key, now_wall_ns)
         pieces = self._ledger.pieces(known.report_id) if known else []
-        if known and any(piece.number == number and piece.text != message.text for piece in pieces):
-            known, pieces = None, []  # the reference has come round: another message
-        progress = Message(
-            known.report_id if known else self._new_id(), total, known.revision + 1 if known else 1
+        if known and any(assembly.is_another(piece, number, message, pieces, total) for piece in pieces):
+            known, pieces = None, []
+        progress = (
+            replace(known, revision=known.revision + 1)
+            if known
+            else Message(self._new_id(), total, 1, now_wall_ns)
         )
-        piece = Piece(number, message.text, one.pdu, message.sent_at)
+        piece = Piece(number, message.text, one.pdu, message.sent_at, message)
         self._ledger.add_pdu(memory, one.index, piece, progress.report_id, now_wall_ns)
         if any(old.number == number for old in pieces):
             return  # a part that came twice adds nothing
-        self._ledger.set_message(progress, key, now_wall_ns)
-        made = assembly.report(
-            progress.report_id, progress.revision, self._modem, message, [*pieces, piece], total
-        )
-        batch.records.append((wire.KIND, made, "urgent"))
+        self._ledger.set_message(progress, key)
+        batch.records.append((wire.KIND, self._told(progress, [*pieces, piece], now_wall_ns), "urgent"))
         log.info(
             "sms accepted report=%s from=%s part=%d/%d len=%d",
             progress.report_id,
@@ -127,6 +127,40 @@ class Intake:
             total,
             len(message.text),
         )
+
+    def _told(self, progress: Message, pieces: list[Piece], now_wall_ns: int) -> Report:
+        """The report of a message, and what is to be waited for. Belongs inside a transaction."""
+        overdue = assembly.is_overdue(progress.first_wall_ns, now_wall_ns)
+        missing = len({piece.number for piece in pieces}) < progress.total
+        self._ledger.wait_for(progress, more=missing and not overdue)
+        message = next(piece.message for piece in pieces if piece.message is not None)
+        return assembly.report(
+            progress.report_id,
+            progress.revision,
+            self._modem,
+            message,
+            pieces,
+            progress.total,
+            overdue=overdue,
+        )
+
+    def give_up_missing(self) -> int:
+        """Revise the reports whose missing parts did not come in time; how many. They may still come."""
+        now_wall_ns = self._clock.wall_ns()
+        late = self._ledger.overdue(now_wall_ns)
+        records: list[tuple[str, Struct, Lane]] = []
+
+        def write(_connection: sqlite3.Connection) -> None:
+            for message in late:
+                progress = replace(message, revision=message.revision + 1)
+                self._ledger.set_message(progress)
+                told = self._told(progress, self._ledger.pieces(message.report_id), now_wall_ns)
+                records.append((wire.KIND, told, "urgent"))
+
+        if late:
+            self._journal.append_made(write, records)
+            log.warning("sms parts did not come reports=%s", ",".join(one.report_id for one in late))
+        return len(late)
 
     def _delete(self, port: Port, one: at.Stored) -> bool:
         try:

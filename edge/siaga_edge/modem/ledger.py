@@ -6,7 +6,9 @@ They share the journal's transactions, so that a PDU and the report it makes are
 import sqlite3
 from dataclasses import dataclass
 
-from siaga_edge.modem.assembly import SAME_WITHIN_NS, Piece
+from siaga_edge.modem import pdu
+from siaga_edge.modem.assembly import SAME_WITHIN_NS, Piece, is_overdue
+from siaga_edge.modem.fate import PartState
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pdu (
@@ -31,6 +33,10 @@ CREATE TABLE IF NOT EXISTS message (
     at_wall_ns INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS message_key ON message (key, at_wall_ns);
+CREATE TABLE IF NOT EXISTS awaited (
+    report_id TEXT PRIMARY KEY,
+    first_wall_ns INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS outgoing (
     id TEXT PRIMARY KEY,
     recipient TEXT NOT NULL,
@@ -41,13 +47,17 @@ CREATE TABLE IF NOT EXISTS outgoing (
     not_before_wall_ns INTEGER NOT NULL DEFAULT 0,
     at_wall_ns INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS outgoing_part (
+CREATE TABLE IF NOT EXISTS sent_part (
     id TEXT NOT NULL,
+    pass INTEGER NOT NULL,
     number INTEGER NOT NULL,
-    reference INTEGER NOT NULL,
+    label INTEGER NOT NULL,
+    reference INTEGER NOT NULL DEFAULT -1,
     state TEXT NOT NULL,
-    PRIMARY KEY (id, number)
-) STRICT
+    at_wall_ns INTEGER NOT NULL,
+    PRIMARY KEY (id, pass, number)
+) STRICT;
+CREATE INDEX IF NOT EXISTS sent_part_open ON sent_part (at_wall_ns) WHERE state = 'SENT'
 """
 
 
@@ -58,6 +68,7 @@ class Message:
     report_id: str
     total: int
     revision: int
+    first_wall_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,18 @@ class Outgoing:
     text: str
     at_least_once: bool
     tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentPart:
+    """One part of one pass of a text; `reference` is -1 until the network has given one."""
+
+    id: str
+    tries: int
+    number: int
+    label: int
+    reference: int
+    state: PartState
 
 
 class Ledger:
@@ -90,16 +113,31 @@ class Ledger:
     def message(self, key: str, now_wall_ns: int) -> Message | None:
         """The newest message with this key that may still lack a part."""
         row = self._connection.execute(
-            "SELECT report_id, total, revision FROM message WHERE key = ? AND key != '' AND at_wall_ns > ?"
+            "SELECT * FROM message WHERE key = ? AND key != '' AND at_wall_ns > ?"
             " ORDER BY at_wall_ns DESC LIMIT 1",
             (key, now_wall_ns - SAME_WITHIN_NS),
         ).fetchone()
-        return Message(row["report_id"], row["total"], row["revision"]) if row else None
+        return _message(row) if row else None
+
+    def overdue(self, now_wall_ns: int) -> list[Message]:
+        """Messages whose missing parts are given up now, and of which that has not been said yet."""
+        rows = self._connection.execute("SELECT message.* FROM awaited JOIN message USING (report_id)")
+        found = [_message(row) for row in rows]
+        return [message for message in found if is_overdue(message.first_wall_ns, now_wall_ns)]
+
+    def wait_for(self, message: Message, *, more: bool) -> None:
+        """Keep that parts of a message are missing and not yet given up, or that nothing is waited for."""
+        self._connection.execute("DELETE FROM awaited WHERE report_id = ?", (message.report_id,))
+        if more:
+            row = (message.report_id, message.first_wall_ns)
+            self._connection.execute("INSERT INTO awaited VALUES (?, ?)", row)
 
     def pieces(self, report_id: str) -> list[Piece]:
         """The parts of a message that have come, in the order they came."""
         rows = self._connection.execute("SELECT * FROM pdu WHERE report_id = ? ORDER BY id", (report_id,))
-        return [Piece(row["number"], row["text"], row["pdu"], row["sent_at"]) for row in rows]
+        return [
+            Piece(row["number"], row["text"], row["pdu"], row["sent_at"], _read(row["pdu"])) for row in rows
+        ]
 
     def add_pdu(
         self, memory: str, slot: int, piece: Piece, report_id: str, now_wall_ns: int, *, on_modem: bool = True
@@ -121,12 +159,12 @@ class Ledger:
             ),
         )
 
-    def set_message(self, message: Message, key: str, now_wall_ns: int) -> None:
+    def set_message(self, message: Message, key: str = "") -> None:
         """Keep how far a message has come."""
         self._connection.execute(
             "INSERT INTO message VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (report_id) DO UPDATE SET revision = excluded.revision",
-            (message.report_id, key, message.total, message.revision, now_wall_ns),
+            (message.report_id, key, message.total, message.revision, message.first_wall_ns),
         )
 
     def deleted(self, slots: list[tuple[str, int]]) -> None:
@@ -139,7 +177,8 @@ class Ledger:
         """Drop what is older; the retention of raw PDUs on the node."""
         for table in ("pdu", "message", "outgoing"):
             self._connection.execute(f"DELETE FROM {table} WHERE at_wall_ns < ?", (before_wall_ns,))  # noqa: S608
-        self._connection.execute("DELETE FROM outgoing_part WHERE id NOT IN (SELECT id FROM outgoing)")
+        self._connection.execute("DELETE FROM awaited WHERE first_wall_ns < ?", (before_wall_ns,))
+        self._connection.execute("DELETE FROM sent_part WHERE id NOT IN (SELECT id FROM outgoing)")
 
     # -- outgoing --------------------------------------------------------------------------------
 
@@ -170,37 +209,92 @@ class Ledger:
             (state, tries, not_before_wall_ns, id),
         )
 
-    def add_part(self, id: str, number: int, reference: int) -> None:
-        """Keep the reference under which the network will report on a part."""
-        self._connection.execute(
-            "INSERT INTO outgoing_part VALUES (?, ?, ?, 'sent')"
-            " ON CONFLICT (id, number) DO UPDATE SET reference = excluded.reference, state = 'sent'",
-            (id, number, reference),
-        )
+    def cut(self, id: str, tries: int, parts: int, now_wall_ns: int) -> int:
+        """Keep that a text goes in `parts` parts this time; the label that its parts share.
 
-    def find_part(self, reference: int, since_wall_ns: int) -> list[tuple[Outgoing, int]]:
-        """Sent parts that a status report with this reference may mean, the newest first."""
+        Labels follow each other across restarts: two texts with one label would be joined on the phone.
+        """
+        row = self._connection.execute("SELECT label FROM sent_part ORDER BY rowid DESC LIMIT 1").fetchone()
+        label = (row["label"] if row else 0) % 255 + 1
+        self._connection.executemany(
+            "INSERT INTO sent_part (id, pass, number, label, state, at_wall_ns)"
+            " VALUES (?, ?, ?, ?, 'queued', ?)",
+            [(id, tries, number, label, now_wall_ns) for number in range(1, parts + 1)],
+        )
+        return label
+
+    def parts(self, id: str, tries: int) -> list[SentPart]:
+        """The parts of one pass of a text, in order."""
         rows = self._connection.execute(
-            "SELECT outgoing.*, outgoing_part.number AS part FROM outgoing_part"
-            " JOIN outgoing ON outgoing.id = outgoing_part.id"
-            " WHERE outgoing_part.reference = ? AND outgoing_part.state = 'sent' AND outgoing.at_wall_ns > ?"
-            " ORDER BY outgoing.at_wall_ns DESC, outgoing.id DESC",
+            "SELECT * FROM sent_part WHERE id = ? AND pass = ? ORDER BY number", (id, tries)
+        )
+        return [_sent_part(row) for row in rows]
+
+    def passes(self, id: str) -> list[list[PartState]]:
+        """The states of all parts of a text, pass by pass, oldest first."""
+        rows = self._connection.execute("SELECT * FROM sent_part WHERE id = ? ORDER BY pass, number", (id,))
+        made: dict[int, list[PartState]] = {}
+        for row in rows:
+            made.setdefault(row["pass"], []).append(row["state"])
+        return list(made.values())
+
+    def find_parts(self, reference: int, since_wall_ns: int) -> list[SentPart]:
+        """Parts that a status report with this reference may mean, the newest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM sent_part WHERE reference = ? AND at_wall_ns > ? AND state IN ('SENT', 'UNKNOWN')"
+            " ORDER BY at_wall_ns DESC, rowid DESC",
             (reference, since_wall_ns),
         )
-        return [(_outgoing(row), int(row["part"])) for row in rows]
+        return [_sent_part(row) for row in rows]
 
-    def set_part(self, id: str, number: int, state: str) -> list[str]:
-        """Keep what became of a part; the states of all parts of its text."""
-        self._connection.execute(
-            "UPDATE outgoing_part SET state = ? WHERE id = ? AND number = ?", (state, id, number)
+    def unreported(self, before_wall_ns: int) -> list[SentPart]:
+        """Parts accepted before that time of which nothing more has been heard."""
+        rows = self._connection.execute(
+            "SELECT * FROM sent_part WHERE state = 'SENT' AND at_wall_ns <= ? ORDER BY rowid",
+            (before_wall_ns,),
         )
-        rows = self._connection.execute("SELECT state FROM outgoing_part WHERE id = ?", (id,))
-        return [str(row["state"]) for row in rows]
+        return [_sent_part(row) for row in rows]
+
+    def set_part(self, part: SentPart, state: PartState, reference: int | None = None) -> None:
+        """Keep what became of a part."""
+        self._connection.execute(
+            "UPDATE sent_part SET state = ?, reference = ? WHERE id = ? AND pass = ? AND number = ?",
+            (state, part.reference if reference is None else reference, part.id, part.tries, part.number),
+        )
+
+    def accepted(self, part: SentPart, reference: int, now_wall_ns: int) -> None:
+        """Keep that the network took a part, and under which reference it will report on it."""
+        self.set_part(part, "SENT", reference)
+        self._connection.execute(
+            "UPDATE sent_part SET at_wall_ns = ? WHERE id = ? AND pass = ? AND number = ?",
+            (now_wall_ns, part.id, part.tries, part.number),
+        )
+
+    def outgoing(self, id: str) -> Outgoing | None:
+        """A text by its id."""
+        return self._one("id = ?", (id,))
 
     def _one(self, condition: str, values: tuple[object, ...]) -> Outgoing | None:
         row = self._connection.execute(f"SELECT * FROM outgoing WHERE {condition} LIMIT 1", values).fetchone()  # noqa: S608
         return _outgoing(row) if row else None
 
 
+def _message(row: sqlite3.Row) -> Message:
+    return Message(row["report_id"], row["total"], row["revision"], row["at_wall_ns"])
+
+
+def _read(octets: str) -> pdu.Deliver | None:
+    """A kept PDU; None for one that could not be read when it came."""
+    try:
+        message = pdu.decode(octets)
+    except pdu.BadPdu:
+        return None
+    return message if isinstance(message, pdu.Deliver) else None
+
+
 def _outgoing(row: sqlite3.Row) -> Outgoing:
     return Outgoing(row["id"], row["recipient"], row["text"], bool(row["at_least_once"]), row["tries"])
+
+
+def _sent_part(row: sqlite3.Row) -> SentPart:
+    return SentPart(row["id"], row["pass"], row["number"], row["label"], row["reference"], row["state"])

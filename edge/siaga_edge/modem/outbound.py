@@ -1,7 +1,9 @@
-"""Texts to citizens and field teams: queued durably, sent one by one, followed to the last word."""
+"""Texts to citizens and field teams: queued durably, sent part by part, followed to the last word."""
 
 import logging
 import sqlite3
+from dataclasses import replace
+from typing import Literal
 
 from siaga_core.service.clock import Clock
 from siaga_core.service.logs import mask_number
@@ -10,8 +12,9 @@ from siaga_core.wire.command import Command, OutcomeState, SendSms
 from siaga_core.wire.outbound import SmsState, State
 from siaga_edge.inbox import Inbox
 from siaga_edge.journal import Journal
-from siaga_edge.modem import pdu
-from siaga_edge.modem.ledger import Ledger, Outgoing
+from siaga_edge.modem import at, fate, pdu
+from siaga_edge.modem.fate import PartState
+from siaga_edge.modem.ledger import Ledger, Outgoing, SentPart
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, Refused
 
@@ -24,6 +27,7 @@ TRY_AGAIN_NS = 30 * 10**9
 # Status reports later than this are not ours any more: references come round after 256 texts.
 REPORT_WITHIN_NS = 24 * 3600 * 10**9
 AGAIN = "(ulang) "
+Last = Literal["FAILED", "UNKNOWN"]
 
 
 class Outbound:
@@ -32,15 +36,14 @@ class Outbound:
     def __init__(self, journal: Journal, inbox: Inbox, clock: Clock) -> None:
         self._journal, self._inbox, self._clock = journal, inbox, clock
         self._ledger = Ledger(journal.connection)
-        self._reference = 0
 
     def recover(self) -> None:
-        """Settle what was being sent when the service died: alerts go again, marked; courtesies never do."""
+        """Settle what was being sent when the service died or the modem went.
+
+        A text between two parts goes on with the next one; of a part under way nobody knows.
+        """
         for text in self._ledger.interrupted():
-            if text.at_least_once:
-                self._note(text, "queued", tries=1)
-            else:
-                self._finish(text, "UNKNOWN", "the node was interrupted while sending; it may have left")
+            self._in_doubt(text, "the node was interrupted while sending; it may have left")
 
     def take_orders(self) -> None:
         """Commit texts the hub has asked for to the queue."""
@@ -51,34 +54,68 @@ class Outbound:
                 self._inbox.finish(order, "failed", f"a modem does not know {type(order.order).__name__}")
 
     def send_next(self, port: Port) -> bool:
-        """Send the next text; False if nothing waits. Raises NoAnswer and PortGone after noting it."""
+        """Send the next part of the next text; False if nothing waits.
+
+        Raises NoAnswer and PortGone after noting that nobody knows whether the part left.
+        """
         text = self._ledger.next_outgoing(self._clock.wall_ns())
         if text is None:
             return False
-        self._note(text, "sending", tries=text.tries)
-        self._reference = self._reference % 255 + 1
         try:
-            words = (AGAIN if text.tries else "") + text.text
-            parts = pdu.encode(text.recipient, words, self._reference)
-            references = [port.send(part.length, part.pdu, SEND_LIMIT_S) for part in parts]
-        except (Refused, pdu.BadPdu) as error:
-            self._failed(text, str(error))
+            part, octets = self._next_part(text)
+        except pdu.BadPdu as error:
+            self._finish(text, "FAILED", str(error))
+            return True
+        self._hand_over(port, text, part, octets)
+        return True
+
+    def _hand_over(self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit) -> None:
+        self._note(text, "sending", part, "sending")
+        try:
+            reference = port.send(octets.length, octets.pdu, SEND_LIMIT_S)
+        except Refused as error:
+            self._refused(text, part, str(error))
+        except at.BadAnswer as error:
+            self._in_doubt(text, str(error))
         except (NoAnswer, PortGone) as error:
-            self._unsure(text, str(error))
+            self._in_doubt(text, str(error))
             raise
         else:
-            self._sent(text, references)
-        return True
+            self._accepted(text, part, reference)
 
     def status(self, report: pdu.StatusReport) -> None:
         """Note what the network says became of a part. A stranger's report changes nothing."""
         since_wall_ns = self._clock.wall_ns() - REPORT_WITHIN_NS
         recipient = to_e164(report.recipient) or report.recipient
-        for text, number in self._ledger.find_part(report.reference, since_wall_ns):
-            if (to_e164(text.recipient) or text.recipient) == recipient:
+        for part in self._ledger.find_parts(report.reference, since_wall_ns):
+            text = self._ledger.outgoing(part.id)
+            if text is not None and (to_e164(text.recipient) or text.recipient) == recipient:
                 if report.outcome != "PENDING":
-                    self._part_over(text, number, report)
+                    why = "" if report.outcome == "DELIVERED" else _gave_up(report)
+                    self._part_over(part, report.outcome, why)
                 return
+
+    def give_up_waiting(self) -> int:
+        """Parts of which the network will not report any more are UNKNOWN; how many."""
+        late = self._ledger.unreported(self._clock.wall_ns() - REPORT_WITHIN_NS)
+        for part in late:
+            self._part_over(part, "UNKNOWN", "the network never reported whether it arrived")
+        return len(late)
+
+    def _next_part(self, text: Outgoing) -> tuple[SentPart, pdu.Submit]:
+        """The first part of this pass that is not handed over yet. Raises BadPdu."""
+        words = (AGAIN if text.tries else "") + text.text
+        if not (parts := self._ledger.parts(text.id, text.tries)):
+            count, now_wall_ns = len(pdu.encode(text.recipient, words, 0)), self._clock.wall_ns()
+
+            def write(_connection: sqlite3.Connection) -> None:
+                self._ledger.cut(text.id, text.tries, count, now_wall_ns)
+
+            self._journal.append_all([], write)
+            parts = self._ledger.parts(text.id, text.tries)
+        octets = pdu.encode(text.recipient, words, parts[0].label)
+        waiting = next(part for part in parts if part.state == "queued")
+        return waiting, octets[waiting.number - 1]
 
     def _take(self, order: Command, sms: SendSms) -> None:
         text = Outgoing(order.id, sms.to, sms.text, sms.at_least_once, 0)
@@ -91,65 +128,94 @@ class Outbound:
             order, [(wire.KIND, SmsState(message_id=order.id, state="QUEUED"), "urgent")], write
         )
 
-    def _sent(self, text: Outgoing, references: list[int]) -> None:
-        state = SmsState(message_id=text.id, state="SENT", parts_total=len(references))
+    def _accepted(self, text: Outgoing, part: SentPart, reference: int) -> None:
+        parts = self._ledger.parts(text.id, text.tries)
+        last = part.number == len(parts)
+        state, now_wall_ns = "sent" if last else "queued", self._clock.wall_ns()
 
         def write(_connection: sqlite3.Connection) -> None:
-            self._ledger.set_outgoing(text.id, "sent", tries=text.tries)
-            for number, reference in enumerate(references, 1):
-                self._ledger.add_part(text.id, number, reference)
+            self._ledger.set_outgoing(text.id, state, tries=text.tries)
+            self._ledger.accepted(part, reference, now_wall_ns)
 
-        self._inbox.finish(text.id, "done", records=[(wire.KIND, state, "urgent")], also=write)
-        log.info("sms sent id=%s to=%s parts=%d", text.id, mask_number(text.recipient), len(references))
+        if not last:
+            self._journal.append_all([], write)
+            return
+        body = SmsState(message_id=text.id, state="SENT", parts_total=len(parts))
+        self._inbox.finish(text.id, "done", records=[(wire.KIND, body, "urgent")], also=write)
+        log.info("sms sent id=%s to=%s parts=%d", text.id, mask_number(text.recipient), len(parts))
 
-    def _part_over(self, text: Outgoing, number: int, report: pdu.StatusReport) -> None:
-        states: list[str] = []
+    def _part_over(self, part: SentPart, state: PartState, why: str) -> None:
+        """Note a part's last word; the text's, if it has changed."""
         records: list[tuple[str, SmsState, str]] = []
 
         def write(_connection: sqlite3.Connection) -> None:
-            states.extend(self._ledger.set_part(text.id, number, report.outcome))
-            done = states.count("DELIVERED")
-            state: State | None = None
-            if "FAILED" in states:
-                state = "FAILED"
-            elif done == len(states):
-                state = "DELIVERED"
-            if state is not None:
-                detail = "" if state == "DELIVERED" else f"the network gave up (status {report.status:#04x})"
-                body = SmsState(
-                    message_id=text.id, state=state, detail=detail, parts_total=len(states), parts_done=done
-                )
+            before = fate.of_text(self._ledger.passes(part.id))
+            self._ledger.set_part(part, state)
+            passes = self._ledger.passes(part.id)
+            if (now := fate.of_text(passes)) != before:
+                body = _state(part.id, now, passes, why)
                 records.append((wire.KIND, body, "urgent"))
 
         self._journal.append_made(write, records)  # type: ignore[arg-type]
 
-    def _failed(self, text: Outgoing, why: str) -> None:
-        if text.at_least_once and text.tries + 1 < TRIES_MOST:
-            self._later(text)
+    def _refused(self, text: Outgoing, part: SentPart, why: str) -> None:
+        if self._again(text, part, "FAILED"):
             return
-        self._finish(text, "FAILED", why)
+        self._finish(text, "FAILED", why, part)
 
-    def _unsure(self, text: Outgoing, why: str) -> None:
-        if text.at_least_once and text.tries + 1 < TRIES_MOST:
-            self._later(text)
+    def _in_doubt(self, text: Outgoing, why: str) -> None:
+        parts = self._ledger.parts(text.id, text.tries)
+        part = next((part for part in parts if part.state == "sending"), None)
+        if self._again(text, part, "UNKNOWN"):
             return
-        self._finish(text, "UNKNOWN", why)
+        self._finish(text, "UNKNOWN", why, part)
 
-    def _later(self, text: Outgoing) -> None:
-        self._note(text, "queued", tries=text.tries + 1, again_wall_ns=self._clock.wall_ns() + TRY_AGAIN_NS)
+    def _again(self, text: Outgoing, part: SentPart | None, state: PartState) -> bool:
+        """An alert goes again as a whole, marked; parts of a courtesy that have left never do."""
+        if not text.at_least_once or text.tries + 1 >= TRIES_MOST:
+            return False
+        later = replace(text, tries=text.tries + 1)
+        self._note(later, "queued", part, state, again_wall_ns=self._clock.wall_ns() + TRY_AGAIN_NS)
+        return True
 
-    def _note(self, text: Outgoing, state: str, *, tries: int, again_wall_ns: int = 0) -> None:
+    def _note(
+        self,
+        text: Outgoing,
+        state: str,
+        part: SentPart | None,
+        part_state: PartState,
+        *,
+        again_wall_ns: int = 0,
+    ) -> None:
         def write(_connection: sqlite3.Connection) -> None:
-            self._ledger.set_outgoing(text.id, state, tries=tries, not_before_wall_ns=again_wall_ns)
+            self._ledger.set_outgoing(text.id, state, tries=text.tries, not_before_wall_ns=again_wall_ns)
+            if part is not None:
+                self._ledger.set_part(part, part_state)
 
         self._journal.append_all([], write)
 
-    def _finish(self, text: Outgoing, state: State, why: str) -> None:
+    def _finish(self, text: Outgoing, state: Last, why: str, part: SentPart | None = None) -> None:
+        """The last word of a text that is not sent on; its parts that have left may still be reported."""
         log.warning("sms not sent id=%s state=%s cause=%s", text.id, state, why)
-        body = SmsState(message_id=text.id, state=state, detail=why)
+        parts = self._ledger.parts(text.id, text.tries)
+        left = sum(one.state in ("SENT", "DELIVERED") for one in parts)
+        detail = f"{why} ({left} of {len(parts)} parts had left)" if left else why
+        body = _state(text.id, state, self._ledger.passes(text.id), detail)
 
         def write(_connection: sqlite3.Connection) -> None:
             self._ledger.set_outgoing(text.id, state.lower(), tries=text.tries)
+            if part is not None:
+                self._ledger.set_part(part, state)
 
         outcome: OutcomeState = "failed" if state == "FAILED" else "done"
         self._inbox.finish(text.id, outcome, why, records=[(wire.KIND, body, "urgent")], also=write)
+
+
+def _state(id: str, state: State, passes: list[list[PartState]], why: str) -> SmsState:
+    done = max((one.count("DELIVERED") for one in passes), default=0)
+    total = len(passes[-1]) if passes else 1
+    return SmsState(message_id=id, state=state, detail=why, parts_total=total, parts_done=done)
+
+
+def _gave_up(report: pdu.StatusReport) -> str:
+    return f"the network gave up (status {report.status:#04x})"

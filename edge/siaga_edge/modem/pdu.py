@@ -51,8 +51,8 @@ class Scheme:
 class Deliver:
     """A message from the network. `sender` is `+62…` for international numbers, else as it came.
 
-    `data` are the user data's octets for coding `data` and `ucs2`; `elements` is its whole header, known
-    or not, in the order it came.
+    `data` are the user data's octets, for coding `gsm7` one per septet; `elements` is its whole header,
+    known or not, in the order it came.
     """
 
     sender: str
@@ -167,7 +167,8 @@ def _deliver(reader: _Reader, *, has_header: bool, strict: bool = True) -> Deliv
         length = min(length, len(body) * 8 // 7 if scheme.coding == "gsm7" else len(body))
     header_octets, elements = _header(body) if has_header else (0, ())
     if scheme.coding == "gsm7":
-        text, data = _septets(body, length, header_octets, elements), b""
+        data = _septets(body, length, header_octets)
+        text = alphabet.decode(list(data), *shift_tables(elements))
     else:
         if not header_octets <= length <= len(body):
             raise BadPdu(f"says {length} octets of text and has {len(body)}, {header_octets} of them header")
@@ -187,14 +188,18 @@ def _deliver(reader: _Reader, *, has_header: bool, strict: bool = True) -> Deliv
     )
 
 
-def _septets(body: bytes, length: int, header_octets: int, elements: tuple[tuple[int, bytes], ...]) -> str:
+def shift_tables(elements: tuple[tuple[int, bytes], ...]) -> tuple[int, int]:
+    """The national tables a header names: locking and single shift, 0 for the default ones (§9.2.3.24.15)."""
+    tables = {element: value[0] for element, value in elements if len(value) == 1}
+    return tables.get(_LOCKING_SHIFT, 0), tables.get(_SINGLE_SHIFT, 0)
+
+
+def _septets(body: bytes, length: int, header_octets: int) -> bytes:
     skipped = (header_octets * 8 + 6) // 7
     if (length * 7 + 7) // 8 > len(body) or skipped > length:
         raise BadPdu(f"says {length} septets of text and has {len(body)} octets")
     fill_bits = skipped * 7 - header_octets * 8
-    tables = {element: value[0] for element, value in elements if len(value) == 1}
-    septets = alphabet.unpack(body[header_octets:], length - skipped, fill_bits)
-    return alphabet.decode(septets, tables.get(_LOCKING_SHIFT, 0), tables.get(_SINGLE_SHIFT, 0))
+    return bytes(alphabet.unpack(body[header_octets:], length - skipped, fill_bits))
 
 
 def _plain_octets(data: bytes) -> str:

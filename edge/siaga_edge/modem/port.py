@@ -5,6 +5,7 @@ so its connection, reader and `write` are replaced here; its error classes and i
 """
 
 import contextlib
+import logging
 import os
 import queue
 import threading
@@ -24,7 +25,11 @@ with warnings.catch_warnings():
 
 import serial
 
+log = logging.getLogger(__name__)
+
 READ_MOST = 4096
+# The network is asked, not only the modem (3GPP TS 22.083): most answer in 3 s, some in 15.
+WAITING_LIMIT_S = 15.0
 _ESCAPE = "\x1b"
 
 
@@ -105,6 +110,28 @@ class Port(GsmModem):  # type: ignore[misc]
         if failed is not None:
             raise Refused(text, failed)
         return lines[:-1]
+
+    def leave_calls_alone(self) -> None:
+        """Forbid the modem to pick calls up by itself: one stored with ATS0=1 does so before anybody asks.
+
+        Holds until the modem restarts. Raises NoAnswer, PortGone; a modem that refuses is one without S0.
+        """
+        try:
+            self.command("ATS0=0")
+        except Refused as error:
+            log.error("modem refused ATS0=0; see that it does not answer calls by itself: %s", error)
+
+    def let_calls_wait(self) -> bool:
+        """Have a second caller announced (+CCWA) instead of turned away as busy; False if it cannot be had.
+
+        Raises NoAnswer, PortGone.
+        """
+        for command in ("AT+CCWA=1,1,1", "AT+CCWA=1"):
+            with contextlib.suppress(Refused):
+                self.command(command, WAITING_LIMIT_S)
+                return True
+        log.info("modem has no call waiting; a second caller hears the engaged tone")
+        return False
 
     def send(self, length: int, pdu: str, limit_s: float) -> int:
         """Hand over one PDU; its message reference. Raises Refused, NoAnswer, PortGone."""

@@ -59,6 +59,8 @@ class ModemService:
             settings.reject_after_s,
             lambda _connection, _leg: None,
         )
+        self._wants_waiting = self._knows_waiting = True
+        self._restarted = self._sends_on = False
         self._said: tuple[Level, str] | None = None
         self._swept_mono_s = self._checked_mono_s = self._cleaned_mono_s = float("-inf")
 
@@ -74,6 +76,7 @@ class ModemService:
             except (PortGone, NoAnswer, Refused) as error:
                 self._say("crit", "modem.silent", str(error))
             self._calls.wait()
+            self._intake.give_up_missing()
             self._outbound.recover()
             tries = 0 if self._said == ("ok", "modem.ok") else tries + 1
             # The cause is outside: a service that waits for its modem is not stuck.
@@ -101,6 +104,7 @@ class ModemService:
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
         port.command("ATE0")
+        port.leave_calls_alone()
         model = " ".join(port.command("AT+CGMM"))
         name, self._profile = profile.choose(self._profiles, model)
         self._unlock(port)
@@ -112,6 +116,7 @@ class ModemService:
         self._memories = at.memories(port.command("AT+CPMS=?"))
         self._announce(port)
         self._swept_mono_s = float("-inf")
+        self._wants_waiting = self._knows_waiting
         log.info("modem ready model=%s profile=%s stores=%s", model, name, ",".join(self._memories))
 
     def _unlock(self, port: Port) -> None:
@@ -145,20 +150,36 @@ class ModemService:
     def _round(self, port: Port) -> None:
         """Everything there is to do now; a sweep before any other command."""
         wants_sweep = self._hear(port)
+        if self._restarted:
+            port.leave_calls_alone()
+            self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
         if wants_sweep or now_s - self._swept_mono_s >= self._settings.sweep_every_s:
             self._intake.sweep(port, self._memories)
             self._swept_mono_s = self._clock.mono_s()
             self._say("ok", "modem.ok", "")
+        self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
         self._outbound.take_orders()
+        self._sends_on = not self._calls.busy and self._outbound.send_next(port)
         if not self._calls.busy:
-            self._outbound.send_next(port)
             self._ask_time(port)
+            self._let_calls_wait(port)
         if now_s - self._checked_mono_s >= CHECK_EVERY_S:
             self._checked_mono_s = now_s
             self._check(port)
         self._clean(now_s)
+
+    def _let_calls_wait(self, port: Port) -> None:
+        """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
+        if not self._wants_waiting:
+            return
+        self._wants_waiting = False
+        try:
+            port.let_calls_wait()
+        except NoAnswer:
+            self._knows_waiting = False  # it cost a reopening; never again until the service starts anew
+            raise
 
     def _ask_time(self, port: Port) -> None:
         if (told := self._network_time.look(port)) is not None:
@@ -173,7 +194,7 @@ class ModemService:
             elif at.is_boot(event.line):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
-                wants_sweep = True
+                self._restarted = wants_sweep = True
             elif event.line.startswith(("+CMTI:", "+CDSI:")):
                 wants_sweep = True
         return wants_sweep
@@ -189,6 +210,7 @@ class ModemService:
 
     def _check(self, port: Port) -> None:
         """Find out whether the modem still announces; set it up again if it has forgotten."""
+        port.leave_calls_alone()
         answer = " ".join(port.command("AT+CNMI?"))
         if "+CNMI:" in answer and not answer.replace(" ", "").startswith("+CNMI:2,1"):
             log.warning("modem forgot its settings; setting it up again answer=%s", answer)
@@ -199,6 +221,7 @@ class ModemService:
             return
         self._cleaned_mono_s = now_s
         self._journal.prune(read_marks(self._config.delivery_file))
+        self._outbound.give_up_waiting()
         old_wall_ns = self._clock.wall_ns() - KEEP_PDUS_NS
         ledger = Ledger(self._journal.connection)
         self._journal.append_all([], lambda _connection: ledger.forget(old_wall_ns))
@@ -207,6 +230,8 @@ class ModemService:
         """Wait for the modem, for an order, or for the next thing that falls due."""
         now_s = self._clock.mono_s()
         due_s = self._swept_mono_s + self._settings.sweep_every_s - now_s
+        if self._sends_on:
+            due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
         woken = self._wake.fileno()

@@ -134,6 +134,8 @@ class Director:
             "capacity": {name: memory.capacity for name, memory in machine.memories.items()},
             "held_by_smsc": len(machine.centre.waiting) + len(machine.centre.scheduled),
             "cnmi": list(machine.settings.cnmi),
+            "auto_answer_rings": machine.settings.auto_answer_rings,
+            "call_waiting": machine.settings.call_waiting,
             "echo": machine.settings.echo,
             "pin": machine.sim.state(),
             "calls": [asdict(call) for call in machine.calls],

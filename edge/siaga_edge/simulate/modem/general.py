@@ -22,7 +22,17 @@ def _flag(field: str, true_when: str = "1") -> Handler:
 
 
 def _nothing(_machine: Machine, _request: Request, _now: Now) -> list[str]:
-    """Accepted and without effect here (&C, &D, &W, S registers, X, L, M)."""
+    """Accepted and without effect here (&C, &D, &W, X, L, M)."""
+    return []
+
+
+def _register(machine: Machine, request: Request, _now: Now) -> list[str]:
+    """S0 counts rings until the modem answers by itself; the other registers change nothing here."""
+    if (request.arguments[0] or "0") != "0":
+        return []
+    if request.form == "read":
+        return [f"{machine.settings.auto_answer_rings:03d}"]
+    machine.settings.auto_answer_rings = min(255, request.number(1, 0))
     return []
 
 
@@ -243,7 +253,8 @@ COMMANDS: dict[str, Handler] = {
     "Q": _flag("quiet"),
     "Z": _restore,
     "&F": _restore,
-    **{name: _nothing for name in ("&C", "&D", "&K", "&S", "&W", "S", "X", "L", "M", "+IPR", "+IFC", "+ICF")},
+    **{name: _nothing for name in ("&C", "&D", "&K", "&S", "&W", "X", "L", "M", "+IPR", "+IFC", "+ICF")},
+    "S": _register,
     "I": _all,
     "+CGMI": _identity,
     "+GMI": _identity,

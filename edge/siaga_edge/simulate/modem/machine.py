@@ -45,6 +45,7 @@ class Settings:
     clip: bool = False
     extended_ring: bool = False
     call_waiting: bool = False
+    auto_answer_rings: int = 0  # S0 (ITU-T V.250 §6.3.8); 0 leaves a call to ring
     hangup_needs_chup: bool = True  # AT+CVHU: 1 and 2 make ATH a word without effect
     registration: dict[str, int] = field(default_factory=dict)
     operator_format: int = 0
@@ -135,7 +136,9 @@ class Machine:
         """What is in force after power-on."""
         store = self.profile.default_store
         return Settings(
-            stores=(store, store, store), hangup_needs_chup=self.profile.hangs_up_only_without_cvhu
+            stores=(store, store, store),
+            hangup_needs_chup=self.profile.hangs_up_only_without_cvhu,
+            auto_answer_rings=self.faults.stored_s0,
         )
 
     def count(self, what: str) -> None:

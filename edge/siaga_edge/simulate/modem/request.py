@@ -47,12 +47,20 @@ def _next(rest: str) -> tuple[Request, str]:
         arguments = tuple(split(body)) if form == "set" else ()
         return Request(match[1].upper(), form, arguments), after
     if match := _BASIC.match(rest):
+        if match[1].upper() == "S" and rest[match.end() : match.end() + 1] in ("=", "?"):
+            return _register(match[2], rest[match.end() :])
         if match[2] == "?":
             return Request(match[1].upper(), "read"), rest[match.end() :]
-        if match[1].upper() == "S" and rest[match.end() : match.end() + 1] in ("=", "?"):
-            return Request("S", "set", (match[2],)), re.sub(r"^(\?|=\d*)", "", rest[match.end() :])
         return Request(match[1].upper(), "run", (match[2],)), rest[match.end() :]
     raise ValueError(f"{rest!r} is no command")
+
+
+def _register(number: str, rest: str) -> tuple[Request, str]:
+    """`=1` and what follows it (ITU-T V.250 §5.3.2); an empty value is 0."""
+    found = re.match(r"=(\d*)", rest)
+    if found is None:
+        return Request("S", "read", (number,)), rest[1:]
+    return Request("S", "set", (number, found[1])), rest[found.end() :]
 
 
 def _cut(body: str) -> tuple[str, str]:

@@ -86,6 +86,9 @@ def _ring_again(machine: Machine, call: Call, now: Now) -> None:
             machine.say(f"+CCWA: {_clip_fields(machine, call)},1", now)
         return
     machine.say("+CRING: VOICE" if machine.settings.extended_ring else "RING", now)
+    if 0 < machine.settings.auto_answer_rings <= call.rings:
+        pick_up(machine, call, now)
+        return
     if machine.settings.clip:
         if machine.faults.late_clip_ms:
             call.clip_due_mono_s = now.mono_s + machine.faults.late_clip_ms / 1000
