@@ -35,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="changes the cameras' colours")
     parser.add_argument("--scene-dir", type=Path, help="where coded scenes are kept; default: the XDG cache")
     parser.add_argument("--ffmpeg", default="ffmpeg")
+    parser.add_argument(
+        "--video", type=Path, help="H.264 with access unit delimiters (Annex B) for all to show, at --fps"
+    )
     return parser
 
 
@@ -44,6 +47,14 @@ def make_cameras(args: argparse.Namespace) -> dict[str, Camera]:
     form = scene.Form(int(width), int(height), args.fps, args.gop)
     folder = args.scene_dir or scene.default_folder()
     names = [camera_id(name) for name in args.cameras.split(",")]
+    if args.video is not None:
+        shown = scene.of_file(args.video)
+        # Each begins at another picture, so that their key pictures do not come at the same time.
+        step = len(shown.normal.pictures) * 5 // 27
+        return {
+            name: Camera(name, shown, form, _position=number * step % len(shown.normal.pictures))
+            for number, name in enumerate(names)
+        }
     return {
         name: Camera(name, scene.make(name, form, folder, args.seed, args.ffmpeg), form) for name in names
     }

@@ -66,6 +66,15 @@ def make(camera: str, form: Form, folder: Path, seed: int = 0, ffmpeg: str = "ff
     )
 
 
+def of_file(path: Path) -> Scenes:
+    """One film for every mode, whatever its bit rate. Raises SceneFailed."""
+    try:
+        film = h264.parse(path.read_bytes())
+    except (OSError, ValueError, KeyError) as error:
+        raise SceneFailed(f"{path} cannot be shown: {error}; code it with x264's aud=1, -f h264") from error
+    return Scenes(normal=film, frozen=film, black=film, night=film)
+
+
 def _shape(form: Form) -> str:
     return f"size={form.width}x{form.height}:rate={form.fps}"
 
