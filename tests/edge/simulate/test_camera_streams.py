@@ -92,7 +92,7 @@ def test_the_tone_is_heard_while_the_corner_is_white(
         *(url(cameras, path), transport, 4.6),
         *("-vf", corner, "-af", "silencedetect=noise=0.05:d=0.3", "-f", "null", "-"),
     )
-    white = []
+    white: list[float] = []
     for time_s, dark in re.findall(r"pts_time:([\d.]+)\nlavfi.blackframe.pblack=(\d+)", done.stdout):
         if int(dark) < 10 and (not white or float(time_s) - white[-1] > 0.5):
             white.append(float(time_s))

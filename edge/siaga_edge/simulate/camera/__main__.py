@@ -50,13 +50,32 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="changes the cameras' colours")
     parser.add_argument("--scene-dir", type=Path, help="where coded scenes are kept; default: the XDG cache")
     parser.add_argument("--ffmpeg", default="ffmpeg")
+    parser.add_argument(
+        "--video", type=Path, help="H.264 with access unit delimiters (Annex B) for all to show, at --fps"
+    )
     return parser
 
 
 def make_cameras(args: argparse.Namespace) -> dict[str, Camera]:
     """The cameras that the command line names, with their scenes. Raises SceneFailed, BadId, UnknownWord."""
-    made = [_make_camera(word, args) for word in args.cameras.split(",")]
+    film = None if args.video is None else scene.of_file(args.video)
+    words = args.cameras.split(",")
+    made = [_make_camera(word, args) if film is None else _make_player(word, film, args) for word in words]
+    if film is not None:
+        _spread([camera.feeds[""] for camera in made], len(film.normal.pictures))
     return {camera.name: camera for camera in made}
+
+
+def _make_player(name: str, film: scene.Scenes, args: argparse.Namespace) -> Camera:
+    width, _, height = args.size.partition("x")
+    form = scene.Form(int(width), int(height), args.fps, args.gop)
+    return Camera(name, {"": Feed(camera_id(name), film, form)}, "digest")
+
+
+def _spread(feeds: Sequence[Feed], pictures: int) -> None:
+    """Each begins at another picture, so that their key pictures do not come at the same time."""
+    for number, feed in enumerate(feeds):
+        feed.begin_at(number * (pictures * 5 // 27) % pictures)
 
 
 def _make_camera(word: str, args: argparse.Namespace) -> Camera:

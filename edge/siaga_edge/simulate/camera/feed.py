@@ -72,6 +72,10 @@ class Feed:
             for one in self.sources
         }
 
+    def begin_at(self, picture: int) -> None:
+        """Show this picture of the scene next."""
+        self._shown, self._position = self.scenes.normal, picture
+
     def close(self, *, reset: bool = False) -> None:
         """Cut off all who watch."""
         for watcher in list(self.watchers):

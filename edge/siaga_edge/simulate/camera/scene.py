@@ -89,6 +89,15 @@ def _even(length: int) -> int:
     return max(64, length // 2 * 2)
 
 
+def of_file(path: Path) -> Scenes:
+    """One film for every mode, whatever its bit rate. Raises SceneFailed."""
+    try:
+        film = h264.parse(path.read_bytes())
+    except (OSError, ValueError, KeyError) as error:
+        raise SceneFailed(f"{path} cannot be shown: {error}; code it with x264's aud=1, -f h264") from error
+    return Scenes(normal=film, frozen=film, black=film, night=film, other=film)
+
+
 def _shape(form: Form) -> str:
     return f"size={form.width}x{form.height}:rate={form.fps}"
 
@@ -96,14 +105,10 @@ def _shape(form: Form) -> str:
 def _lively(camera: str, form: Form, seed: int) -> str:
     """A moving pattern in a colour of its own, with the camera's name and a counter."""
     degrees = (zlib.crc32(camera.encode()) + seed * 67) % 360
-    flash = (
-        ""
-        if not form.flash
-        else (
-            f",drawbox=x={form.width * 3 // 4}:y=0:w={form.width // 4}:h={form.height // 4}:color=white:t=fill"
-            f":enable=lt(mod(t+0.001\\,1)\\,{sound.TONE_S})"
-        )
-    )
+    flash = ""
+    if form.flash:
+        corner = f"x={form.width * 3 // 4}:y=0:w={form.width // 4}:h={form.height // 4}:color=white:t=fill"
+        flash = f",drawbox={corner}:enable=lt(mod(t+0.001\\,1)\\,{sound.TONE_S})"
     return f"testsrc2={_shape(form)},hue=h={degrees}{_caption(camera, form)}{flash}"
 
 
