@@ -18,8 +18,9 @@ from siaga_core.wire.envelope import Lane
 from siaga_edge.inbox import Inbox, InboxWriter
 from siaga_edge.journal import Journal
 from siaga_edge.modem import at
-from siaga_edge.modem.intake import Intake
+from siaga_edge.modem.intake import PLAIN, Intake
 from siaga_edge.modem.port import Port
+from siaga_edge.modem.profile import Profile
 from siaga_edge.recorder.flushing import Closing, Flusher, Tail
 from siaga_edge.recorder.index import Index
 from siaga_edge.recorder.salvage import discard
@@ -171,7 +172,7 @@ class FilesInPlace(Publishing):
 class DeletesFirst(Intake):
     """Lets the modem forget before the commit."""
 
-    def _sweep_store(self, port: Port, memory: str) -> int:
+    def _sweep_store(self, port: Port, memory: str, profile: Profile = PLAIN) -> int:
         found = at.stored(port.command("AT+CMGL=4"))
         for one in found:
             self._delete(port, one)
