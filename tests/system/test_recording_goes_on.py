@@ -17,7 +17,7 @@ from support.recording_node import RecordingNode, camera_table
 from support.simulated_camera import PASSWORD, SimulatedCameras, simulated_cameras
 from support.waiting import free_port, until
 
-_SPECIAL = {"change": "aac", "hevc": "h265+aac", "alaw": "pcma+basic", "mulaw": "pcmu"}
+_SPECIAL = {"steady": "sub", "change": "aac", "hevc": "h265+aac", "alaw": "pcma+basic", "mulaw": "pcmu"}
 _CAMERAS = (
     *("steady", "change", "hevc", "alaw", "mulaw", "jump", "mute", "reset", "refuse", "stopped", "flood"),
     *("garbage", "locked", "foreign"),
@@ -60,7 +60,7 @@ def program(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def cameras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCameras]:
     names = [f"{name}={_SPECIAL[name]}" if name in _SPECIAL else name for name in _CAMERAS]
-    with simulated_cameras(tmp_path_factory.mktemp("c"), *names, options=("--sub-size", "160x90")) as running:
+    with simulated_cameras(tmp_path_factory.mktemp("c"), *names) as running:
         yield running
 
 

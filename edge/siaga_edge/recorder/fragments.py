@@ -121,7 +121,8 @@ class Parser:
                 raise BadStream(f"box {kind!r} of {size} octets")
             if len(self._buffer) - at < size:
                 break
-            box = bytes(self._buffer[at : at + size])
+            with memoryview(self._buffer) as view:  # one copy instead of two
+                box = bytes(view[at : at + size])
             at += size
             self._seen += size
             try:
