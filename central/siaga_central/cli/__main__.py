@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import secrets
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -225,6 +224,7 @@ def _order(config: Any, order: str, keys: dict[str, Any]) -> dict[str, Any]:
 def _init(config: Any, args: argparse.Namespace) -> int:
     """Make what is missing; an account `admin` with a password that is printed once."""
     from siaga_central.authority.authority import Authority
+    from siaga_central.authority.passwords import new_password
     from siaga_central.bus import broker
     from siaga_central.cli.run import broker_settings
     from siaga_core.errors import SiagaError
@@ -233,7 +233,7 @@ def _init(config: Any, args: argparse.Namespace) -> int:
     config.hub.data_dir.mkdir(parents=True, exist_ok=True)
     authority = Authority.create(config.authority_dir, config.city.name, now)
     broker.write(broker_settings(config, authority, now))
-    password = _read_password(args.password_file) if args.password_file else secrets.token_urlsafe(12)
+    password = _read_password(args.password_file) if args.password_file else new_password()
     keys = {"name": "admin", "full_name": "Administrator", "role": "admin", "password": password}
     answer: dict[str, Any] = {"ca_file": str(authority.ca_file), "ca_sha256": authority.ca_sha256}
     try:
