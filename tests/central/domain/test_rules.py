@@ -1,7 +1,6 @@
 """The hub's rules, each table walked whole."""
 
 import itertools
-import random
 
 import pytest
 

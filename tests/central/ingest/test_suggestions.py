@@ -3,8 +3,8 @@
 import random
 
 import pytest
-
 from bench.corpus import reports
+
 from siaga_central.ingest.suggestion import Suggestion, of_reading, suggest
 from siaga_core.reading.text import read
 from siaga_core.wire.report import Call, Report, Sms
