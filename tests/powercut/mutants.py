@@ -183,14 +183,14 @@ class DeletesFirst(Intake):
 class IntakeDeletesFirst(TakingIn):
     """AT+CMGD before the commit."""
 
-    name = "intake, deleted before the commit"
+    name = "modem, deleted before the commit"
     intake = DeletesFirst
 
 
 class IntakeNormal(TakingIn):
     """The commit before AT+CMGD is not flushed."""
 
-    name = "intake, synchronous=NORMAL"
+    name = "modem, synchronous=NORMAL"
 
     def open(self, folder: Path, clock: FakeClock) -> Journal:
         journal = super().open(folder, clock)
@@ -288,6 +288,8 @@ class FootageClosedUnsynced(Recording):
     flusher = Hasty
 
 
+# A directory that is not synced cannot be seen here: ext4 commits a new file's name with the file's own
+# flush. tests/edge/recorder/test_footage_kept.py looks at the call instead.
 class FootageRowFirst(Recording):
     """A segment's row goes before its file: the file is there again, and takes space nobody counts."""
 

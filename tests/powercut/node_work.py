@@ -267,7 +267,7 @@ class Sim:
 class TakingIn:
     """What the modem was told to forget is committed: the raw message and the report made of it."""
 
-    name = "intake"
+    name = "modem"
     rounds = 30
     intake: type[Intake] = Intake
 
