@@ -1,6 +1,6 @@
 """What `siaga-node recorder` prints."""
 
-from siaga_edge.cli.wib import shown
+from siaga_core.wib import shown
 from siaga_edge.recorder.status import CameraStatus, RecorderStatus
 
 _WORDS: dict[str, str] = {

@@ -1,6 +1,7 @@
 """One ffmpeg child per camera: the stream as it is, as fragmented MP4 on a pipe."""
 
 import contextlib
+import fcntl
 import os
 import re
 import subprocess
@@ -12,7 +13,8 @@ from siaga_core.service.tether import tethered
 from siaga_edge.node import Camera
 from siaga_edge.recorder.trouble import LEAPT, CameraTrouble
 
-READ_BYTES = 256 * 1024
+# A fragment of a second at 8 Mbit/s, and what Linux lets anybody ask for (pipe(7), pipe-max-size).
+PIPE_BYTES = 1024 * 1024
 # RTSP's own time-out, microseconds: a camera that is silent this long is asked again.
 STREAM_LIMIT_US = 8_000_000
 # At 10, 12, 15, 20 and 25 pictures a second the first picture after this ends a fragment of at most 500 ms.
@@ -41,7 +43,7 @@ def command(program: str, container: Container = "mp4", *, sound: bool = True) -
     sink = ["-f", container, "-frag_duration", str(FRAGMENT_US), "-flush_packets", "1"]
     sink += ["-max_interleave_delta", str(INTERLEAVE_US)]
     moves = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"]
-    quiet = ["-hide_banner", "-v", "level+warning"]
+    quiet = ["-hide_banner", "-nostats", "-v", "level+warning"]
     return tethered([program, *quiet, *source, "-i", "pipe:0", *tracks, *sink, *moves, "pipe:1"])
 
 
@@ -88,6 +90,9 @@ class Child:
         assert process.stdout is not None
         assert process.stderr is not None
         self.descriptor, self.complaints = process.stdout.fileno(), process.stderr.fileno()
+        # Else ffmpeg stops in the middle of each fragment, 16 times, until somebody reads.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         os.set_blocking(self.complaints, False)
         self.talks = True
         self.packets_missed = 0
@@ -97,7 +102,7 @@ class Child:
 
     def read(self) -> bytes:
         """What has come; empty at the end."""
-        return os.read(self.descriptor, READ_BYTES)
+        return os.read(self.descriptor, PIPE_BYTES)
 
     def listen(self, now_mono_s: float) -> None:
         """Take what it says on standard error, so that it never waits for a reader.
@@ -105,7 +110,7 @@ class Child:
         Raises CameraTrouble when it is a flood.
         """
         try:
-            said = os.read(self.complaints, READ_BYTES)
+            said = os.read(self.complaints, PIPE_BYTES)
         except BlockingIOError:
             return
         self.talks = bool(said)

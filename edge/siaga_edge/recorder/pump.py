@@ -4,6 +4,7 @@ import logging
 import queue
 import random
 import select
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,10 @@ log = logging.getLogger(__name__)
 
 # Until the first fragment ffmpeg connects, tries both ways of the password and looks at 5 s of the stream.
 START_MOST_S = 20.0
+# ffmpeg writes a fragment in many pieces within a millisecond: waited for, they are read as one.
+GATHER_S = 0.004
 STEADY_S = 20.0
-_POLL_S = 0.2
+_POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ class Pump:
             if child.complaints in ready:
                 self._listen(child, now_s)
             if child.descriptor in ready:
+                time.sleep(GATHER_S)
                 octets = child.read()
                 if not octets:
                     said = child.last_words()
