@@ -86,10 +86,11 @@ class _Chooser:
             self._keep(strip)
 
     def _take_inside(self, strip: Strip) -> None:
-        if not self._kept:
-            key = next((n for n, is_key in enumerate(strip.columns.keys) if is_key), None)
-            if key is None:
-                return
+        key = next((n for n, is_key in enumerate(strip.columns.keys) if is_key), None)
+        if not self._kept and key is None:
+            return
+        if key is not None and (key == 0 or not self._kept) and not self._shows:
+            self._forget()  # the start lies in a gap or between two pictures
             strip = strip.part(key, len(strip.columns.sizes), self._wall)
         self._add_late()
         self._kept.append(strip)
@@ -100,7 +101,7 @@ class _Chooser:
         seen = strip.seen(self._wall)
         shown = [n for n, at in enumerate(seen) if self._start <= at < self._end]
         keys = [n for n, is_key in enumerate(strip.columns.keys) if is_key]
-        begin = max((n for n in keys if seen[n] <= self._start), default=None)
+        begin = max((n for n in keys if self._may_begin(seen, n)), default=None)
         if not shown and min(seen) >= self._end:
             self._late.append(strip)
             return
@@ -111,11 +112,19 @@ class _Chooser:
             first = begin
         else:
             first = 0 if self._kept else next(iter(keys), len(seen))
-        # What a picture needs is coded before it: after the last that is shown nothing is needed.
+        # What a picture needs is coded before it: after the last that is shown nothing is needed, but by what
+        # the next fragment may show.
         after = shown[-1] + 1 if shown and max(seen) >= self._end else len(seen)
         if first < after:
             self._add_late()
             self._keep(strip.part(first, after, self._wall))
+        if after < len(seen):
+            self._late.append(strip.part(after, len(seen), self._wall))
+
+    def _may_begin(self, seen: Sequence[int], key: int) -> bool:
+        """Whether nothing that is shown needs what was coded before this key picture."""
+        until = seen[key]
+        return until <= self._start or not any(self._start <= at < until for at in seen)
 
     def _begin_with(self, strip: Strip) -> None:
         self._forget()

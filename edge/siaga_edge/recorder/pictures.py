@@ -5,6 +5,7 @@ media time: within a stretch the earliest arrival counts (the least delayed), an
 the two stray from each other, as after a jump of the camera's RTP clock.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,7 +153,7 @@ def read(path: Path) -> list[Piece]:
 def of_segment(path: Path, wall: Wall) -> Iterator[Strip]:
     """Its fragments in decoding order, dated."""
     pieces = read(path)
-    lead = pieces[0].columns.offsets[0] if pieces else 0
+    lead = _earliest(pieces[0].columns) if pieces else 0
     before, ended = (-1, -1, -1), Dated(0, None)
     for piece, (stretch, begin_ns) in zip(pieces, begins(pieces), strict=True):
         same = before == (stretch, piece.boot_seq, begin_ns)
@@ -161,3 +162,9 @@ def of_segment(path: Path, wall: Wall) -> Iterator[Strip]:
         ended, before = wall(piece.boot_seq, end_ns), (stretch, piece.boot_seq, end_ns)
         columns, at, boot = piece.columns, piece.at, piece.boot_seq
         yield Strip(piece.init, columns, path, at, stretch, lead, boot, begin_ns, began, ended)
+
+
+def _earliest(columns: Columns) -> int:
+    """When the first picture of a segment is seen, which need not be the one that is coded first."""
+    begins = itertools.accumulate(columns.durations, initial=0)
+    return min(begin + offset for begin, offset in zip(begins, columns.offsets, strict=False))

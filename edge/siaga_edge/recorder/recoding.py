@@ -24,7 +24,19 @@ class NotRecoded(SiagaError):
 
 
 def groups(strips: Iterable[Strip], wall: Wall) -> Iterator[list[Strip]]:
-    """Strips cut at every key picture: what can be decoded alone."""
+    """Strips cut where what follows can be decoded alone: at key pictures that are seen first."""
+    group: list[Strip] = []
+    for following in _at_keys(strips, wall):
+        seen = [at for one in following for at in one.seen(wall)]
+        if group and min(seen) == seen[0]:
+            yield group
+            group = []
+        group += following
+    if group:
+        yield group
+
+
+def _at_keys(strips: Iterable[Strip], wall: Wall) -> Iterator[list[Strip]]:
     group: list[Strip] = []
     for strip in strips:
         keys = [n for n, is_key in enumerate(strip.columns.keys) if is_key]

@@ -111,13 +111,6 @@ def test_a_clip_begins_and_ends_with_the_pictures_asked_for_whatever_the_network
         _cut_and_compare(tmp_path, paths, span, codec)
 
 
-@pytest.mark.slow
-def test_a_thousand_random_spans_are_exact_to_the_picture(tmp_path: Path) -> None:
-    paths = _two_segments(tmp_path, jitter=random.Random(8))
-    for span in _spans(1000, seed=1122):
-        _cut_and_compare(tmp_path, paths, span)
-
-
 def test_moov_comes_first_so_that_a_clip_plays_while_it_is_fetched(tmp_path: Path) -> None:
     export.cut(_two_segments(tmp_path), START_NS, START_NS + 5 * S, tmp_path / "clip.mp4", _wall)
     octets = (tmp_path / "clip.mp4").read_bytes()
