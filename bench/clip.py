@@ -153,7 +153,7 @@ def _segments(folder: Path) -> Iterator[Path]:
 
 def _marked(fragment: Fragment, elapsed: int, init: Init) -> bytes:
     arrived_ns = _BOOT_NS + elapsed * _S // init.timescale
-    return fragment.marked(Mark(1, arrived_ns, 0, fragment.duration * 1000 // init.timescale))
+    return Mark(1, arrived_ns, 0, fragment.duration * 1000 // init.timescale).box() + fragment.octets
 
 
 def _kept(path: Path, octets: bytes) -> Path:

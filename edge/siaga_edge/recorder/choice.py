@@ -25,6 +25,11 @@ class Choice:
         """How many are shown."""
         return sum(len(one.columns.sizes) for one in self.strips) - len(self.hidden)
 
+    def reaches(self, wall: Wall) -> tuple[int, int]:
+        """When the first and the last picture in the file were taken, shown or not: wall times in ns."""
+        seen = [at for strip in self.strips for at in strip.seen(wall)]
+        return min(seen), max(seen)
+
 
 def choose(found: Iterable[Strip], start_wall_ns: int, end_wall_ns: int, wall: Wall) -> Choice:
     """What a decoder needs to show the pictures taken in the span. Raises NoFootage."""

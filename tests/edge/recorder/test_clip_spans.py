@@ -29,15 +29,15 @@ FFMPEG = str(shutil.which("ffmpeg"))
 
 _X265 = "log-level=none:keyint=20:min-keyint=20:scenecut=0:open-gop="
 CODINGS = {
-    "h264": "-c:v libx264 -bf 0",
-    "h264 out of order": "-c:v libx264 -bf 3 -x264-params b-pyramid=normal:b-adapt=0",
+    "h264": "-c:v libx264 -bf 0 -sc_threshold 0",
+    "h264 out of order": "-c:v libx264 -bf 3 -sc_threshold 0 -x264-params b-pyramid=normal:b-adapt=0",
     "h265": f"-c:v libx265 -x265-params {_X265}0:bframes=0",
     "h265 out of order": f"-c:v libx265 -x265-params {_X265}0:bframes=3:b-adapt=0",
     "h265 open groups": f"-c:v libx265 -x265-params {_X265}1:bframes=3:b-adapt=0",
 }
 # The same size, but another parameter set and other pictures.
 OTHER = {
-    "h264": "-c:v libx264 -profile:v baseline",
+    "h264": "-c:v libx264 -profile:v baseline -sc_threshold 0",
     "h265": f"-c:v libx265 -x265-params {_X265}0:ref=1:ctu=16",
 }
 
@@ -96,7 +96,8 @@ def write(path: Path, init: Init, fragments: tuple[Fragment, ...], boot: int, at
         elapsed += fragment.duration
         late_ns = rng.randrange(300_000_000) if number else 0
         arrived_ns = at_ns + elapsed * S // init.timescale + late_ns
-        octets += fragment.marked(Mark(boot, arrived_ns, 0, fragment.duration * 1000 // init.timescale))
+        mark = Mark(boot, arrived_ns, 0, fragment.duration * 1000 // init.timescale)
+        octets += mark.box() + fragment.octets
     path.write_bytes(octets + fragments[0].octets[:1000])
     return path
 
