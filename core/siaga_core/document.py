@@ -21,6 +21,7 @@ from siaga_core.wire import (
     envelope,
     grant,
     recording,
+    roster,
     topics,
     want,
 )
@@ -41,6 +42,7 @@ MESSAGES: dict[str, type[Struct]] = {
     "Grant": grant.Grant,
     "GrantFile": grant.GrantFile,
     "HeadsTold": recording.HeadsTold,
+    "Roster": roster.Roster,
     "Alert": alert.Alert,
     "Acknowledgement": acknowledgement.Acknowledgement,
     "Answer": acknowledgement.Answer,

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SAME_READINGS = 2
 PLAIN = Profile(identify=[], init=[], announce=[], reject=[])
 READINGS_MOST = 4
+Heard = Callable[[Report, list[tuple[str, Struct, Lane]]], None]
 
 
 @dataclass
@@ -47,13 +48,15 @@ class Intake:
         clock: Clock,
         new_id: Callable[[], str],
         on_status: Callable[[pdu.StatusReport], None],
+        heard: Heard = lambda _report, _records: None,
     ) -> None:
+        """`heard` is told of each report inside the transaction that commits it, and may add records."""
         self._journal, self._modem, self._clock, self._new_id = journal, modem, clock, new_id
         self._ledger = Ledger(journal.connection)
-        self._on_status = on_status
         # Used and total of each store, as it said when it was last selected.
         self.slots: dict[str, tuple[int, int]] = {}
         self._scanned: set[str] = set()
+        self._on_status, self._heard = on_status, heard
 
     def sweep(self, port: Port, memories: list[str], profile: Profile = PLAIN) -> int:
         """Take everything out of the modem's stores; how many messages. Raises the port's errors."""
@@ -175,7 +178,9 @@ class Intake:
         if any(old.number == number for old in pieces):
             return  # a part that came twice adds nothing
         self._ledger.set_message(progress, key)
-        batch.records.append((wire.KIND, self._told(progress, [*pieces, piece], now_wall_ns), "urgent"))
+        told = self._told(progress, [*pieces, piece], now_wall_ns)
+        batch.records.append((wire.KIND, told, "urgent"))
+        self._heard(told, batch.records)
         log.info(
             "sms accepted report=%s from=%s part=%d/%d len=%d",
             progress.report_id,
