@@ -60,7 +60,7 @@ class Recording:
     """One camera: segments of ten fragments, a new run now and then, the oldest given up by unlink."""
 
     name = "footage"
-    rounds = 90
+    rounds = 120
     writer: type[SegmentWriter] = SegmentWriter
     flusher: type[Flusher] = Flusher
 
@@ -101,12 +101,12 @@ class Recording:
                     clock.advance(TICK_S)
                     say(f"now {clock.boot_ns()}")
                 kept = index.oldest_first()
-                if kept and rng.random() < 0.05:
+                if kept and rng.random() < 0.03:
                     one = kept[-1]
                     self.hold(index, Hold(f"local-{number}", "gate", one.start_wall_ns, one.end_wall_ns))
                     say(f"held local-{number} {one.name}")
                 free = [one for one in kept if not held([one], index.holds())]
-                if len(free) > 5:
+                if len(free) > 3:
                     say(f"may drop {free[0].name}")
                     self.give_up(index, footage, free[0].name)
                     for again in range(8):  # the index goes on before any footage is flushed

@@ -1,4 +1,4 @@
-"""A start reads what was left open and nothing else; a torn tail is cut at its last whole fragment, and said."""
+"""A start reads what was left open and no more; a torn tail is cut after its last whole fragment, and told."""
 
 import re
 import sys
@@ -47,7 +47,7 @@ def _octets_read() -> int:
 
 
 def _furnish(folder: Path) -> tuple[str, int]:
-    """A disk with many closed segments and a torn one; the chain's id and the size of the torn one's whole part."""
+    """A disk with many closed segments and a torn one; the chain's id, and how long the torn one is whole."""
     footage = folder / "footage"
     init, fragments = media()
     meta = open_disk(footage, "btm-017", None)
@@ -59,7 +59,7 @@ def _furnish(folder: Path) -> tuple[str, int]:
         path.parent.mkdir(parents=True, exist_ok=True)
         at_ns = number * S // 2
         mark = Mark(1, at_ns, 1_795_000_000 * S + at_ns, 500)
-        path.write_bytes(init.octets + fragments[number % len(fragments)].marked(mark))
+        path.write_bytes(init.octets + mark.box() + fragments[number % len(fragments)].octets)
         size_bytes = path.stat().st_size
         seen = Observation(1, S // 2, 1_795_000_000 * S + S // 2, "synced", 10)
         span = Span(1, at_ns - S // 2, at_ns, 500, 1)
@@ -78,10 +78,14 @@ def _tear(footage: Path, init: bytes, number: int) -> int:
     whole = init
     for at in range(1, 4):
         at_ns = (number + at) * S // 2
-        whole += media()[1][at].marked(Mark(1, at_ns, 1_795_000_000 * S + at_ns, 500))
-    torn = media()[1][4].marked(Mark(1, number * S, 0, 500))[:-100]
+        whole += _marked(at, at_ns)
+    torn = _marked(4, number * S)[:-100]
     segment_path(footage, f"gate/1-1/{number:06d}").write_bytes(whole + torn)
     return len(whole)
+
+
+def _marked(fragment: int, at_ns: int) -> bytes:
+    return Mark(1, at_ns, 1_795_000_000 * S + at_ns, 500).box() + media()[1][fragment].octets
 
 
 class ReadsEverything(Index):
@@ -102,10 +106,12 @@ def test_at_the_start_only_what_was_left_open_is_opened(tmp_path: Path) -> None:
     chain, _ = _furnish(tmp_path)
     assert _opened_at_start(tmp_path, chain, Index) == {f"{CLOSED + 1:06d}"}
     assert _opened_at_start(tmp_path, chain, Index) == set(), "and that one only once"
-    assert len(_opened_at_start(tmp_path, chain, ReadsEverything)) > CLOSED, "a start that reads all is noticed"
+    assert len(_opened_at_start(tmp_path, chain, ReadsEverything)) > CLOSED, "it is noticed"
 
 
-def test_a_recorder_that_starts_reads_little_cuts_the_torn_tail_and_says_what_it_has_kept(tmp_path: Path) -> None:
+def test_a_recorder_that_starts_reads_little_cuts_the_torn_tail_and_says_what_it_has_kept(
+    tmp_path: Path,
+) -> None:
     _, whole_bytes = _furnish(tmp_path)
     footage = tmp_path / "footage"
     closed_bytes = sum(path.stat().st_size for path in footage.glob("*/*/*.mp4"))
@@ -128,4 +134,4 @@ def test_a_recorder_that_starts_reads_little_cuts_the_torn_tail_and_says_what_it
 
 
 def _torn_bytes() -> int:
-    return len(media()[1][4].marked(Mark(1, 1, 0, 500))) - 100
+    return len(_marked(4, 1)) - 100
