@@ -101,7 +101,7 @@ class Recording:
                     clock.advance(TICK_S)
                     say(f"now {clock.boot_ns()}")
                 kept = index.oldest_first()
-                if kept and rng.random() < 0.03:
+                if kept and number % 30 == 20:
                     one = kept[-1]
                     self.hold(index, Hold(f"local-{number}", "gate", one.start_wall_ns, one.end_wall_ns))
                     say(f"held local-{number} {one.name}")

@@ -1,4 +1,4 @@
-"""A start reads what was left open and no more; a torn tail is cut after its last whole fragment, and told."""
+"""A start reads what was left open and no more; a torn tail is cut after its last whole fragment."""
 
 import re
 import sys
