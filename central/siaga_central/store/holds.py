@@ -142,6 +142,28 @@ def of_incident(connection: Connection, incident_id: str) -> Sequence[Row[Any]]:
     return connection.execute(found).all()
 
 
+def of_camera(connection: Connection, camera_id: str) -> Sequence[Row[Any]]:
+    """Holds of a camera that are not released, by the time of what they hold."""
+    found = select(hold).where(hold.c.camera == camera_id, hold.c.state != "released")
+    return connection.execute(found.order_by(hold.c.start_us, hold.c.id)).all()
+
+
+def kept_of(connection: Connection, camera_id: str) -> list[tuple[int, int]]:
+    """Spans of a camera that its node says it has and keeps, UTC nanoseconds; what is missing is left out."""
+    found: list[tuple[int, int]] = []
+    for row in of_camera(connection, camera_id):
+        said = reported(row)
+        if row.state == "held" and said is not None:
+            reached_ns = said.start_wall_ns
+            for begin_ns, end_ns in sorted(said.missing):
+                if begin_ns > reached_ns:
+                    found.append((reached_ns, min(begin_ns, said.end_wall_ns)))
+                reached_ns = max(reached_ns, end_ns)
+            if reached_ns < said.end_wall_ns:
+                found.append((reached_ns, said.end_wall_ns))
+    return found
+
+
 def wanted(connection: Connection, node: str | None = None) -> Sequence[Row[Any]]:
     """Holds that are not released, of one node or of all, the most endangered first."""
     found = select(hold).where(hold.c.state.in_(life.WANTED)).order_by(hold.c.danger == "", hold.c.start_us)
