@@ -18,6 +18,8 @@ from siaga_core.wire.recording import HOLDS_MOST, Hold, HoldState
 HUB = "hub"
 NOT_PLACED = "hold.not_placed"
 # Of an incident younger than this the times of reports and the places of cameras may still become known.
+# A hold that has to grow grows by this much more, so that not every report of a crowd makes it anew.
+_SPARE_US = 120 * 1_000_000
 _CONVERGE_US = 86_400 * 1_000_000
 # Above this somebody should let go of what nobody needs, before nothing more can be held.
 MANY = HOLDS_MOST * 8 // 10
@@ -304,8 +306,11 @@ def _has_room(connection: Connection, node: str, now_us: int) -> bool:
 def _extend(
     connection: Connection, row: Row[Any], span: tuple[int, int], actor: str, now_us: int, policy: Policy
 ) -> None:
-    start_us, end_us = life.widened((row.start_us, row.end_us), span, policy)
-    if row.state == "released" or (start_us, end_us) == (row.start_us, row.end_us):
+    old = (row.start_us, row.end_us)
+    early_us = span[0] - _SPARE_US if span[0] < row.start_us else span[0]
+    late_us = span[1] + _SPARE_US if span[1] > row.end_us else span[1]
+    start_us, end_us = life.widened(old, (early_us, late_us), policy)
+    if row.state == "released" or (start_us, end_us) == old:
         return
     values = {"start_us": start_us, "end_us": end_us, "state": life.after(row.state, "extend")}
     connection.execute(update(hold).where(hold.c.id == row.id).values(**values))
