@@ -49,11 +49,8 @@ def parser() -> argparse.ArgumentParser:
     settle = _add(link, "settle", "say that an alarm of a node has been looked into")
     settle.add_argument("node")
     settle.add_argument("code", help="as `link status` shows it, e.g. fork")
-<<<<<<< HEAD
     _policy_commands(_group(commands, "policy", "what the city has decided about held footage"))
-=======
     _footage_commands(_group(commands, "footage", "footage on nodes: grants to copy it, heads to verify by"))
->>>>>>> main
     _backup_commands(commands)
     authority = _group(commands, "authority", "the hub's own certificate authority")
     export = _add(authority, "export-root", "move the root's key off the hub, sealed with a passphrase")
@@ -62,7 +59,6 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-<<<<<<< HEAD
 def _policy_commands(group: Any) -> None:
     _add(group, "show", "what is in force, and every version")
     made = _add(group, "set", "decide other values; what was decided before stays known")
@@ -77,7 +73,8 @@ def _value(text: str) -> tuple[str, Any]:
         return name, json.loads(value if equals else "")
     except ValueError as error:
         raise argparse.ArgumentTypeError(f'{text}: write NAME=JSON, e.g. priorities=["P1"]') from error
-=======
+
+
 def _footage_commands(group: Any) -> None:
     grant = _add(group, "grant", "let a technician copy a span of a camera at its node; on record")
     grant.add_argument("camera")
@@ -93,7 +90,6 @@ def _footage_commands(group: Any) -> None:
     heads.add_argument("--at", help="the newest that was told by then, WIB (default: now)")
     heads.add_argument("--limit", type=int, help="print so many (10)")
     heads.add_argument("--out", type=Path, help="a new file for `siaga-node footage verify --heads`")
->>>>>>> main
 
 
 def _backup_commands(commands: Any) -> None:
