@@ -13,7 +13,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from siaga_core.wire import acknowledgement, alert, announcement, command, envelope, recording, topics, want
+from siaga_core.wire import (
+    acknowledgement,
+    alert,
+    announcement,
+    command,
+    envelope,
+    grant,
+    recording,
+    roster,
+    topics,
+    want,
+)
 from siaga_core.wire.kinds import BODIES
 
 BEGIN = "<!-- generated from siaga_core.wire: begin -->"
@@ -28,6 +39,10 @@ MESSAGES: dict[str, type[Struct]] = {
     "Command": command.Command,
     "Want": want.Want,
     "Holds": recording.Holds,
+    "Grant": grant.Grant,
+    "GrantFile": grant.GrantFile,
+    "HeadsTold": recording.HeadsTold,
+    "Roster": roster.Roster,
     "Alert": alert.Alert,
     "Acknowledgement": acknowledgement.Acknowledgement,
     "Answer": acknowledgement.Answer,

@@ -1,10 +1,10 @@
 """Orders about operators' own MQTT clients: each has a name, a password, and an account whose role counts."""
 
-import secrets
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from siaga_central.authority.passwords import new_password
 from siaga_central.bus import broker
 from siaga_central.cli.ledger import ADMIN, Answer, Office, Refused, good_password, known_user
 from siaga_central.store import clients, nodes
@@ -31,7 +31,7 @@ def add(office: Office, name: str, user: str = "", password: str = "") -> Answer
         raise Refused(f"{name} belongs to {owner.user}; remove it first")
     if closed:
         raise Refused(f"the account {account} is closed")
-    made = "" if password else secrets.token_urlsafe(18)
+    made = "" if password else new_password()
     chosen, now_us = good_password(password or made), office.now_us()
     if owner is None:
         office.store.write(lambda c: clients.add(c, name, account, ADMIN, now_us))

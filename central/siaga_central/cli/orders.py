@@ -1,7 +1,6 @@
 """What an administrator can order: the same functions whether the hub runs (over its socket) or not."""
 
 import hashlib
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import msgspec
 
 from siaga_central.authority import passwords
-from siaga_central.cli import operator_clients
+from siaga_central.cli import footage_orders, operator_clients
 from siaga_central.cli.ledger import ADMIN, Answer, Office, Refused, good_password, known_user
 from siaga_central.domain.role import ROLES
 from siaga_central.ingest import projection
@@ -96,7 +95,7 @@ def invite_node(office: Office, node: str, site: str, name: str) -> Answer:
             raise Refused(
                 f"{node} is an operator's client; the broker tells them apart by name, choose another"
             )
-    token, now_us = secrets.token_urlsafe(24), office.now_us()
+    token, now_us = passwords.new_password(6), office.now_us()
     digest, expires_us = hashlib.sha256(token.encode()).hexdigest(), now_us + INVITATION_S * 1_000_000
 
     def work(connection: Any) -> None:
@@ -185,6 +184,8 @@ ORDERS: dict[str, Callable[..., Answer]] = {
     "node invite": invite_node,
     "node list": list_nodes,
     "node revoke": revoke_node,
+    "footage grant": footage_orders.grant,
+    "footage heads": footage_orders.heads,
     "link status": link_status,
     "link quarantine": quarantine,
     "link replay": replay,

@@ -28,6 +28,7 @@ from siaga_edge.health.gpio import Panel
 from siaga_edge.health.panel import Shown, Siren
 from siaga_edge.inbox import Inbox, WakeSocket
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
+from siaga_edge.inbox.siren import asked
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
 from siaga_edge.node import Health as Settings
@@ -136,8 +137,15 @@ class HealthService:
                 self._inbox.finish(order, "done", "silenced")
 
     def _show(self, now_s: float) -> None:
-        shown = panel.show(self._level, link=self._has_link(), siren=self._siren, now_mono_s=now_s)
-        if self._siren is not None and not shown.siren:
+        lease = asked(self._config.node.run_dir)
+        shown = panel.show(
+            self._level,
+            link=self._has_link(),
+            siren=self._siren,
+            now_mono_s=now_s,
+            asked_until_mono_s=lease.until_mono_s if lease else 0.0,
+        )
+        if self._siren is not None and not panel.sounds(self._siren, now_s):
             self._inbox.finish(self._siren.command, "done")
             self._siren = None
         if shown != self._shown:

@@ -88,6 +88,11 @@ class Inbox:
         outcome = Outcome(id=id, state=state, detail=detail, result=result or {})
         self._note(id, state, outcome, records, also)
 
+    def has_taken(self, id: str) -> bool:
+        """Whether a command of this id was begun or finished here."""
+        row = self._journal.connection.execute("SELECT 1 FROM taken_command WHERE id = ?", (id,)).fetchone()
+        return row is not None
+
     def interrupted(self) -> list[str]:
         """Ids of commands begun but never finished, because the service died in between."""
         rows = self._journal.connection.execute("SELECT id FROM taken_command WHERE state = 'started'")

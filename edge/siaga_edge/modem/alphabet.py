@@ -1,35 +1,15 @@
 """The GSM 7-bit default alphabet and its extension (3GPP TS 23.038 §6.2.1). Pure."""
 
+from siaga_core.wire.gsm7 import DEFAULT, ESCAPE, EXTENSION, TYPOGRAPHY
 from siaga_edge.modem import national
 
-DEFAULT = (
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
-    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-EXTENSION = {
-    0x0A: "\f",
-    0x14: "^",
-    0x28: "{",
-    0x29: "}",
-    0x2F: "\\",
-    0x3C: "[",
-    0x3D: "~",
-    0x3E: "]",
-    0x40: "|",
-    0x65: "€",
-}
-ESCAPE = 0x1B
 _CODES = {letter: code for code, letter in enumerate(DEFAULT) if code != ESCAPE}
 _EXTENDED = {letter: code for code, letter in EXTENSION.items()}
-# What phones and word processors put in place of plain signs.
-_PLAIN = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " ", "\t": " "}
-)
 
 
 def plain(text: str) -> str:
     """Typographic quotes, dashes and spaces as the alphabet has them, so that a text stays one part."""
-    return text.translate(_PLAIN)
+    return text.translate(TYPOGRAPHY)
 
 
 def encode(text: str) -> list[int] | None:

@@ -2,13 +2,17 @@
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
+
+from msgspec import Struct
 
 from siaga_core.service.clock import Clock
 from siaga_core.service.logs import mask_number
 from siaga_core.wire import outbound as wire
 from siaga_core.wire.command import Command, OutcomeState, SendSms
+from siaga_core.wire.envelope import Lane
 from siaga_core.wire.outbound import SmsState, State
 from siaga_edge.inbox import Inbox
 from siaga_edge.journal import Journal
@@ -141,7 +145,7 @@ class Outbound:
             self._journal.append_all([], write)
             return
         body = SmsState(message_id=text.id, state="SENT", parts_total=len(parts))
-        self._inbox.finish(text.id, "done", records=[(wire.KIND, body, "urgent")], also=write)
+        self._settle(text.id, "done", "", body, write)
         log.info("sms sent id=%s to=%s parts=%d", text.id, mask_number(text.recipient), len(parts))
 
     def _part_over(self, part: SentPart, state: PartState, why: str) -> None:
@@ -208,7 +212,22 @@ class Outbound:
                 self._ledger.set_part(part, state)
 
         outcome: OutcomeState = "failed" if state == "FAILED" else "done"
-        self._inbox.finish(text.id, outcome, why, records=[(wire.KIND, body, "urgent")], also=write)
+        self._settle(text.id, outcome, why, body, write)
+
+    def _settle(
+        self,
+        id: str,
+        outcome: OutcomeState,
+        why: str,
+        body: SmsState,
+        write: Callable[[sqlite3.Connection], None],
+    ) -> None:
+        """Commit what became of a text, and of the command that asked for it: the node's own have none."""
+        records: list[tuple[str, Struct, Lane]] = [(wire.KIND, body, "urgent")]
+        if self._inbox.has_taken(id):
+            self._inbox.finish(id, outcome, why, records=records, also=write)
+        else:
+            self._journal.append_all(records, write)
 
 
 def _state(id: str, state: State, passes: list[list[PartState]], why: str) -> SmsState:

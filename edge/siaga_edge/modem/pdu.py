@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Literal
 
 from siaga_core.errors import SiagaError
+from siaga_core.wire.gsm7 import ESCAPE
 from siaga_edge.modem import alphabet
 
 Coding = Literal["gsm7", "data", "ucs2"]
@@ -338,7 +339,7 @@ def _cut_septets(septets: list[int], room: int) -> list[list[int]]:
     at = 0
     while at < len(septets):
         end = min(at + room, len(septets))
-        if end < len(septets) and septets[end - 1] == alphabet.ESCAPE:
+        if end < len(septets) and septets[end - 1] == ESCAPE:
             end -= 1
         pieces.append(septets[at:end])
         at = end

@@ -8,11 +8,11 @@ from siaga_core.service.clock import Clock, new_id, read_boot
 from siaga_core.service.workers import Heartbeat, Stop, back_off_s
 from siaga_core.wire import anchor, health
 from siaga_core.wire.health import Level, ServiceState
-from siaga_edge.inbox import Inbox, WakeSocket
+from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, calls, pdu, profile
+from siaga_edge.modem import at, calls, desk, pdu, profile
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ledger import SCHEMA, Ledger
@@ -42,12 +42,24 @@ class ModemService:
             config.journal_file("modem"),
             clock,
             boot,
-            extra_schema=f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA}",
+            extra_schema=f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA}",
         )
         self._inbox = Inbox(config.inbox_file, "modem", self._journal)
         self._wake = WakeSocket(config.socket_file("modem"))
         self._outbound = Outbound(self._journal, self._inbox, clock)
-        self._intake = Intake(self._journal, settings.name, clock, self._new_id, self._outbound.status)
+        self._desk = desk.Desk(
+            self._journal,
+            self._inbox,
+            clock,
+            boot,
+            self._new_id,
+            lambda: read_marks(config.delivery_file),
+            config.node.run_dir,
+            lambda: wake(config.socket_file("health")),
+        )
+        self._intake = Intake(
+            self._journal, settings.name, clock, self._new_id, self._outbound.status, self._desk.heard
+        )
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
         self._memories = ["SM"]
@@ -57,7 +69,7 @@ class ModemService:
             clock,
             self._new_id,
             settings.reject_after_s,
-            lambda _connection, _leg: None,
+            self._desk.missed,
         )
         self._wants_waiting = self._knows_waiting = True
         self._restarted = self._sends_on = False
@@ -77,6 +89,7 @@ class ModemService:
                 self._say("crit", "modem.silent", str(error))
             self._calls.wait()
             self._intake.give_up_missing()
+            self._desk.tick()
             self._outbound.recover()
             tries = 0 if self._said == ("ok", "modem.ok") else tries + 1
             # The cause is outside: a service that waits for its modem is not stuck.
@@ -90,7 +103,8 @@ class ModemService:
         self._journal.close()
 
     def _serve(self, stop: Stop, heartbeat: Heartbeat) -> None:
-        port = Port(self._settings.port, self._settings.baud, self._settings.answer_limit_s)
+        words = profile.every_event(self._profiles)
+        port = Port(self._settings.port, self._settings.baud, self._settings.answer_limit_s, words)
         port.listener = lambda event: self._calls.hear(event.line)
         try:
             self._set_up(port)
@@ -103,17 +117,17 @@ class ModemService:
 
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
-        port.command("ATE0")
         port.leave_calls_alone()
         model = " ".join(port.command("AT+CGMM"))
         name, self._profile = profile.choose(self._profiles, model)
+        port.family_events = (*self._profile.events, *self._profile.boot)
         self._unlock(port)
         for command in self._profile.init:
             try:
                 port.command(command)
             except Refused as error:
                 log.info("modem has no %s: %s", command, error)
-        self._memories = at.memories(port.command("AT+CPMS=?"))
+        self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
         self._announce(port)
         self._swept_mono_s = float("-inf")
         self._wants_waiting = self._knows_waiting
@@ -155,11 +169,12 @@ class ModemService:
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
         if wants_sweep or now_s - self._swept_mono_s >= self._settings.sweep_every_s:
-            self._intake.sweep(port, self._memories)
+            self._intake.sweep(port, self._memories, self._profile)
             self._swept_mono_s = self._clock.mono_s()
             self._say("ok", "modem.ok", "")
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
+        self._desk.tick()
         self._outbound.take_orders()
         self._sends_on = not self._calls.busy and self._outbound.send_next(port)
         if not self._calls.busy:
@@ -191,7 +206,7 @@ class ModemService:
         for event in port.events():
             if event.line.startswith("+CDS:"):
                 self._status(event.pdu)
-            elif at.is_boot(event.line):
+            elif at.is_boot(event.line, tuple(self._profile.boot)):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = wants_sweep = True
@@ -225,11 +240,12 @@ class ModemService:
         old_wall_ns = self._clock.wall_ns() - KEEP_PDUS_NS
         ledger = Ledger(self._journal.connection)
         self._journal.append_all([], lambda _connection: ledger.forget(old_wall_ns))
+        self._journal.append_all([], lambda _connection: self._desk.forget())
 
     def _sleep(self, port: Port) -> None:
         """Wait for the modem, for an order, or for the next thing that falls due."""
         now_s = self._clock.mono_s()
-        due_s = self._swept_mono_s + self._settings.sweep_every_s - now_s
+        due_s = min(self._swept_mono_s + self._settings.sweep_every_s - now_s, self._desk.due_s())
         if self._sends_on:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:

@@ -1,6 +1,7 @@
 """Passwords are kept by argon2id alone, and only the right one opens."""
 
 import hashlib
+import re
 
 import argon2
 import pytest
@@ -13,6 +14,12 @@ RIGHT = "Nasi-lemak 112 – pagi"
 @pytest.fixture(scope="module")
 def hashed() -> str:
     return passwords.hash_password(RIGHT)
+
+
+def test_a_made_password_can_be_typed_and_is_never_taken_for_an_option() -> None:
+    made = [passwords.new_password(6) for _ in range(500)]
+    assert all(re.fullmatch(r"[0-9a-hjkmnp-tv-z]{5}(-[0-9a-hjkmnp-tv-z]{5}){5}", one) for one in made)
+    assert len(set(made)) == len(made)
 
 
 def is_argon2id_of_rfc_9106(text: str) -> bool:

@@ -52,7 +52,7 @@ def desk(tmp_path: Path, store: Store, clock: FakeClock, authority: Authority) -
 
 def test_a_client_gets_a_password_once_and_a_line_to_paste(desk: Desk) -> None:
     made = desk.order("operator-client add", name="rina-phone")
-    assert len(made["password"]) == 24
+    assert len(made["password"]) == 23
     assert f"-u rina-phone -P '{made['password']}'" in made["listen"]
     assert made["password"] not in (desk.folder / "operators.passwd").read_text()
     listed = desk.order("operator-client list")["clients"]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from siaga_core.wire import gsm7
 from siaga_edge.modem import alphabet, pdu
 from siaga_edge.modem.assembly import Piece, joined, key
 from siaga_edge.modem.pdu import BadPdu, Deliver, StatusReport
@@ -14,7 +15,7 @@ WIB = timezone(timedelta(hours=7))
 WHEN = datetime(2026, 11, 23, 14, 3, 7, tzinfo=WIB)
 # Letters of the default alphabet, of its extension, and outside of it.
 SIGNS = {
-    "gsm7": [letter for letter in alphabet.DEFAULT if letter != "\x1b"] + list("^{}[]~|\\€"),
+    "gsm7": [letter for letter in gsm7.DEFAULT if letter != "\x1b"] + list("^{}[]~|\\€"),
     "ucs2": list("Kebakaran ąłя漢字🔥👩‍🚒"),
 }
 

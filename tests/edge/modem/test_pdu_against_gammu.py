@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from siaga_core.wire import gsm7
 from siaga_edge.modem import alphabet, pdu
 from siaga_edge.modem.pdu import Deliver
 from siaga_edge.simulate.modem import alphabet as network
@@ -14,7 +15,7 @@ from support import gammu
 
 pytestmark = pytest.mark.skipif(gammu.library() is None, reason="libgammu is not installed")
 
-PLAIN = [letter for letter in alphabet.DEFAULT if letter != "\x1b"]
+PLAIN = [letter for letter in gsm7.DEFAULT if letter != "\x1b"]
 # Gammu has no form feed and shows U+0001 and others as phones of 2001 did; signs it knows are enough.
 EXTENDED = list("^{}[]~|\\€")
 WIDE = list("Kebakaran ąłя漢字ضไ中🔥👩🚒é€")

@@ -18,9 +18,10 @@ from zeep.wsse.username import UsernameToken
 
 from siaga_edge.cameras.onvif import wsdl_folder
 from siaga_edge.simulate.camera import cli
+from siaga_edge.simulate.camera.admission import Gate
+from siaga_edge.simulate.camera.coded import nal_units
 from siaga_edge.simulate.camera.control import SimulatorGone, SimulatorRefused
-from siaga_edge.simulate.camera.digest import Gate
-from siaga_edge.simulate.camera.h264 import nal_units, payloads
+from siaga_edge.simulate.camera.h264 import payloads
 from support.simulated_camera import PASSWORD, USER, SimulatedCameras, simulated_cameras
 from support.waiting import until
 

@@ -1,0 +1,37 @@
+"""What a GSM node did by itself: `reply.auto` to a citizen, `duty` while the hub could not be reached."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+REPLY_KIND = "reply.auto"
+KIND = "duty"
+
+Template = Literal["report", "place", "call", "bounce"]
+DutyDeed = Literal["sounded", "told", "accepted", "underway", "done", "stranger", "over"]
+
+
+class AutoReply(Struct, frozen=True, kw_only=True):
+    """A text that the node queued for a citizen; `sms.state` records of the same id say what became of it."""
+
+    id: str
+    report_id: str
+    to: str
+    template: Template
+    text: str
+
+
+class DutyState(Struct, frozen=True, kw_only=True):
+    """One step of an alarm that the node raised because no hub had taken its report.
+
+    `told`: a duty phone was texted, `id` is the text's; `sounded`: the siren was asked for; `over`: the hub
+    has the report, what happened since `sounded` is all here. `name` and `number` are whose step it is.
+    """
+
+    code: str
+    report_id: str
+    deed: DutyDeed
+    id: str = ""
+    name: str = ""
+    number: str = ""
+    text: str = ""

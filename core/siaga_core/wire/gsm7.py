@@ -1,0 +1,63 @@
+"""The GSM 7-bit default alphabet (3GPP TS 23.038 §6.2.1): what fits into one part of an SMS. Pure."""
+
+import unicodedata
+
+SINGLE_SEPTETS = 160
+DEFAULT = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENSION = {
+    0x0A: "\f",
+    0x14: "^",
+    0x28: "{",
+    0x29: "}",
+    0x2F: "\\",
+    0x3C: "[",
+    0x3D: "~",
+    0x3E: "]",
+    0x40: "|",
+    0x65: "€",
+}
+ESCAPE = 0x1B
+_SINGLE = frozenset(DEFAULT) - {chr(ESCAPE)}
+_DOUBLE = frozenset(EXTENSION.values())
+# What phones and word processors put in place of plain signs.
+TYPOGRAPHY = str.maketrans(
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " ", "\t": " "}
+)
+
+
+def septets(text: str) -> int | None:
+    """How many septets `text` takes, None if it has a letter outside the alphabet."""
+    count = 0
+    for letter in text:
+        if letter in _SINGLE:
+            count += 1
+        elif letter in _DOUBLE:
+            count += 2
+        else:
+            return None
+    return count
+
+
+def transliterated(text: str) -> str:
+    """`text` in letters of the alphabet: marks that it lacks are dropped, what stays foreign becomes `?`."""
+    return "".join(_letter(letter) for letter in text.translate(TYPOGRAPHY))
+
+
+def clipped(text: str, most: int = SINGLE_SEPTETS) -> str:
+    """The beginning of `text`, transliterated, in at most `most` septets; a cut shows as `...`."""
+    plain = transliterated(text)
+    if (septets(plain) or 0) <= most:
+        return plain
+    while plain and (septets(plain) or 0) + 3 > most:
+        plain = plain[:-1]
+    return f"{plain.rstrip()}..."
+
+
+def _letter(letter: str) -> str:
+    if letter in _SINGLE or letter in _DOUBLE:
+        return letter
+    bare = [one for one in unicodedata.normalize("NFKD", letter) if one in _SINGLE]
+    return "".join(bare) or "?"

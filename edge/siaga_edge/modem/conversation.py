@@ -1,0 +1,117 @@
+"""What the node says to a citizen by itself: the table below is the whole truth. Pure.
+
+A report never waits for the dialogue: it is committed, alarmed and handed over from the first message on.
+The dialogue only asks for what is missing. Nothing is said before it is true: that a report was taken only
+when the hub, or somebody on duty, has it; that nobody can read it only when nobody can.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from siaga_core.wire.duty import Template
+
+# fresh, located, rang: a text, a text with a place, a call came and nobody has it yet.
+State = Literal["fresh", "located", "rang", "asked", "reminded", "placed", "bounced"]
+# text, placed: the citizen wrote, without or with a place. missed: he rang in vain. taken: the hub or a duty
+# phone has it. waited: no place after the reply for REMIND_AFTER_S. deserted: nobody can read it.
+Event = Literal["text", "placed", "missed", "taken", "waited", "deserted"]
+
+TABLE: dict[tuple[State | None, Event], tuple[State, Template | None]] = {
+    (None, "text"): ("fresh", None),
+    (None, "placed"): ("located", None),
+    (None, "missed"): ("rang", None),
+    ("fresh", "text"): ("fresh", None),
+    ("fresh", "placed"): ("located", None),
+    ("fresh", "missed"): ("fresh", None),
+    ("fresh", "taken"): ("asked", "report"),
+    ("fresh", "deserted"): ("bounced", "bounce"),
+    ("located", "taken"): ("placed", "report"),
+    ("located", "deserted"): ("bounced", "bounce"),
+    ("rang", "text"): ("fresh", None),
+    ("rang", "placed"): ("located", None),
+    ("rang", "taken"): ("asked", "call"),
+    ("rang", "deserted"): ("bounced", "bounce"),
+    ("asked", "placed"): ("placed", None),
+    ("asked", "waited"): ("reminded", "place"),
+    ("asked", "deserted"): ("bounced", "bounce"),
+    ("reminded", "placed"): ("placed", None),
+    ("reminded", "deserted"): ("bounced", "bounce"),
+    ("placed", "deserted"): ("bounced", "bounce"),
+    ("bounced", "taken"): ("asked", "report"),
+}
+# Somebody waits for an answer that is owed; the others are looked at more seldom.
+OWED: tuple[State, ...] = ("fresh", "located", "rang")
+
+REMIND_AFTER_S = 120.0
+# A text after this begins anew: who writes an hour later has something new to say.
+SESSION_S = 1800.0
+BETWEEN_S = 300.0
+SAME_A_DAY = 3
+IN_AN_HOUR = 2
+# A prepaid SIM is let send some ten texts a minute; alerts to duty phones must have their share.
+BUDGET_A_MINUTE = 6
+_DAY_S, _HOUR_S = 86_400.0, 3600.0
+
+Verdict = Literal["now", "later", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment that outlives a restart: exact within a boot, by wall time across boots."""
+
+    boot_id: str
+    boot_ns: int
+    wall_ns: int
+
+    def until_s(self, now: "Instant") -> float:
+        """Seconds from here to `now`; never negative, whatever was done to the wall clock."""
+        if self.boot_id == now.boot_id:
+            return max(0.0, (now.boot_ns - self.boot_ns) / 1e9)
+        return max(0.0, (now.wall_ns - self.wall_ns) / 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An automatic reply to a number, `age_s` ago."""
+
+    template: Template
+    age_s: float
+
+
+def step(state: State | None, event: Event) -> tuple[State | None, Template | None]:
+    """The state after `event` and the reply it calls for; what the table does not name changes nothing."""
+    return TABLE.get((state, event), (state, None))
+
+
+def verdict(
+    template: Template,
+    number: str | None,
+    ours: Collection[str],
+    said: Sequence[Said],
+    sent_last_minute: int,
+) -> Verdict:
+    """Whether an automatic reply may go. Limits concern replies alone, never what is kept or shown.
+
+    `number` is E.164, None for short codes, names and withheld numbers; `ours` are our own modems' numbers;
+    `said` is what this number has been sent by itself in the last day.
+    """
+    if number is None or number in ours:
+        return "never"
+    if sum(one.template == template and one.age_s < _DAY_S for one in said) >= SAME_A_DAY:
+        return "never"
+    if any(one.age_s < BETWEEN_S for one in said):
+        return "later"
+    if sum(one.age_s < _HOUR_S for one in said) >= IN_AN_HOUR or sent_last_minute >= BUDGET_A_MINUTE:
+        return "later"
+    return "now"
+
+
+def is_echo(text: str, sent: Collection[str]) -> bool:
+    """Whether `text` is one of ours coming back: two machines that answer each other never stop."""
+    heard = _bare(text)
+    return any(bare and bare in heard for bare in map(_bare, sent))
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())

@@ -1,0 +1,255 @@
+"""Alarms that the node raises by itself while no hub takes its reports: siren, duty phones, their answers."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+
+from siaga_core.reading import field
+from siaga_core.reading.text import read
+from siaga_core.service.logs import mask_number
+from siaga_core.wire import carried
+from siaga_core.wire import duty as wire
+from siaga_core.wire.duty import DutyState
+from siaga_core.wire.report import Report
+from siaga_core.wire.roster import DutyPhone, Roster
+from siaga_edge.journal import Journal
+from siaga_edge.modem import away, template
+from siaga_edge.modem.away import Alarm
+from siaga_edge.modem.conversation import SESSION_S, Instant
+from siaga_edge.modem.handover import Waiting
+from siaga_edge.modem.ledger import Ledger, Outgoing
+
+log = logging.getLogger(__name__)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS alarm (
+    code TEXT PRIMARY KEY,
+    report_id TEXT NOT NULL,
+    party TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    state TEXT NOT NULL,
+    text TEXT NOT NULL,
+    told INTEGER NOT NULL DEFAULT 0,
+    boot TEXT NOT NULL, boot_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL,
+    told_boot TEXT NOT NULL DEFAULT '', told_boot_ns INTEGER NOT NULL DEFAULT 0,
+    told_wall_ns INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alarm_party ON alarm (party, wall_ns);
+CREATE TABLE IF NOT EXISTS alarm_told (
+    id TEXT PRIMARY KEY,
+    code TEXT NOT NULL,
+    number TEXT NOT NULL,
+    name TEXT NOT NULL,
+    wall_ns INTEGER NOT NULL
+) STRICT
+"""
+# Duty phones are texted within this, so that a flood of reports leaves the SIM able to send at all.
+TEXTS_A_MINUTE = 6
+_KEPT_NS = 86_400 * 10**9
+Records = list[tuple[str, DutyState, str]]
+
+
+class Duty:
+    """The alarms of one modem. Used by the thread that owns the journal."""
+
+    def __init__(self, journal: Journal, new_id: Callable[[], str]) -> None:
+        """`journal` was opened with SCHEMA and the ledger's."""
+        self._journal, self._new_id = journal, new_id
+        self._connection = journal.connection
+        self._ledger = Ledger(journal.connection)
+
+    def answered(self, report: Report, roster: Roster, now: Instant, records: Records) -> bool:
+        """Whether this text is a field team's; its answer is taken. Belongs inside the report's transaction.
+
+        A stranger's word is noted and changes nothing: his text is a citizen's like any other.
+        """
+        reply = field.parse(report.sms.text) if report.sms else None
+        number = report.reporter_e164
+        if reply is None or number is None:
+            return False
+        found = field.match(reply, number, self._told(now))
+        if isinstance(found, field.Matched):
+            self._take(found.code, reply.deed, number, report, records)
+            return True
+        if found.why == "stranger" and reply.code is not None:
+            alarm = self._row(reply.code)
+            body = _step(alarm, "stranger", number=number, text=report.sms.text if report.sms else "")
+            records.append((wire.KIND, body, "urgent"))
+        return any(phone.number == number for phone in roster.duty) or self._was_alerted(number, now)
+
+    def raise_and_tell(self, now: Instant, waiting: Mapping[str, Waiting], roster: Roster) -> None:
+        """Raise alarms for reports that no hub takes, text the next phones, end what the hub has taken."""
+        ours = {gateway.number for gateway in roster.gateways}
+        for one in waiting.values():
+            if self._wakes(one, now, roster, ours):
+                self._begin(one, now)
+        phones = [phone.number for phone in roster.duty]
+        for row in self._open():
+            if row["report_id"] not in waiting:
+                self._end(row)
+                continue
+            place = away.next_phone(_alarm(row, now), phones)
+            if place is not None and self._texts_last_minute(now) < TEXTS_A_MINUTE:
+                self._tell(row, roster.duty[place], now)
+
+    def parties(self, now: Instant, waiting: Mapping[str, Waiting]) -> dict[str, str]:
+        """Number -> `deserted` when nobody can read its report, `taken` when a duty phone answers for it."""
+        found: dict[str, str] = {}
+        for row in self._open():
+            if away.is_deserted(_alarm(row, now), hub_has_it=row["report_id"] not in waiting):
+                found[row["party"]] = "deserted"
+            elif row["state"] in ("accepted", "underway"):
+                found[row["party"]] = "taken"
+        return found
+
+    def siren(self, now: Instant) -> str:
+        """Why the siren has to sound, empty if it need not."""
+        rows = self._open()
+        if not away.siren([_alarm(row, now) for row in rows]):
+            return ""
+        return ", ".join(row["code"] for row in rows if row["state"] == "sounding")[:100]
+
+    @property
+    def is_alarmed(self) -> bool:
+        """Whether an alarm is open."""
+        return bool(self._open())
+
+    def forget(self, before_wall_ns: int) -> None:
+        """Drop what is older. Belongs inside a transaction."""
+        for table in ("alarm", "alarm_told"):
+            self._connection.execute(f"DELETE FROM {table} WHERE wall_ns < ?", (before_wall_ns,))  # noqa: S608
+
+    def _wakes(self, one: Waiting, now: Instant, roster: Roster, ours: set[str]) -> bool:
+        report = one.report
+        text = report.sms.text if report.sms else ""
+        if carried.is_carried(text) or report.reporter_e164 in ours:
+            return False
+        phones = {phone.number for phone in roster.duty}
+        if report.reporter_e164 in phones and field.parse(text) is not None:
+            return False
+        return away.begins(one.since.until_s(now), has_alarm=self._has_alarm(report, now))
+
+    def _has_alarm(self, report: Report, now: Instant) -> bool:
+        """One alarm per number and half hour: a flood is one alarm."""
+        rows = self._connection.execute("SELECT * FROM alarm WHERE party = ?", (_party(report),)).fetchall()
+        return any(row["state"] in away.OPEN or _began(row).until_s(now) < SESSION_S for row in rows)
+
+    def _begin(self, one: Waiting, now: Instant) -> None:
+        report = one.report
+        text = report.sms.text if report.sms else "panggilan tak terjawab"
+        said = read(text) if report.sms else None
+        priority = said.priority if said else "P2"
+        what = f"{said.kind}: {text}" if said else text
+        codes = {row["code"] for row in self._connection.execute("SELECT code FROM alarm")}
+        code = field.code_of(os.urandom(16), codes)
+        state = away.first_state(priority)
+        body = template.alarm(code, priority, what, report.reporter_e164)
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO alarm (code, report_id, party, priority, state, text, boot, boot_ns, wall_ns)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    code, report.report_id, _party(report), priority, state, body,
+                    now.boot_id, now.boot_ns, now.wall_ns,
+                ),
+            )  # fmt: skip
+
+        step = DutyState(code=code, report_id=report.report_id, deed="sounded")
+        self._journal.append_all([(wire.KIND, step, "urgent")] if state == "sounding" else [], write)
+        log.warning("hub not reached, alarm code=%s priority=%s state=%s", code, priority, state)
+
+    def _tell(self, row: sqlite3.Row, phone: DutyPhone, now: Instant) -> None:
+        id = self._new_id()
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE alarm SET told = told + 1, told_boot = ?, told_boot_ns = ?, told_wall_ns = ?"
+                " WHERE code = ?",
+                (now.boot_id, now.boot_ns, now.wall_ns, row["code"]),
+            )
+            told = (id, row["code"], phone.number, phone.name, now.wall_ns)
+            connection.execute("INSERT INTO alarm_told VALUES (?, ?, ?, ?, ?)", told)
+            self._ledger.queue(Outgoing(id, phone.number, row["text"], True, 0), now.wall_ns)
+
+        step = _step(row, "told", id=id, name=phone.name, number=phone.number)
+        self._journal.append_all([(wire.KIND, step, "urgent")], write)
+        log.warning("duty phone texted code=%s to=%s", row["code"], mask_number(phone.number))
+
+    def _take(self, code: str, deed: field.Deed, number: str, report: Report, records: Records) -> None:
+        row = self._row(code)
+        if not field.is_news(row["state"] if row["state"] in field.RANK else "told", deed):
+            return
+        told = self._connection.execute(
+            "SELECT name FROM alarm_told WHERE code = ? AND number = ?", (code, number)
+        ).fetchone()
+        if row["state"] != "over":
+            self._connection.execute("UPDATE alarm SET state = ? WHERE code = ?", (deed, code))
+            text = report.sms.text if report.sms else ""
+            body = _step(row, deed, name=told["name"], number=number, text=text)
+            records.append((wire.KIND, body, "urgent"))
+        log.info("duty phone answered code=%s deed=%s from=%s", code, deed, mask_number(number))
+
+    def _end(self, row: sqlite3.Row) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE alarm SET state = 'over' WHERE code = ?", (row["code"],))
+
+        loud = row["priority"] in away.LOUD
+        self._journal.append_all([(wire.KIND, _step(row, "over"), "urgent")] if loud else [], write)
+        log.info("hub has the report, alarm over code=%s", row["code"])
+
+    def _open(self) -> Sequence[sqlite3.Row]:
+        states = "', '".join(away.OPEN)
+        return self._connection.execute(
+            f"SELECT * FROM alarm WHERE state IN ('{states}') ORDER BY priority, wall_ns"  # noqa: S608
+        ).fetchall()
+
+    def _row(self, code: str) -> sqlite3.Row:
+        row: sqlite3.Row = self._connection.execute("SELECT * FROM alarm WHERE code = ?", (code,)).fetchone()
+        return row
+
+    def _told(self, now: Instant) -> list[field.Told]:
+        rows = self._connection.execute(
+            "SELECT t.code, t.number, t.wall_ns, a.state FROM alarm_told t JOIN alarm a USING (code)"
+            " WHERE t.wall_ns > ?",
+            (now.wall_ns - _KEPT_NS,),
+        )
+        return [
+            field.Told(row["code"], row["number"], row["wall_ns"], row["state"] in away.OPEN) for row in rows
+        ]
+
+    def _was_alerted(self, number: str, now: Instant) -> bool:
+        """Whether the hub has had an alert sent to this number lately: its answer is for the hub."""
+        row = self._connection.execute(
+            "SELECT 1 FROM outgoing WHERE recipient = ? AND at_least_once = 1 AND at_wall_ns > ? LIMIT 1",
+            (number, now.wall_ns - _KEPT_NS),
+        ).fetchone()
+        return row is not None
+
+    def _texts_last_minute(self, now: Instant) -> int:
+        row = self._connection.execute(
+            "SELECT count(*) FROM alarm WHERE told > 0 AND told_wall_ns > ?", (now.wall_ns - 60 * 10**9,)
+        ).fetchone()
+        return int(row[0])
+
+
+def _party(report: Report) -> str:
+    return report.reporter_e164 or report.report_id
+
+
+def _began(row: sqlite3.Row) -> Instant:
+    return Instant(row["boot"], row["boot_ns"], row["wall_ns"])
+
+
+def _alarm(row: sqlite3.Row, now: Instant) -> Alarm:
+    told_at = Instant(row["told_boot"], row["told_boot_ns"], row["told_wall_ns"])
+    return Alarm(row["state"], _began(row).until_s(now), row["told"], told_at.until_s(now))
+
+
+def _step(
+    row: sqlite3.Row, deed: wire.DutyDeed, *, id: str = "", name: str = "", number: str = "", text: str = ""
+) -> DutyState:
+    return DutyState(
+        code=row["code"], report_id=row["report_id"], deed=deed, id=id, name=name, number=number, text=text
+    )

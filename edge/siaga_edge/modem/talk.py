@@ -1,0 +1,217 @@
+"""Keeps the conversations: what was said is committed with the report it answers, and said at most once."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+
+from siaga_core.reading.text import read
+from siaga_core.service.logs import mask_number
+from siaga_core.wire import duty as wire
+from siaga_core.wire.duty import AutoReply, Template
+from siaga_core.wire.report import Report
+from siaga_edge.journal import Journal
+from siaga_edge.modem import conversation, template
+from siaga_edge.modem.conversation import Event, Instant, Said, State
+from siaga_edge.modem.ledger import Ledger, Outgoing
+
+log = logging.getLogger(__name__)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS talk (
+    number TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    first_report TEXT NOT NULL,
+    last_report TEXT NOT NULL,
+    muted INTEGER NOT NULL DEFAULT 0,
+    heard_boot TEXT NOT NULL, heard_boot_ns INTEGER NOT NULL, heard_wall_ns INTEGER NOT NULL,
+    since_boot TEXT NOT NULL, since_boot_ns INTEGER NOT NULL, since_wall_ns INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS talk_state ON talk (state, since_wall_ns);
+CREATE TABLE IF NOT EXISTS said (
+    id TEXT PRIMARY KEY,
+    number TEXT NOT NULL,
+    template TEXT NOT NULL,
+    boot TEXT NOT NULL, boot_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS said_number ON said (number);
+CREATE INDEX IF NOT EXISTS said_at ON said (wall_ns)
+"""
+# Of one round: answers are owed in the order people wrote, and a round must not hold up the next sweep.
+_ROUND_MOST = 50
+_DAY_NS = 86_400 * 10**9
+
+
+class Talk:
+    """The conversations of one modem. Used by the thread that owns the journal."""
+
+    def __init__(self, journal: Journal, new_id: Callable[[], str]) -> None:
+        """`journal` was opened with SCHEMA and the ledger's."""
+        self._journal, self._new_id = journal, new_id
+        self._connection = journal.connection
+        self._ledger = Ledger(journal.connection)
+
+    # -- what came, inside the transaction that commits it ---------------------------------------
+
+    def wrote(self, report: Report, now: Instant) -> None:
+        """A citizen wrote; belongs inside the transaction that commits the report."""
+        number = report.reporter_e164
+        if number is None or report.sms is None:
+            return
+        if conversation.is_echo(report.sms.text, self._sent_to(number, now)):
+            log.warning("our own text came back, no more replies to=%s", mask_number(number))
+            self._heard(number, "text", report.report_id, now, muted=True)
+            return
+        said = read(report.sms.text)
+        placed = said.place.known or bool(said.positions) or said.location is not None
+        self._heard(number, "placed" if placed else "text", report.report_id, now)
+
+    def rang(self, number: str | None, report_id: str, now: Instant) -> None:
+        """Somebody rang in vain; belongs inside the transaction that notes the call's end."""
+        if number is not None:
+            self._heard(number, "missed", report_id, now)
+
+    def _heard(self, number: str, event: Event, report_id: str, now: Instant, *, muted: bool = False) -> None:
+        row = self._connection.execute("SELECT * FROM talk WHERE number = ?", (number,)).fetchone()
+        if row is not None and _heard_at(row).until_s(now) >= conversation.SESSION_S:
+            row = None
+        before: State | None = row["state"] if row else None
+        after, _ = conversation.step(before, event)
+        same = row is not None and after == before
+        since = _since(row) if same else now
+        first = row["first_report"] if row else report_id
+        silent = int(muted or bool(row and row["muted"]))
+        self._connection.execute(
+            "INSERT OR REPLACE INTO talk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                number, after, first, report_id, silent,
+                now.boot_id, now.boot_ns, now.wall_ns, since.boot_id, since.boot_ns, since.wall_ns,
+            ),
+        )  # fmt: skip
+
+    # -- what is owed ----------------------------------------------------------------------------
+
+    def speak(
+        self,
+        now: Instant,
+        waiting: Collection[str],
+        parties: Mapping[str, str],
+        ours: Collection[str],
+        instead: str,
+    ) -> int:
+        """Say what is owed and true now; how many replies were queued.
+
+        `waiting` are the reports without the hub's word; `parties` numbers of which `deserted` or `taken` is
+        true by what happened here; `ours` numbers of our own modems.
+        """
+        queued = 0
+        for row in self._due(parties):
+            event = self._event(row, now, waiting, parties.get(row["number"], ""))
+            if event is None or _heard_at(row).until_s(now) >= conversation.SESSION_S:
+                continue
+            after, wanted = conversation.step(row["state"], event)
+            if after is None or after == row["state"]:
+                continue
+            verdict = "never" if wanted is None else self._verdict(row["number"], wanted, now, ours)
+            if verdict == "later":
+                continue
+            queued += verdict == "now"
+            self._move(row, after, wanted if verdict == "now" else None, now, instead)
+        return queued
+
+    @property
+    def owes(self) -> bool:
+        """Whether somebody waits for a reply that may become true any moment."""
+        owed = "', '".join(conversation.OWED)
+        query = f"SELECT 1 FROM talk WHERE state IN ('{owed}') AND muted = 0 LIMIT 1"  # noqa: S608
+        return self._connection.execute(query).fetchone() is not None
+
+    def said_last_minute(self, now: Instant) -> int:
+        """Automatic replies of the last minute."""
+        rows = self._connection.execute("SELECT * FROM said ORDER BY wall_ns DESC LIMIT 50")
+        return sum(_instant(row).until_s(now) < 60 for row in rows)
+
+    def forget(self, before_wall_ns: int) -> None:
+        """Drop what is older. Belongs inside a transaction."""
+        self._connection.execute("DELETE FROM talk WHERE heard_wall_ns < ?", (before_wall_ns,))
+        self._connection.execute("DELETE FROM said WHERE wall_ns < ?", (before_wall_ns,))
+
+    @staticmethod
+    def _event(row: sqlite3.Row, now: Instant, waiting: Collection[str], party: str) -> Event | None:
+        if party == "deserted":
+            return "deserted"
+        asked = row["last_report"] if row["state"] == "bounced" else row["first_report"]
+        if row["state"] in (*conversation.OWED, "bounced"):
+            return "taken" if party == "taken" or asked not in waiting else None
+        waited = row["state"] == "asked" and _since(row).until_s(now) >= conversation.REMIND_AFTER_S
+        return "waited" if waited else None
+
+    def _due(self, parties: Mapping[str, str]) -> list[sqlite3.Row]:
+        owed = "', '".join((*conversation.OWED, "asked", "bounced"))
+        rows = self._connection.execute(
+            f"SELECT * FROM talk WHERE state IN ('{owed}') AND muted = 0"  # noqa: S608
+            " ORDER BY CASE WHEN state = 'asked' THEN 1 ELSE 0 END, since_wall_ns LIMIT ?",
+            (_ROUND_MOST,),
+        ).fetchall()
+        seen = {row["number"] for row in rows}
+        for number in list(parties)[:_ROUND_MOST]:
+            if number not in seen:
+                found = self._connection.execute(
+                    "SELECT * FROM talk WHERE number = ? AND muted = 0", (number,)
+                )
+                rows += found.fetchall()
+        return rows
+
+    def _verdict(
+        self, number: str, wanted: Template, now: Instant, ours: Collection[str]
+    ) -> conversation.Verdict:
+        rows = self._connection.execute("SELECT * FROM said WHERE number = ?", (number,))
+        said = [Said(row["template"], _instant(row).until_s(now)) for row in rows]
+        return conversation.verdict(wanted, number, ours, said, self.said_last_minute(now))
+
+    def _move(
+        self, row: sqlite3.Row, after: State, wanted: Template | None, now: Instant, instead: str
+    ) -> None:
+        """Commit the new state, and with it the reply that it calls for: both or neither."""
+        records: list[tuple[str, AutoReply, str]] = []
+        text = template.citizen(wanted, instead) if wanted else ""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE talk SET state = ?, since_boot = ?, since_boot_ns = ?, since_wall_ns = ?"
+                " WHERE number = ?",
+                (after, now.boot_id, now.boot_ns, now.wall_ns, row["number"]),
+            )
+            if wanted is not None:
+                records.append((wire.REPLY_KIND, self._queue(row, wanted, text, now), "urgent"))
+
+        self._journal.append_made(write, records)  # type: ignore[arg-type]
+        if wanted is not None:
+            log.info("reply queued template=%s to=%s", wanted, mask_number(row["number"]))
+
+    def _queue(self, row: sqlite3.Row, wanted: Template, text: str, now: Instant) -> AutoReply:
+        id = self._new_id()
+        self._connection.execute(
+            "INSERT INTO said VALUES (?, ?, ?, ?, ?, ?)",
+            (id, row["number"], wanted, now.boot_id, now.boot_ns, now.wall_ns),
+        )
+        self._ledger.queue(Outgoing(id, row["number"], text, False, 0), now.wall_ns)
+        return AutoReply(id=id, report_id=row["last_report"], to=row["number"], template=wanted, text=text)
+
+    def _sent_to(self, number: str, now: Instant) -> list[str]:
+        rows = self._connection.execute(
+            "SELECT DISTINCT text FROM outgoing WHERE recipient = ? AND at_wall_ns > ?",
+            (number, now.wall_ns - _DAY_NS),
+        )
+        return [str(row["text"]) for row in rows]
+
+
+def _heard_at(row: sqlite3.Row) -> Instant:
+    return Instant(row["heard_boot"], row["heard_boot_ns"], row["heard_wall_ns"])
+
+
+def _since(row: sqlite3.Row) -> Instant:
+    return Instant(row["since_boot"], row["since_boot_ns"], row["since_wall_ns"])
+
+
+def _instant(row: sqlite3.Row) -> Instant:
+    return Instant(row["boot"], row["boot_ns"], row["wall_ns"])

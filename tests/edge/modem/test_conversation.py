@@ -1,0 +1,143 @@
+"""What is said by itself: the table, the limits, the texts. Pure."""
+
+import itertools
+import random
+
+import msgspec
+import pytest
+
+from siaga_core.wire.gsm7 import SINGLE_SEPTETS, clipped, septets, transliterated
+from siaga_edge.modem import away, conversation, template
+from siaga_edge.modem.away import Alarm
+from siaga_edge.modem.conversation import Instant, Said, step, verdict
+
+CITIZEN = "+6281234567890"
+
+
+def test_the_first_message_is_a_state_and_says_nothing_before_somebody_has_it() -> None:
+    assert step(None, "text") == ("fresh", None)
+    assert step(None, "placed") == ("located", None)
+    assert step(None, "missed") == ("rang", None)
+    assert step("fresh", "taken") == ("asked", "report")
+    assert step("rang", "taken") == ("asked", "call")
+
+
+def test_whoever_has_given_a_place_is_never_asked_for_one() -> None:
+    for before in ("located", "placed"):
+        for event in ("text", "waited", "placed", "missed"):
+            assert step(before, event)[1] is None
+    assert step("asked", "placed") == ("placed", None)
+    assert step("asked", "waited") == ("reminded", "place")
+    assert step("reminded", "waited") == ("reminded", None), "one reminder"
+
+
+def test_that_nobody_reads_is_said_only_when_nobody_does() -> None:
+    for (before, event), (_, said) in conversation.TABLE.items():
+        assert (said == "bounce") == (event == "deserted"), (before, event)
+
+
+def test_every_walk_through_the_table_stays_in_it() -> None:
+    events = ("text", "placed", "missed", "taken", "waited", "deserted")
+    rng = random.Random(5)
+    for _ in range(2000):
+        state, said = None, []
+        for event in rng.choices(events, k=12):
+            state, reply = step(state, event)  # type: ignore[arg-type]
+            said += [reply] if reply else []
+        assert said.count("place") <= said.count("report") + said.count("call")
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict_"),
+    [
+        ([], "now"),
+        ([Said("report", 299.0)], "later"),
+        ([Said("report", 301.0)], "now"),
+        ([Said("report", 301.0), Said("call", 700.0)], "later"),
+        ([Said("place", 20_000.0), Said("place", 40_000.0), Said("place", 80_000.0)], "never"),
+        ([Said("place", 20_000.0), Said("place", 40_000.0), Said("place", 90_000.0)], "now"),
+        ([Said("report", 20_000.0), Said("report", 40_000.0), Said("report", 80_000.0)], "now"),
+    ],
+)
+def test_a_number_is_answered_seldom(said: list[Said], verdict_: str) -> None:
+    assert verdict("place", CITIZEN, (), said, 0) == verdict_
+
+
+def test_short_codes_names_and_our_own_numbers_are_never_answered() -> None:
+    assert verdict("report", None, (), [], 0) == "never"
+    assert verdict("report", CITIZEN, {CITIZEN}, [], 0) == "never"
+    assert verdict("report", CITIZEN, (), [], conversation.BUDGET_A_MINUTE) == "later"
+
+
+def test_our_own_text_coming_back_is_known_however_it_is_wrapped() -> None:
+    ours = template.citizen("report")
+    for text in (ours, ours.upper(), f"Fwd: {ours}", ours.replace(" ", "  ")):
+        assert conversation.is_echo(text, [ours])
+    assert not conversation.is_echo("Tolong kebakaran di Nagoya", [ours])
+    assert not conversation.is_echo("", [ours])
+    assert not conversation.is_echo("apa saja", ["", "!!"])
+
+
+def test_age_is_exact_within_a_boot_and_never_negative() -> None:
+    first = Instant("a", 10 * 10**9, 5_000 * 10**9)
+    assert first.until_s(Instant("a", 70 * 10**9, 0)) == 60, "the wall clock was set back: no matter"
+    assert first.until_s(Instant("a", 70 * 10**9, 10**20)) == 60, "set ahead: no matter"
+    assert first.until_s(Instant("b", 1, 5_300 * 10**9)) == 300
+    assert first.until_s(Instant("b", 1, 1)) == 0
+
+
+def test_every_text_is_one_part_and_repeats_nothing() -> None:
+    for name in template.texts().citizen:
+        for instead in ("", "110", "x" * 200, "polisi — “110”"):
+            text = template.citizen(name, instead)
+            assert (septets(text) or 999) <= SINGLE_SEPTETS
+    for what, number in itertools.product(("", "“api” " * 80, "🔥" * 200, "[" * 300), (CITIZEN, None)):
+        text = template.alarm("4F7K", "P1", what, number)
+        assert (septets(f"(ulang) {text}") or 999) <= SINGLE_SEPTETS
+        assert text.endswith("TERIMA 4F7K")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("report", "x" * 161),
+        ("report", "Laporan Anda: {text}"),
+        ("report", "Лапоран"),
+        ("place", "[" * 81),
+        ("bounce", "{instead}" * 3),
+    ],
+)
+def test_a_text_that_would_not_do_stops_the_service_at_start(name: str, text: str) -> None:
+    good = template.texts()
+    bad = msgspec.structs.replace(good, citizen={**good.citizen, name: text})
+    with pytest.raises(template.BadText):
+        template.checked(bad)
+
+
+def test_letters_the_alphabet_lacks_become_their_plain_ones() -> None:
+    assert transliterated("“Kafé” — ćevapi… 火") == '"Kafé" - cevapi... ?'
+    assert clipped("abcdefgh", 6) == "abc..."
+    assert septets("{") == 2
+    assert septets("火") is None
+
+
+def test_the_next_phone_is_texted_when_the_one_before_has_not_answered() -> None:
+    phones = ["+621", "+622"]
+    assert away.next_phone(Alarm("sounding", 0), phones) == 0
+    assert away.next_phone(Alarm("sounding", 30, 1, 30), phones) is None
+    assert away.next_phone(Alarm("sounding", 61, 1, 61), phones) == 1
+    assert away.next_phone(Alarm("sounding", 999, 2, 900), phones) is None
+    assert away.next_phone(Alarm("accepted", 61, 1, 61), phones) is None
+    assert away.next_phone(Alarm("quiet", 61), phones) is None
+
+
+def test_a_restart_of_the_hub_wakes_nobody_and_nobody_is_told_off_too_soon() -> None:
+    assert not away.begins(away.AWAY_AFTER_S - 1, has_alarm=False)
+    assert away.begins(away.AWAY_AFTER_S, has_alarm=False)
+    assert not away.begins(1e6, has_alarm=True)
+    assert not away.is_deserted(Alarm("sounding", 59), hub_has_it=False)
+    assert away.is_deserted(Alarm("sounding", 60), hub_has_it=False)
+    assert not away.is_deserted(Alarm("sounding", 600), hub_has_it=True), "never while the hub has it"
+    assert not away.is_deserted(Alarm("accepted", 600), hub_has_it=False)
+    assert away.siren([Alarm("sounding", 10)])
+    assert not away.siren([Alarm("sounding", away.SIREN_MOST_S), Alarm("accepted", 1), Alarm("quiet", 1)])

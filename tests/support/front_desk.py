@@ -1,0 +1,142 @@
+"""A GSM node's front desk over a real journal, with the test's own clock and the hub's word on demand."""
+
+import itertools
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from siaga_core.service.clock import Boot
+from siaga_core.wire import report as wire
+from siaga_core.wire.roster import DutyPhone, Gateway, Roster
+from siaga_core.wire.want import Want
+from siaga_edge.inbox import Inbox, InboxWriter
+from siaga_edge.inbox.reader import EXTRA_SCHEMA
+from siaga_edge.journal import Journal
+from siaga_edge.modem import call, calls, desk
+from siaga_edge.modem.at import Stored
+from siaga_edge.modem.call import Leg
+from siaga_edge.modem.intake import Intake
+from siaga_edge.modem.ledger import SCHEMA, Ledger
+from siaga_edge.simulate.modem import tpdu
+from support.clock import FakeClock
+
+CITIZEN, OTHER = "+6281234567890", "+6281399988877"
+FIRST, SECOND = (
+    DutyPhone(name="Regu A", number="+628111111111"),
+    DutyPhone(name="Regu B", number="+628122222222"),
+)
+OURS = Gateway(node="gsm-001", number="+628111000112")
+ROSTER = Roster(duty=[FIRST, SECOND], gateways=[OURS])
+
+
+class FrontDesk:
+    """Everything of a modem service but the modem. `hub_takes_all`: it acknowledges what is committed."""
+
+    def __init__(self, folder: Path, make: Callable[..., desk.Desk] = desk.Desk) -> None:
+        self.folder, self.clock, self._make = folder, FakeClock(), make
+        self.hub_takes_all = True
+        self.upto = 0
+        self._numbers, self._ids, self._slots = itertools.count(1), itertools.count(1), itertools.count(1)
+        self.begin()
+
+    def begin(self) -> None:
+        boot = Boot(1, "boot-one")
+        schema = f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA}"
+        self.journal = Journal(self.folder / "journal-modem.db", self.clock, boot, extra_schema=schema)
+        self.inbox = Inbox(self.folder / "inbox.db", "modem", self.journal)
+        self.desk = self._make(
+            self.journal,
+            self.inbox,
+            self.clock,
+            boot,
+            self._id,
+            self._marks,
+            self.folder / "run",
+            lambda: None,
+        )
+        self.intake = Intake(self.journal, "modem", self.clock, self._id, lambda _s: None, self.desk.heard)
+
+    def end(self) -> None:
+        self.inbox.close()
+        self.journal.close()
+
+    def restart(self) -> None:
+        """As after kill -9: what was committed is all there is."""
+        self.end()
+        self.begin()
+
+    def roster(self, roster: Roster, version: int = 1) -> None:
+        """As the uplink commits it."""
+        writer = InboxWriter(self.folder / "inbox.db")
+        body = msgspec.Raw(msgspec.json.encode(roster))
+        writer.put_want(Want(node="gsm-001", service="modem", name="roster", version=version, body=body))
+        writer.close()
+        self.desk.tick()
+        self.pass_time(1)
+
+    def text(self, text: str, sender: str = CITIZEN) -> None:
+        """A text comes in and is committed."""
+        now = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC)
+        self.intake.commit(
+            "SM",
+            [
+                Stored(next(self._slots), octets.hex().upper())
+                for octets in tpdu.deliver(
+                    sender,
+                    text,
+                    now,
+                    smsc="+62811000000",
+                    coding="auto",
+                    reference=next(self._numbers),
+                    wide=True,
+                )
+            ],
+        )
+
+    def missed(self, number: str | None) -> None:
+        """A call is over that nobody took, as `Calls` notes it."""
+        leg = Leg(report_id=self._id(), began_mono_s=0, heard_mono_s=0, number=number, state="missed")
+        self.journal.append_all(
+            [(wire.KIND, call.report(leg, "modem"), "urgent")], lambda c: self.desk.missed(c, leg)
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in steps of half a second, as the service's rounds do."""
+        for _ in range(max(1, round(seconds / 0.5))):
+            self.clock.advance(0.5)
+            self.desk.tick()
+
+    def queued(self, number: str | None = None) -> list[str]:
+        """Texts queued for a number, or for everybody, oldest first."""
+        rows = self.journal.connection.execute("SELECT recipient, text FROM outgoing ORDER BY at_wall_ns, id")
+        return [row["text"] for row in rows if number in (None, row["recipient"])]
+
+    def bodies(self, kind: str) -> list[dict[str, Any]]:
+        rows = self.journal.connection.execute("SELECT body FROM record WHERE kind = ? ORDER BY seq", (kind,))
+        return [json.loads(row["body"]) for row in rows]
+
+    def deeds(self) -> list[str]:
+        """Steps of alarms, oldest first."""
+        return [body["deed"] for body in self.bodies("duty")]
+
+    def sounds(self) -> bool:
+        """Whether the siren is asked for now."""
+        path = self.folder / "run" / "siren-asked.json"
+        return path.exists() and json.loads(path.read_text())["until_mono_s"] > self.clock.mono_s()
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.journal.connection)
+
+    def _marks(self) -> list[tuple[str, str, int]]:
+        last = self.journal.connection.execute("SELECT ifnull(max(seq), 0) FROM record WHERE lane = 'urgent'")
+        if self.hub_takes_all:
+            self.upto = int(last.fetchone()[0])
+        return [("modem.urgent", self.journal.epoch, self.upto), ("modem.urgent", "0" * 16, 10**6)]
+
+    def _id(self) -> str:
+        return f"01KA6P3ZQ4N8S5T6V7W8{next(self._ids):06d}"
