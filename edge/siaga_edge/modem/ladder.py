@@ -18,9 +18,10 @@ BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 LOOK_EVERY_S = 1.0
 # What a rung needs until it can have helped: a USB device comes back in 2 to 8 s, a relay is open for 5.
 USB_S, POWER_OFF_S = 10.0, 5.0
+# Within one trouble: a SIM that has died is not cured by it, and the modem's boot is time without reports.
+POWER_AGAIN_S = 600.0
 # A plug that is being changed, or a modem that boots, is not missing yet.
 MISSING_S = 10.0
-POWER_AGAIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,9 @@ class Step:
     anew: bool
 
 
-def healthy(ladder: Ladder) -> Ladder:
-    """After a sweep that succeeded."""
-    return Ladder(power_mono_s=ladder.power_mono_s)
+def healthy() -> Ladder:
+    """After a sweep that succeeded: the next trouble begins anew, and may have the power again at once."""
+    return Ladder()
 
 
 def failed(ladder: Ladder, now_mono_s: float) -> Ladder:

@@ -86,6 +86,7 @@ class Port(GsmModem):  # type: ignore[misc]
         self._events: list[at.Event] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._prompt = threading.Event()
+        self._unfinished = b""
         self.noise = 0
         # Hears every event at once, in the owner's thread and perhaps inside another command's answer; one
         # that it takes (True) is not kept for `events`. It must send nothing.
@@ -362,23 +363,24 @@ class Port(GsmModem):  # type: ignore[misc]
     # -- the reader's thread: it queues lines, and nothing it reads can end it -------------------------
 
     def _readLoop(self) -> None:
-        buffer = b""
         while self.alive:
             try:
                 octets = self.serial.read(max(1, min(READ_MOST, self.serial.in_waiting)))
             except (OSError, TypeError, ValueError, serial.SerialException):
                 break
-            if not octets:
-                continue
-            *lines, buffer = (buffer + octets).replace(b"\r", b"\n").split(b"\n")
-            for line in lines:
-                self._put(line)
-            if buffer.lstrip(b"\x00 ") == b">" or buffer.endswith(b"> "):
-                buffer = b""
-                self._prompt.set()
-            buffer = buffer[-READ_MOST:]
+            if octets:
+                self._take_octets(octets)
         self._lines.put(None)
         self._call()
+
+    def _take_octets(self, octets: bytes) -> None:
+        *lines, buffer = (self._unfinished + octets).replace(b"\r", b"\n").split(b"\n")
+        for line in lines:
+            self._put(line)
+        if buffer.lstrip(b"\x00 ") == b">" or buffer.endswith(b"> "):
+            buffer = b""
+            self._prompt.set()
+        self._unfinished = buffer[-READ_MOST:]
 
     def _put(self, raw: bytes) -> None:
         text = raw.decode("latin-1").replace("\x00", "").strip()

@@ -220,6 +220,16 @@ class ModemService:
             self._port.close()
             self._port = None
 
+    @property
+    def trouble_since_mono_s(self) -> float | None:
+        """Since when the modem has been known not to be well; None while it is."""
+        return self._ladder.since_mono_s
+
+    @property
+    def swept_mono_s(self) -> float:
+        """When the last sweep succeeded."""
+        return self._swept_mono_s
+
     def close(self) -> None:
         """Close the files."""
         self._wake.close()
@@ -367,7 +377,7 @@ class ModemService:
         if self._ladder.since_mono_s is not None:
             took_s = self._clock.mono_s() - self._ladder.since_mono_s
             self._note("ok", "modem.ladder", f"well again after {took_s:.0f} s by {self._rung or 'itself'}")
-        self._ladder, self._rung = ladder.healthy(self._ladder), ""
+        self._ladder, self._rung = ladder.healthy(), ""
         self._say("ok", "modem.ok", "")
 
     def _fail(self, code: str, why: str) -> None:

@@ -67,9 +67,7 @@ def test_a_plug_that_is_being_changed_costs_nobody_the_power() -> None:
     assert climbed(9, missing=True, takes_s=0.1) == []
 
 
-def test_a_sweep_that_succeeds_ends_the_trouble_but_not_the_memory_of_the_power() -> None:
-    state = ladder.failed(Ladder(power_mono_s=50), 100)
-    well = ladder.healthy(state)
-    assert (well.since_mono_s, well.tried, well.power_mono_s) == (None, 0, 50)
+def test_a_sweep_that_succeeds_ends_the_trouble() -> None:
+    assert ladder.healthy() == Ladder()
     with pytest.raises(AssertionError):
-        ladder.step(well, 101, ALL, missing=False)
+        ladder.step(ladder.healthy(), 101, ALL, missing=False)
