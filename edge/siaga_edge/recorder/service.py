@@ -27,7 +27,8 @@ from siaga_edge.recorder.writing import segment_path
 log = logging.getLogger(__name__)
 
 CLEAN_EVERY_S = 3600.0
-POLL_S = 0.2
+# Orders come by the wake socket; room that a pump asks for is waited for much longer than this.
+POLL_S = 0.5
 # A clip's end is only cut when its last fragment must have come.
 SETTLED_NS = 3_000_000_000
 # With every camera away for its own reasons the recorder still works; with none heard it is wedged.
