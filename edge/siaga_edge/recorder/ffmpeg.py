@@ -22,8 +22,9 @@ FRAGMENT_US = 460_000
 # A sound track that is announced and never comes does not hold the pictures back longer than this; ffmpeg's
 # own 10 s were seen.
 INTERLEAVE_US = 250_000
-# More than this on standard error within FLOOD_S is a child that is not well.
-FLOOD_BYTES = 64 * 1024
+# More than this on standard error within FLOOD_S is a child that is not well. A warning for each packet of a
+# camera on a bad network is a tenth of it.
+FLOOD_BYTES = 1024 * 1024
 FLOOD_S = 10.0
 _KEPT_BYTES = 4096
 
