@@ -48,6 +48,7 @@ def rebuild(index: Path, folder: Path, meta: Meta, advance: Callable[[int], None
     A power cut leaves the old index in its place, the new one, or none; then the next start makes one.
     """
     lock = WriterLock(index)
+    _owned_alike(Path(f"{index}.lock"), index.parent)
     fresh = index.with_name(f".{index.name}.rebuilt")
     try:
         _remove(fresh)
