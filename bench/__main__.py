@@ -5,7 +5,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("journal", "ingest", "wear", "drain", "nodes", "restore", "lexicon", "record", "find")
+NAMES = ("journal", "ingest", "wear", "drain", "nodes", "restore", "lexicon", "record", "clip", "find")
 
 
 def main() -> int:

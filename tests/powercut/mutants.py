@@ -10,7 +10,7 @@ from typing import ClassVar
 from powercut.campaign import Say, Workload
 from powercut.footage_work import Recording
 from powercut.hub_work import Delivering, Storing
-from powercut.node_work import STATE, Journaling, Marking, Publishing, Receiving, TakingIn
+from powercut.node_work import STATE, Journaling, Marking, Publishing, Receiving, SendingOut, TakingIn
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Boot
 from siaga_core.service.files import write_all
@@ -18,8 +18,10 @@ from siaga_core.wire.command import Command
 from siaga_core.wire.envelope import Lane
 from siaga_edge.inbox import Inbox, InboxWriter
 from siaga_edge.journal import Journal
-from siaga_edge.modem import at
+from siaga_edge.modem import at, pdu
 from siaga_edge.modem.intake import PLAIN, Intake
+from siaga_edge.modem.ledger import Outgoing, SentPart
+from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.port import Port
 from siaga_edge.modem.profile import Profile
 from siaga_edge.recorder.chain import LINK_BYTES, Link
@@ -188,6 +190,22 @@ class IntakeDeletesFirst(TakingIn):
 
     name = "modem, deleted before the commit"
     intake = DeletesFirst
+
+
+class SendsUnnoted(Outbound):
+    """Hands a part over before it has committed that it does."""
+
+    def _hand_over(self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit) -> None:
+        reference = port.send(octets.length, octets.pdu, 60)
+        self._note(text, "sending", part, "sending")
+        self._accepted(text, part, reference)
+
+
+class OutboundUnnoted(SendingOut):
+    """A courtesy leaves before the journal knows."""
+
+    name = "modem outbound, sent before the commit"
+    outbound = SendsUnnoted
 
 
 class IntakeNormal(TakingIn):
@@ -411,6 +429,7 @@ MUTANTS: tuple[type[Workload], ...] = (
     FilesInPlace,
     IntakeDeletesFirst,
     IntakeNormal,
+    OutboundUnnoted,
     HubNormal,
     HubEarly,
     PubackDelivers,

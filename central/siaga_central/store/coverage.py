@@ -7,14 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from siaga_central.domain import heads as heads_life
+from siaga_central.domain.existence import Recorded, Told
 from siaga_central.domain.timeline import Interval, Timeline
 from siaga_central.store import nodes, timings
-from siaga_central.store.schema import camera, chain_head, head_told, kept, node, record, stretch
+from siaga_central.store.schema import camera, chain_head, footage, head_told, kept, node, record, stretch
 from siaga_core.wire.envelope import Record
 from siaga_core.wire.recording import CameraCoverage, Coverage, HeadsTold, HeadTold
 
 # Nearer than this one stretch goes on in the next: neighbours overlap or touch within their clocks' errors.
 _TOUCH_NS = 1_000_000_000
+# Footage that was there and is beyond retention by so much was overwritten: the ring has come round.
+_ROLLING_NS = 600 * 10**9
 # One a minute for 17 days; 3 MB as JSON.
 _TOLD_MOST = 25_000
 HEADS_CODE = "footage-heads"
@@ -27,6 +30,16 @@ class Stretch:
     start_ns: int
     end_ns: int
     error_ns: int
+    begins: bool = False  # the node said that nothing was recorded right before
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a camera's footage now."""
+
+    told: Told
+    told_us: int | None  # when the node last spoke of it
+    ring_ns: int | None  # how long footage stays that nobody holds; None: nothing was overwritten yet
 
 
 def take(connection: Connection, said: Record, body: Coverage, now_us: int) -> str | None:
@@ -67,6 +80,30 @@ def kept_since_ns(connection: Connection, name: str) -> int | None:
         return None
     found = _Dating(connection).at(row.node, row.boot_id, row.boot_seq, row.since_ns)
     return (found.low_ns + found.high_ns) // 2
+
+
+def known(connection: Connection, name: str, held: Sequence[tuple[int, int]] = ()) -> Known:
+    """Everything the hub was told of a camera's footage; `held` are spans that the node has confirmed."""
+    recorded = of_camera(connection, name, 0, 1 << 62)
+    since_ns = kept_since_ns(connection, name)
+    gaps = connection.execute(
+        select(footage.c.start_us, footage.c.duration_ms, footage.c.reason)
+        .where(footage.c.camera == name, footage.c.state == "gap")
+        .order_by(footage.c.start_us)
+    ).all()
+    told = Told(
+        tuple(Recorded(one.start_ns, one.end_ns, one.begins, one.error_ns) for one in recorded),
+        tuple(
+            (one.start_us * 1000, (one.start_us + one.duration_ms * 1000) * 1000, one.reason) for one in gaps
+        ),
+        tuple(held),
+        since_ns,
+    )
+    told_us = connection.execute(select(kept.c.told_us).where(kept.c.camera == name)).scalar_one_or_none()
+    ring_ns = None
+    if recorded and since_ns is not None and since_ns - recorded[0].start_ns > _ROLLING_NS:
+        ring_ns = max(0, recorded[-1].end_ns - since_ns)
+    return Known(told, told_us, ring_ns)
 
 
 def heads(connection: Connection, node: str, limit: int = 100) -> Sequence[Row[Any]]:
@@ -112,6 +149,7 @@ def _extend(connection: Connection, said: Record, one: CameraCoverage) -> None:
             start_ns=min(since_ns, upto_ns),
             end_ns=upto_ns,
             told_seq=said.seq,
+            begins=one.since_ago_ms is not None,
         )
     )
 
@@ -200,7 +238,8 @@ class _Dating:
         start = self.at(row.node, row.boot_id, row.boot_seq, row.start_ns)
         end = self.at(row.node, row.boot_id, row.boot_seq, row.end_ns)
         error_ns = max(start.width_ns, end.width_ns) // 2
-        return Stretch((start.low_ns + start.high_ns) // 2, (end.low_ns + end.high_ns) // 2, error_ns)
+        middle_ns = (start.low_ns + start.high_ns) // 2
+        return Stretch(middle_ns, (end.low_ns + end.high_ns) // 2, error_ns, bool(row.begins))
 
     def at(self, node: str, boot_id: str, boot_seq: int, boot_ns: int) -> Interval:
         """When a moment was; one before the boot is counted back from its beginning."""
@@ -220,6 +259,7 @@ def joined(ordered: Sequence[Stretch]) -> list[Stretch]:
     for one in ordered:
         if joined and one.start_ns - joined[-1].end_ns <= _TOUCH_NS:
             last = joined.pop()
-            one = Stretch(last.start_ns, max(last.end_ns, one.end_ns), max(last.error_ns, one.error_ns))
+            error_ns = max(last.error_ns, one.error_ns)
+            one = Stretch(last.start_ns, max(last.end_ns, one.end_ns), error_ns, last.begins)
         joined.append(one)
     return joined
