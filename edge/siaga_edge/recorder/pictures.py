@@ -6,7 +6,7 @@ the two stray from each other, as after a jump of the camera's RTP clock.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,17 +122,22 @@ def _stretches(pieces: list[Piece]) -> Iterator[list[Piece]]:
         yield stretch
 
 
-def believable(columns: Columns, timescale: int) -> Columns:
-    """Pictures without durations that none has: such a one lasts as long as the one before it. Pure."""
+def believable(durations: Sequence[int], timescale: int) -> Sequence[int]:
+    """Durations that pictures have; one that none has lasts as long as the picture before it. Pure."""
     most = STANDS_MOST_S * timescale
-    if all(duration <= most for duration in columns.durations):
-        return columns
-    usual = next((one for one in columns.durations if one <= most), timescale // 25)
+    if max(durations, default=0) <= most:
+        return durations
+    usual = next((one for one in durations if one <= most), timescale // 25)
     made = []
-    for duration in columns.durations:
+    for duration in durations:
         usual = duration if duration <= most else usual
         made.append(usual)
-    return replace(columns, durations=tuple(made))
+    return made
+
+
+def _believable(columns: Columns, timescale: int) -> Columns:
+    durations = believable(columns.durations, timescale)
+    return columns if durations is columns.durations else replace(columns, durations=tuple(durations))
 
 
 def read(path: Path) -> list[Piece]:
@@ -142,7 +147,7 @@ def read(path: Path) -> list[Piece]:
             found.init,
             found.mark.boot_seq,
             found.mark.boot_ns,
-            believable(found.columns, found.init.timescale),
+            _believable(found.columns, found.init.timescale),
             found.at,
         )
         for found in scan(path)

@@ -98,8 +98,9 @@ class SegmentWriter:
         """Append a fragment; it is durable when the flusher says so."""
         assert self._init is not None
         clock = self._place.clock
-        lasts = sum(sample.duration for sample in believable(fragment.samples, self._init))
-        duration_ms = lasts * 1000 // self._init.timescale
+        timescale = self._init.timescale
+        lasts = sum(believable([sample.duration for sample in fragment.samples], timescale))
+        duration_ms = lasts * 1000 // timescale
         mark = Mark(self._place.boot.seq, clock.boot_ns(), clock.wall_ns(), duration_ms)
         try:
             self._add(fragment, mark, clock.mono_s())
