@@ -38,6 +38,7 @@ class KeptFootage:
         cameras: list[Camera],
         reserve: int,
         ca_file: Path,
+        keeper: type[Keeper] = Keeper,
     ) -> None:
         settings = Recorder(footage_dir=footage, segment_s=SEGMENT_S, free_reserve_bytes=reserve)
         none = Path("x")
@@ -50,7 +51,7 @@ class KeptFootage:
         boot = read_boot(node.data_dir)
         self.journal = Journal(self.config.journal_file("recorder"), clock, boot, extra_schema=EXTRA_SCHEMA)
         inbox = Inbox(self.config.inbox_file, "recorder", self.journal)
-        self.keeper = Keeper(self.config, settings, clock, boot, self.journal, inbox, self.judge)
+        self.keeper = keeper(self.config, settings, clock, boot, self.journal, inbox, self.judge)
         self._inbox, self._stop, self._number = inbox, Stop(), 0
         self.keeper.begin(self._stop)
         self.keeper.flusher.gather_s = 0.002
@@ -119,6 +120,7 @@ def kept_footage(
     cameras: list[Camera] | None = None,
     reserve: int = 0,
     ca_file: Path = Path("x"),
+    keeper: type[Keeper] = Keeper,
 ) -> Iterator[KeptFootage]:
     """A running keeper; ended, as at a stop of the service, when the block is left."""
     kept = KeptFootage(
@@ -128,6 +130,7 @@ def kept_footage(
         cameras or [Camera(id="gate", rtsp_url="rtsp://x")],
         reserve,
         ca_file,
+        keeper,
     )
     try:
         yield kept
