@@ -167,8 +167,10 @@ def _trial(city: City, desk: Desk, rng: random.Random, found: Found) -> None:
 
 
 def _die(city: City, rng: random.Random) -> int:
-    """Kill one process of the way, or let the hub hang for two seconds."""
+    """Kill one process of the way, or let the hub be away for a while and kill it then."""
     node = str(city.node_file(CAMERA_NODE))
+    if rng.random() < 0.2:
+        _hang(city, rng.uniform(1, 3))
     ways = [(city.mosquitto,), (city.central_program, "run"), ("siaga_edge.uplink", node)]
     words = rng.choice([*ways, ("siaga_edge.recorder", node)])
     victims = city.keeper.find(*words)
@@ -176,6 +178,17 @@ def _die(city: City, rng: random.Random) -> int:
         with suppress(psutil.NoSuchProcess):
             victim.send_signal(signal.SIGKILL)
     return len(victims)
+
+
+def _hang(city: City, seconds: float) -> None:
+    """The hub is there and does nothing: what comes to it waits."""
+    hubs = city.keeper.find(city.central_program, "run")
+    for order in (signal.SIGSTOP, signal.SIGCONT):
+        for one in hubs:
+            with suppress(psutil.NoSuchProcess):
+                one.send_signal(order)
+        if order is signal.SIGSTOP:
+            time.sleep(seconds)
 
 
 def _recording_since_s(city: City) -> float:

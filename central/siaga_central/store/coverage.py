@@ -18,7 +18,7 @@ _TOUCH_NS = 1_000_000_000
 # Footage that was there and is beyond retention by so much was overwritten: the ring has come round.
 _ROLLING_NS = 600 * 10**9
 # Coverage comes once a minute; what is older than this says nothing of now.
-_FRESH_NS = 300 * 10**9
+_FRESH_NS = 180 * 10**9
 # Far before anything that a hold may be about: retention has not begun.
 _UNTOUCHED_NS = 365 * 86_400 * 10**9
 # One a minute for 17 days; 3 MB as JSON.
