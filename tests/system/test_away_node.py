@@ -13,6 +13,7 @@ import psutil
 import pytest
 from demo.city import CAMERA_NODE, City, Ports
 
+from siaga_central.console.wording import form_moment
 from support.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -58,18 +59,9 @@ def test_an_incident_beside_a_silent_node_alarms_and_is_confirmed_when_the_node_
     until(
         lambda: ("asked", "crit") in rows(city, held), 600, because="the alarm comes before it is overwritten"
     )
-    browser = httpx.Client(base_url=city.console_url, follow_redirects=True)
-    browser.post("/masuk", data={"name": "rina", "password": city.secret("operator")})
-    [[number]] = rows(city, "SELECT number FROM incident")
-    for path in (f"/kejadian/{number}", "/rekaman-ditahan", f"/kamera/{CAMERA}"):
-        assert "BELUM DIPASTIKAN" in browser.get(path).text.upper()
-    page = browser.get(f"/kamera/{CAMERA}").text
-    csrf = re.findall(r'name="csrf" value="([^"]+)"', page)[0]
-    wib = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 7 * 3600 - 20))
-    ahead = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 7 * 3600))
-    form = {"csrf": csrf, "start": wib, "end": ahead}
-    answer = browser.post(f"/kamera/{CAMERA}/cari", data=form).text
-    assert 'data-answer="unknown"' in answer
+    with httpx.Client(base_url=city.console_url, follow_redirects=True, timeout=30) as browser:
+        browser.post("/masuk", data={"name": "rina", "password": city.secret("operator")})
+        look(city, browser)
     stopped(city, signal.SIGCONT)
     until(
         lambda: {row[0] for row in rows(city, held)} <= {"waiting", "held"},
@@ -77,3 +69,14 @@ def test_an_incident_beside_a_silent_node_alarms_and_is_confirmed_when_the_node_
         because="the node has taken it",
     )
     until(lambda: not any(row[1] for row in rows(city, held)), 90, because="the alarm ends")
+
+
+def look(city: City, browser: httpx.Client) -> None:
+    """What an operator reads while the node is away."""
+    [[number]] = rows(city, "SELECT number FROM incident")
+    for path in (f"/kejadian/{number}", "/rekaman-ditahan", f"/kamera/{CAMERA}"):
+        assert "BELUM DIPASTIKAN" in browser.get(path).text
+    csrf = re.findall(r'name="csrf" value="([^"]+)"', browser.get(f"/kamera/{CAMERA}").text)[0]
+    start, end = (form_moment(int((time.time() - ago_s) * 1e6)) for ago_s in (20, 0))
+    answer = browser.post(f"/kamera/{CAMERA}/cari", data={"csrf": csrf, "start": start, "end": end}).text
+    assert 'data-answer="unknown"' in answer
