@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from siaga_central.domain import heads as heads_life
 from siaga_central.domain.existence import Recorded, Told
 from siaga_central.domain.timeline import Interval, Timeline
 from siaga_central.store import nodes, timings
-from siaga_central.store.schema import camera, chain_head, footage, kept, record, stretch
+from siaga_central.store.schema import camera, chain_head, footage, head_told, kept, node, record, stretch
 from siaga_core.wire.envelope import Record
 from siaga_core.wire.recording import CameraCoverage, Coverage, HeadsTold, HeadTold
 
@@ -23,6 +24,7 @@ _FRESH_NS = 180 * 10**9
 _UNTOUCHED_NS = 365 * 86_400 * 10**9
 # One a minute for 17 days; 3 MB as JSON.
 _TOLD_MOST = 25_000
+HEADS_CODE = "footage-heads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def take(connection: Connection, said: Record, body: Coverage, now_us: int) -> s
     """Keep what a node said of its footage; the name of a camera in it that is not the node's, or None.
 
     A chain that went back, or has another head for the same number, alarms: somebody changed the footage.
+    So do minutes without a head between two of one boot, whenever they arrive.
     """
     owned = set(connection.execute(select(camera.c.id).where(camera.c.node == said.node)).scalars())
     foreign = next((one.camera for one in body.cameras if one.camera not in owned), None)
@@ -56,7 +59,7 @@ def take(connection: Connection, said: Record, body: Coverage, now_us: int) -> s
     for one in body.cameras:
         _extend(connection, said, one)
         _note_kept(connection, said, one, now_us)
-    _note_head(connection, said.node, body, now_us)
+    _note_head(connection, said, body, now_us)
     return None
 
 
@@ -193,18 +196,16 @@ def _note_kept(connection: Connection, said: Record, one: CameraCoverage, now_us
     connection.execute(insert(kept).values(camera=one.camera, told_us=now_us, **place))
 
 
-def _note_head(connection: Connection, node: str, body: Coverage, now_us: int) -> None:
-    head = body.head.hex()
-    newest = connection.execute(
-        select(chain_head)
-        .where(chain_head.c.node == node)
-        .order_by(chain_head.c.received_us.desc(), chain_head.c.links.desc())
-        .limit(1)
-    ).one_or_none()
-    if newest is not None and (newest.chain, newest.links, newest.head) == (body.chain, body.links, head):
-        return
-    if newest is not None and newest.chain != body.chain:
-        nodes.alarm(connection, node, "footage-disk", "another footage disk is in use", now_us)
+def _note_head(connection: Connection, said: Record, body: Coverage, now_us: int) -> None:
+    node, head = said.node, body.head.hex()
+    newest = connection.execute(select(head_told).where(head_told.c.node == node)).one_or_none()
+    _note_newest(connection, said, body, now_us)
+    if newest is not None:
+        _note_minutes(connection, said, newest, now_us)
+        if (newest.chain, newest.links, newest.head) == (body.chain, body.links, head):
+            return
+        if newest.chain != body.chain:
+            nodes.alarm(connection, node, "footage-disk", "another footage disk is in use", now_us)
     same = (chain_head.c.node == node) & (chain_head.c.chain == body.chain)
     known = connection.execute(
         select(chain_head.c.head).where(same, chain_head.c.links == body.links)
@@ -216,6 +217,35 @@ def _note_head(connection: Connection, node: str, body: Coverage, now_us: int) -
     if known is None:
         row = {"node": node, "chain": body.chain, "links": body.links, "head": head}
         connection.execute(insert(chain_head).values(**row, received_us=now_us))
+
+
+def _note_newest(connection: Connection, said: Record, body: Coverage, now_us: int) -> None:
+    connection.execute(delete(head_told).where(head_told.c.node == said.node))
+    place = {"epoch": said.epoch, "boot_id": said.at.boot_id, "boot_ns": said.at.boot_ns}
+    row = {"node": said.node, "chain": body.chain, "links": body.links, "head": body.head.hex(), **place}
+    connection.execute(insert(head_told).values(**row, received_us=now_us))
+
+
+def silent(connection: Connection, now_us: int) -> int:
+    """Alarm of nodes that are heard and have said no head for minutes; of how many."""
+    since_us = now_us - heads_life.SILENT_AFTER_S * 1_000_000
+    found = select(node.c.id, head_told.c.received_us).join(head_told, head_told.c.node == node.c.id)
+    rows = connection.execute(found.where(node.c.online, head_told.c.received_us < since_us)).all()
+    for row in rows:
+        minutes = (now_us - int(row.received_us)) // 60_000_000
+        if not nodes.is_alarmed(connection, row.id, HEADS_CODE):
+            detail = f"no head of the chain of segments for {minutes} minutes, though the node is heard"
+            nodes.alarm(connection, row.id, HEADS_CODE, detail, now_us)
+    return len(rows)
+
+
+def _note_minutes(connection: Connection, said: Record, before: Row[Any], now_us: int) -> None:
+    """Alarm when minutes are missing between this head and the one before it, in one boot and epoch."""
+    if (before.epoch, before.boot_id) != (said.epoch, said.at.boot_id):
+        return
+    if missed := heads_life.missed(before.boot_ns, said.at.boot_ns):
+        detail = f"{missed} minutes without a head of the chain of segments before record {said.seq}"
+        nodes.alarm(connection, said.node, HEADS_CODE, detail, now_us)
 
 
 class _Dating:
