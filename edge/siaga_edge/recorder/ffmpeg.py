@@ -39,7 +39,7 @@ def playlist(camera: Camera) -> bytes:
         parts = parts._replace(netloc=login + parts.netloc)
     address = urlunsplit(parts).replace("'", "%27")
     lines = ("ffconcat version 1.0", f"file '{address}'", f"option rtsp_transport {camera.transport}")
-    # Nothing here needs the frame rate: 20 pictures looked at for it are 2 s of footage not kept at each start.
+    # Nothing here needs the frame rate: 20 pictures looked at for it are lost at each start.
     return "\n".join((*lines, f"option timeout {STREAM_LIMIT_US}", "option fpsprobesize 0", "")).encode()
 
 
