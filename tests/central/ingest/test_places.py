@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from siaga_central.domain.place import Spot
 from siaga_central.ingest import contact
 from siaga_central.ingest.policy import Policy
 from siaga_central.store import events, holds, incidents
@@ -84,7 +85,7 @@ def test_a_pin_replaces_a_name_and_cameras_near_it_are_held_in_the_same_commit(
 
 def test_an_operators_word_stays_and_what_speaks_against_it_is_shown(store: Store, clock: FakeClock) -> None:
     row = say(store, clock, "r1", "kebakaran di Mega Mall")
-    said = incidents.Spot(1.12, 104.05, 50, "operator", "1.12, 104.05")
+    said = Spot(1.12, 104.05, 50, "operator", "1.12, 104.05")
     store.write(lambda c: incidents.locate(c, row.id, said, "rina", 1))
     row = say(store, clock, "r2", "bukan, di 1.2001,104.1000")
     assert (row.place_source, row.latitude) == ("operator", 1.12)
