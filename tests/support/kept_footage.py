@@ -39,6 +39,7 @@ class KeptFootage:
         reserve: int,
         ca_file: Path,
         keeper: type[Keeper] = Keeper,
+        state: tuple[ClockState, int | None] = ("synced", 10),
     ) -> None:
         settings = Recorder(footage_dir=footage, segment_s=SEGMENT_S, free_reserve_bytes=reserve)
         none = Path("x")
@@ -46,7 +47,7 @@ class KeptFootage:
         node = Node(id="btm-017", site="s", data_dir=folder / "data", run_dir=folder / "run")
         self.config = NodeConfig(node=node, hub=hub, cameras=cameras, recorder=settings)
         self.clock = clock
-        self.state: tuple[ClockState, int | None] = ("synced", 10)
+        self.state = state
         node.data_dir.mkdir(exist_ok=True)
         boot = read_boot(node.data_dir)
         self.journal = Journal(self.config.journal_file("recorder"), clock, boot, extra_schema=EXTRA_SCHEMA)
@@ -121,6 +122,7 @@ def kept_footage(
     reserve: int = 0,
     ca_file: Path = Path("x"),
     keeper: type[Keeper] = Keeper,
+    state: tuple[ClockState, int | None] = ("synced", 10),
 ) -> Iterator[KeptFootage]:
     """A running keeper; ended, as at a stop of the service, when the block is left."""
     kept = KeptFootage(
@@ -131,6 +133,7 @@ def kept_footage(
         reserve,
         ca_file,
         keeper,
+        state,
     )
     try:
         yield kept

@@ -100,27 +100,6 @@ def test_a_technicians_hold_is_kept_beside_the_hubs(tmp_path: Path) -> None:
         assert [hold.id for hold in kept.keeper.index.holds()] == ["h1"]
 
 
-def test_late_synchronisation_dates_earlier_footage_without_touching_files(tmp_path: Path) -> None:
-    clock = FakeClock()
-    with kept_footage(tmp_path, clock=clock) as kept:
-        kept.state = ("unknown", None)
-        kept.keeper._seen = kept.keeper._look_at_clock()
-        clock.jump_wall(-86400 * 30)
-        true_ns = clock.wall_ns() + 86400 * 30 * S
-        kept.record(12)
-        before = {path: path.read_bytes() for path in kept.place.folder.glob("*/*/*.mp4") if link_of(path)}
-        clock.jump_wall(86400 * 30)
-        kept.state = ("synced", 10)
-        kept.record(2)
-        found = kept.keeper.index.between("gate", true_ns, true_ns + 6 * S)
-        assert found
-        assert abs(found[0].start_wall_ns - true_ns) < 1 * S
-        assert found[0].error_ms is not None
-        assert found[0].error_ms < 50
-        assert before
-        assert all(path.read_bytes() == octets for path, octets in before.items())
-
-
 def test_a_clock_that_is_behind_after_a_boot_does_not_make_the_newest_the_oldest(tmp_path: Path) -> None:
     clock = FakeClock()
     with kept_footage(tmp_path, clock=clock) as kept:
@@ -225,36 +204,6 @@ def test_recording_comes_back_by_itself_after_the_disk_died_and_was_put_back(tmp
 
 def _put_back(disk: SmallDisk) -> None:
     disk.mount()
-
-
-def test_a_failed_flush_abandons_the_file_and_the_next_key_picture_begins_another(tmp_path: Path) -> None:
-    with kept_footage(tmp_path) as kept:
-        kept.record(3)
-        flushed: list[int] = []
-
-        def fails_once(descriptor: int) -> None:
-            flushed.append(descriptor)
-            kept.keeper.flusher.fdatasync = os.fdatasync
-            raise OSError(5, "Input/output error")
-
-        kept.keeper.flusher.fdatasync = fails_once
-        kept.record(5)
-        assert len(flushed) == 1
-        [gap] = [one for one in kept.records("recording") if one["event"] == "gap"]
-        assert "Input/output" in gap["reason"]
-        assert gap["duration_ms"] <= 2000
-        assert len(list(kept.place.folder.glob("gate/*/*.mp4"))) == 2
-
-
-def test_a_new_name_is_synced_in_every_folder_that_it_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: list[Path] = []
-    monkeypatch.setattr("siaga_edge.recorder.flushing.sync_directory", synced.append)
-    with kept_footage(tmp_path) as kept:
-        kept.record(1)
-        [segment] = kept.place.folder.glob("gate/*/*.mp4")
-        assert synced == [segment.parent, segment.parent.parent, kept.place.folder]
 
 
 def test_a_card_that_lies_is_found_and_a_good_one_is_left_alone(tmp_path: Path) -> None:
