@@ -92,6 +92,9 @@ class ModemService:
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
         self._memories = ["SM"]
+        # Stores still to be swept, and whether they make a full sweep.
+        self._stores: list[str] = []
+        self._is_full = False
         self._calls = Calls(
             self._journal,
             settings.name,
@@ -259,7 +262,7 @@ class ModemService:
                 log.info("modem has no %s: %s", command, error)
         self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
         self._announce(port)
-        self._swept_mono_s = float("-inf")
+        self._swept_mono_s, self._stores, self._is_full = float("-inf"), [], False
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
         log.info("modem ready model=%s profile=%s stores=%s", self._model, self._family, stores)
@@ -277,21 +280,27 @@ class ModemService:
         )
 
     def _round(self, port: Port) -> bool:
-        """Everything there is to do now; a sweep before any other command. Whether there was one."""
-        wants_sweep = self._hear(port)
+        """Everything there is to do now; a sweep before any other command. Whether a full one was finished.
+
+        Stores are swept one by one, the announced one first: on a slow modem a message that comes while the
+        others are read would wait for all of them.
+        """
+        self._hear(port)
         if self._restarted:
             port.leave_calls_alone()
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
-        if sweeps := wants_sweep or now_s - self._swept_mono_s >= self._settings.sweep_every_s:
-            self._intake.sweep(port, self._memories, self._profile)
-            self._swept_mono_s, self._swept_wall_ns = self._clock.mono_s(), self._clock.wall_ns()
-            self._well()
+        if not self._is_full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
+            self._stores += [name for name in self._memories if name not in self._stores]
+            self._is_full = True
+        finished = self._sweep_one(port)
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
+        if self._stores:
+            return finished
         self._sends_on = not self._calls.busy and self._outbound.send_next(port)
         if not self._calls.busy:
             self._ask_time(port)
@@ -302,7 +311,20 @@ class ModemService:
             self._check(port)
         self._clean(now_s)
         self._write_status(ready=True)
-        return sweeps
+        return finished
+
+    def _sweep_one(self, port: Port) -> bool:
+        """Sweep the store whose turn it is; whether that was the last of a full sweep."""
+        if not self._stores:
+            return False
+        self._intake.sweep(port, [self._stores[0]], self._profile)
+        del self._stores[0]
+        if self._stores or not self._is_full:
+            return False
+        self._is_full = False
+        self._swept_mono_s, self._swept_wall_ns = self._clock.mono_s(), self._clock.wall_ns()
+        self._well()
+        return True
 
     def _let_calls_wait(self, port: Port) -> None:
         """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
@@ -319,19 +341,22 @@ class ModemService:
         if (told := self._network_time.look(port)) is not None:
             self._journal.append(anchor.KIND, told, "bulk")
 
-    def _hear(self, port: Port) -> bool:
-        """Note what the modem said by itself; whether that asks for a sweep."""
-        wants_sweep = False
+    def _hear(self, port: Port) -> None:
+        """Note what the modem said by itself, and which stores that asks to be swept."""
         for event in port.events():
             if event.line.startswith("+CDS:"):
                 self._status(event.pdu)
             elif at.is_boot(event.line, tuple(self._profile.boot)):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
-                self._restarted = wants_sweep = True
-            elif event.line.startswith(("+CMTI:", "+CDSI:")):
-                wants_sweep = True
-        return wants_sweep
+                self._restarted = True
+                self._announced(self._memories)
+            elif (name := at.announced_store(event.line)) is not None:
+                # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
+                self._announced([name] if name in self._memories else self._memories)
+
+    def _announced(self, names: list[str]) -> None:
+        self._stores = [*names, *(name for name in self._stores if name not in names)]
 
     def _status(self, octets: str) -> None:
         try:
@@ -365,7 +390,7 @@ class ModemService:
         """Wait for the modem, for an order, or for the next thing that falls due."""
         now_s = self._clock.mono_s()
         due_s = min(self._swept_mono_s + self._settings.sweep_every_s - now_s, self._desk.due_s())
-        if self._sends_on:
+        if self._sends_on or self._stores:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
