@@ -15,7 +15,7 @@ from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
 from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile
 from siaga_edge.modem.calls import Calls
-from siaga_edge.modem.care import Care, ModemStatus, write_status
+from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA, Ledger
@@ -23,6 +23,7 @@ from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
+from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.vitals import Verdict
 from siaga_edge.node import Modem, NodeConfig
@@ -110,6 +111,8 @@ class ModemService:
         self._port: Port | None = None
         self._ladder, self._rung, self._model, self._family = Ladder(), "", "", "generic"
         self._swept_wall_ns = 0
+        # Once the second modem has been asked, it gets what comes later too, until this one is well.
+        self._hands_over, self._handed_mono_s = False, float("-inf")
         self._swept_mono_s = self._checked_mono_s = self._cleaned_mono_s = float("-inf")
         self._status_mono_s, self._was_ready = float("-inf"), False
 
@@ -153,6 +156,9 @@ class ModemService:
             now_s, waits_s = self._clock.mono_s(), self._remedies.waits_s(self._profile)
             self._ladder, step = ladder.step(self._ladder, now_s, waits_s, missing=missing)
             self._write_status(ready=False)
+            if self._hands_over and now_s - self._handed_mono_s >= STATUS_EVERY_S:
+                self._handed_mono_s = now_s
+                self._hand_over()
             if step is None:
                 self._remedies.pause(stop, CURE_TICK_S)
             elif self._climb(step, stop, heartbeat):
@@ -209,8 +215,11 @@ class ModemService:
 
     def _hand_over(self) -> str:
         """Let the other modem send what waits here."""
+        self._hands_over = True
+        self._outbound.take_orders()
         moved = self._outbound.hand_over(self._config.relay_dir("modemb"))
-        wake(self._config.socket_file("modemb"))
+        if moved:
+            wake(self._config.socket_file("modemb"))
         return f"{moved} texts handed to the second modem"
 
     def _open(self) -> Port:
@@ -402,7 +411,7 @@ class ModemService:
         if self._ladder.since_mono_s is not None:
             took_s = self._clock.mono_s() - self._ladder.since_mono_s
             self._note("ok", "modem.ladder", f"well again after {took_s:.0f} s by {self._rung or 'itself'}")
-        self._ladder, self._rung = ladder.healthy(), ""
+        self._ladder, self._rung, self._hands_over = ladder.healthy(), "", False
         self._say("ok", "modem.ok", "")
 
     def _fail(self, code: str, why: str) -> None:
