@@ -5,7 +5,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("journal", "ingest", "wear", "drain", "nodes", "restore", "lexicon")
+NAMES = ("journal", "ingest", "wear", "drain", "nodes", "restore", "lexicon", "record")
 
 
 def main() -> int:

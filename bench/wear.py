@@ -1,12 +1,8 @@
 """Bytes written to the device for each durable record, counted by the kernel at the block device."""
 
-import os
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
+from bench.loop_disk import loop_disk, must_be_root
 from bench.measure import Figure
 from siaga_core.service.clock import Boot, SystemClock
 from siaga_core.wire import health, report
@@ -34,8 +30,7 @@ SAMPLE = Health(
 
 def run() -> list[Figure]:
     """Median of the runs, in bytes; the goal is the anchor: what a card is to bear."""
-    if os.geteuid() != 0:
-        raise SystemExit("this needs a loop device: run as root or through sudo")
+    must_be_root()
     return [
         _figure("urgent record, committed alone", 16_384, lambda journal, _: _one(journal)),
         _figure(f"sample, committed in groups of {GROUP}", 4_096, lambda journal, at: _group(journal, at)),
@@ -60,43 +55,13 @@ def _figure(name: str, most: int, write: Callable[[Journal, int], None]) -> Figu
 
 
 def _bytes_per_record(write: Callable[[Journal, int], None]) -> float:
-    with _mounted() as (folder, device):
-        journal = Journal(folder / "journal.db", SystemClock(), Boot(1, "bench"))
+    with loop_disk(IMAGE_BYTES) as disk:
+        journal = Journal(disk.folder / "journal.db", SystemClock(), Boot(1, "bench"))
         for number in range(RECORDS):  # the file has grown, the WAL is in use
             write(journal, number)
-        before = _written_bytes(device)
+        before = disk.written_bytes()
         for number in range(RECORDS):
             write(journal, number)
-        written = _written_bytes(device) - before
+        written = disk.written_bytes() - before
         journal.close()
     return written / RECORDS
-
-
-def _written_bytes(device: str) -> int:
-    # Documentation/block/stat.rst: the seventh value is sectors written, of 512 bytes each.
-    os.sync()
-    return int(Path(f"/sys/block/{device}/stat").read_text().split()[6]) * 512
-
-
-@contextmanager
-def _mounted() -> Iterator[tuple[Path, str]]:
-    """A small ext4 of its own on a loop device: (where it is mounted, the device's name)."""
-    with tempfile.TemporaryDirectory(prefix="siaga-wear-") as place:
-        image, folder = Path(place) / "image", Path(place) / "mounted"
-        folder.mkdir()
-        with image.open("wb") as file:
-            file.truncate(IMAGE_BYTES)
-        _run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image))
-        device = _run("losetup", "--find", "--show", str(image)).strip()
-        try:
-            _run("mount", device, str(folder))
-            try:
-                yield folder, Path(device).name
-            finally:
-                _run("umount", str(folder))
-        finally:
-            _run("losetup", "--detach", device)
-
-
-def _run(*words: str) -> str:
-    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout

@@ -70,6 +70,8 @@ class SetUpFailed(Exception):
 class City:
     """Set up once in `folder`, started every time; everything ends with `stop`."""
 
+    free_reserve_bytes = 500_000_000
+
     def __init__(self, folder: Path, ports: Ports, say: Callable[[str], None]) -> None:
         self.folder, self.ports, self._say = folder.resolve(), ports, say
         self.keeper = Keeper(self.folder / "log")
@@ -300,7 +302,7 @@ password_file = "{self.folder}/secret/camera"
 [recorder]
 footage_dir = "{folder}/footage"
 segment_s = 10
-free_reserve_bytes = 500000000
+free_reserve_bytes = {self.free_reserve_bytes}
 
 [picture]
 judge_every_s = 1

@@ -85,7 +85,7 @@ class Modem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     baud: int = 115200
     pin_file: Path | None = None
     sweep_every_s: Annotated[float, Meta(ge=0.2, le=60)] = 5
-    answer_limit_s: Annotated[float, Meta(ge=0.5, le=60)] = 5
+    answer_limit_s: Annotated[float, Meta(ge=0.5, le=60)] = 4
     reject_after_s: Annotated[float, Meta(ge=0, le=120)] = 15  # design: an operator may pick up first
 
 

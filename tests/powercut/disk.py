@@ -129,8 +129,8 @@ def load(log: Path) -> Recording:
 
 def cut(recording: Recording, points: Sequence[int], rng: random.Random) -> Iterator[Remains]:
     """What is left after a power cut at each of `points`, which ascend."""
-    durable, pending, said = bytearray(SIZE_BYTES), list[Step](), list[str]()
-    at = 0
+    durable, pending = bytearray(SIZE_BYTES), list[Step]()
+    at, said = 0, b""  # FUSE cuts a mark in two where it crosses a page
     for point in points:
         for step in recording.steps[at:point]:
             if step.kind == WRITE:
@@ -140,9 +140,9 @@ def cut(recording: Recording, points: Sequence[int], rng: random.Random) -> Iter
                     durable[one.offset : one.offset + len(one.octets)] = one.octets
                 pending.clear()
             else:
-                said += step.octets.decode().split("\n")[:-1]
-        at = point
-        yield Remains(_torn(durable, pending, rng), [mark for mark in said if mark != START])
+                said += step.octets
+        at, marks = point, said.decode().split("\n")[:-1]
+        yield Remains(_torn(durable, pending, rng), [mark for mark in marks if mark != START])
 
 
 def _torn(durable: bytearray, pending: Sequence[Step], rng: random.Random) -> bytes:

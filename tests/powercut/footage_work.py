@@ -21,13 +21,16 @@ from siaga_edge.recorder.salvage import Closed, discard, link_of
 from siaga_edge.recorder.writing import Place, SegmentWriter, segment_path
 from support.clock import FakeClock
 
-FRAGMENT_S = 0.5
+# As the recorder writes them: one second each, synced within half a second of their end.
+FRAGMENT_S = 1.0
+TICK_S = 0.25
+SYNC_WITHIN_TICKS = 2
 MAY_LOSE_S = 2.0
 
 
 @functools.cache
 def media() -> tuple[Init, tuple[Fragment, ...]]:
-    """Real fragments of half a second, made once by ffmpeg."""
+    """Real fragments of a second, made once by ffmpeg."""
     command = [
         "ffmpeg",
         "-v",
@@ -43,7 +46,7 @@ def media() -> tuple[Init, tuple[Fragment, ...]]:
         "-preset",
         "ultrafast",
         "-g",
-        "5",
+        "10",
     ]
     command += ["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof", "pipe:1"]
     octets = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
@@ -77,26 +80,32 @@ class Recording:
             index.use(meta)
             index.observe(observation(clock))
             flusher = self.flusher(clock, told.append, index.head(meta.disk), lambda: observation(clock))
-            place = Place(footage, Boot(1, "b"), clock, 5.0, flusher, lambda _told: None, lambda _s: False)
+            place = Place(footage, Boot(1, "b"), clock, 10.0, flusher, lambda _told: None, lambda _s: False)
             say("made")
             writer = self._begin(index, place, init)
             for number in range(self.rounds):
                 if rng.random() < 0.06:
                     writer.close()
                     writer = self._begin(index, place, init)
-                clock.advance(FRAGMENT_S)
+                sync_at = rng.randrange(SYNC_WITHIN_TICKS + 1)
                 writer.add(fragments[number % len(fragments)])
-                say(f"arrived {clock.boot_ns()}")
-                flusher.step()
-                for one in told:
-                    if isinstance(one, Closed):
-                        self.add(index, one, say)
-                told.clear()
+                for tick in range(round(FRAGMENT_S / TICK_S)):
+                    if tick == sync_at:
+                        flusher.step()
+                        self._hear(index, told, say)
+                    clock.advance(TICK_S)
+                    say(f"now {clock.boot_ns()}")
                 kept = index.oldest_first()
                 if len(kept) > 5:
                     say(f"may drop {kept[0].name}")
                     self.give_up(index, footage, kept[0].name)
             writer.abandon()
+
+    def _hear(self, index: Index, told: list[Durable | Closed], say: Say) -> None:
+        for one in told:
+            if isinstance(one, Closed):
+                self.add(index, one, say)
+        told.clear()
 
     def _begin(self, index: Index, place: Place, init: Init) -> SegmentWriter:
         writer = self.writer(place, "gate", index.next_run("gate"))
@@ -142,13 +151,14 @@ class Recording:
         return found + self._missing_seconds(said, list(stored.values()))
 
     def _missing_seconds(self, said: Sequence[str], stored: Sequence[Stored]) -> list[Complaint]:
-        arrived = [int(mark.split()[1]) for mark in said if mark.startswith("arrived")]
-        if not arrived:
+        """From the end of what is kept to the cut, with the fragment that was only half there."""
+        passed = [int(mark.split()[1]) for mark in said if mark.startswith("now")]
+        if not passed:
             return []
         wall_ns = FakeClock().wall_ns() - FakeClock().boot_ns()
-        before_ns = wall_ns + arrived[0] - int(FRAGMENT_S * 1e9)
-        newest_ns = max((one.end_wall_ns for one in stored), default=before_ns)
-        lost_s = (wall_ns + arrived[-1] - newest_ns) / 1e9
+        began_ns = wall_ns + passed[0] - int(TICK_S * 1e9)
+        newest_ns = max((one.end_wall_ns for one in stored), default=began_ns)
+        lost_s = (wall_ns + passed[-1] - newest_ns) / 1e9
         self.lost_s.append(max(0.0, lost_s))
         return [lost(f"{lost_s} s of footage")] if lost_s > MAY_LOSE_S else []
 

@@ -252,10 +252,13 @@ class Sim:
         self._say = say
         self.slots: dict[int, str] = {}
 
-    def command(self, line: str, limit_s: float = 5) -> list[str]:
+    noise = 0
+
+    def command(self, line: str, limit_s: float = 5, quiet_s: float = 5) -> list[str]:
         """Answer as the modem does, without the final result."""
         if line.startswith("AT+CMGL"):
-            return [part for slot, pdu in self.slots.items() for part in (f"+CMGL: {slot},0,,9", pdu)]
+            listed = [(f"+CMGL: {slot},0,,{_tpdu_length(pdu)}", pdu) for slot, pdu in self.slots.items()]
+            return [part for pair in listed for part in pair]
         if line.startswith("AT+CMGD="):
             self._say(f"forgot {self.slots.pop(int(line.removeprefix('AT+CMGD=')))}")
         return []
@@ -264,7 +267,7 @@ class Sim:
 class TakingIn:
     """What the modem was told to forget is committed: the raw message and the report made of it."""
 
-    name = "intake"
+    name = "modem"
     rounds = 30
     intake: type[Intake] = Intake
 
@@ -298,6 +301,10 @@ class TakingIn:
             named = {str(row[0]) for row in connection.execute("SELECT report_id FROM pdu")}
         found = [lost(f"message {pdu[-20:]}") for pdu in forgotten - kept]
         return found + [broken(f"report {id} is not there with its message") for id in named - reports]
+
+
+def _tpdu_length(pdu: str) -> int:
+    return len(pdu) // 2 - 1 - int(pdu[:2], 16)
 
 
 def _order(number: int) -> Command:

@@ -46,11 +46,11 @@ class SmallDisk:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[SmallDisk]:
+def small_disk(folder: Path, size_bytes: int = SIZE_BYTES) -> Iterator[SmallDisk]:
     """A fresh one, mounted."""
     image, mounted = folder / "image", folder / "mounted"
     with image.open("wb") as file:
-        file.truncate(SIZE_BYTES)
+        file.truncate(size_bytes)
     mounted.mkdir()
     _run("mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=4", str(image))
     disk = SmallDisk(image, mounted)

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from siaga_central.domain import conversation
-from siaga_central.domain.classification import Suggestion, classify
 from siaga_central.ingest.policy import Policy
+from siaga_central.ingest.suggestion import Suggestion, suggest
 from siaga_central.store import callbacks, commands, events, incidents
 from siaga_central.store.schema import callback, event, incident, report
 from siaga_core.wire.command import SoundSiren
@@ -88,13 +88,6 @@ def _more(
         _raise(connection, incident_id, suggest(given), now_us, new_id, policy)
 
 
-def suggest(given: Report) -> Suggestion:
-    """What the contact is probably about; a call says nothing by itself and is urgent."""
-    if given.sms is None:
-        return Suggestion("LAIN", "P2", "")
-    return classify(given.sms.text)
-
-
 def _raise(
     connection: Connection,
     incident_id: str,
@@ -107,14 +100,16 @@ def _raise(
     row = incidents.find(connection, incident_id)
     judged = select(func.count()).where(event.c.subject == incident_id, event.c.kind == "incident.classified")
     by_people = judged.where(event.c.actor != "hub")
-    if connection.execute(by_people).scalar_one() or suggestion.category == "LAIN":
+    if connection.execute(by_people).scalar_one() or not suggestion.presses:
         return
     graver = _RANK[suggestion.priority] < _RANK[row.priority]
-    if not graver and row.category != "LAIN":
+    names = suggestion.category != "LAIN" and (graver or row.category == "LAIN")
+    if not graver and not names and (row.place or not suggestion.place):
         return
+    category = suggestion.category if names else row.category
     priority = suggestion.priority if graver else row.priority
     place = row.place or suggestion.place
-    incidents.classify(connection, incident_id, suggestion.category, priority, place, "hub", now_us)
+    incidents.classify(connection, incident_id, category, priority, place, "hub", now_us)
     if graver and priority == "P1":
         _sound(connection, incident_id, now_us, new_id, policy)
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from siaga_core.wire import anchor, command, duty, health, outbound, recording, report, want
+from siaga_core.wire import anchor, command, duty, grant, health, outbound, recording, report, want
 from siaga_core.wire.envelope import BadRecord, Record
 
 BODIES: dict[str, type[Struct]] = {
@@ -18,6 +18,7 @@ BODIES: dict[str, type[Struct]] = {
     recording.KIND: recording.Segment,
     recording.COVERAGE_KIND: recording.Coverage,
     recording.HOLD_KIND: recording.HoldState,
+    grant.USE_KIND: grant.GrantUse,
     command.KIND: command.Outcome,
     want.KIND: want.WantState,
     anchor.KIND: anchor.ClockAnchor,

@@ -52,6 +52,23 @@ class Coverage(Struct, frozen=True, kw_only=True):
     head: bytes
 
 
+class HeadTold(Struct, frozen=True, kw_only=True):
+    """Where a node's chain stood when it said so, as the hub keeps it."""
+
+    chain: str
+    links: Count
+    head: bytes
+    received_ms: int
+
+
+class HeadsTold(Struct, frozen=True, kw_only=True):
+    """What a node has told of its chains, sealed by the hub: footage is verified against it."""
+
+    v: Literal[1] = 1
+    node: str
+    heads: tuple[HeadTold, ...]
+
+
 class Hold(Struct, frozen=True, kw_only=True):
     """Footage that retention may not delete: a span of one camera."""
 
@@ -71,7 +88,8 @@ class HoldState(Struct, frozen=True, kw_only=True):
     """What a node holds of a hold that was asked of it.
 
     `waiting`: its span is not over. `held`: all there was; `missing` names what is not there.
-    `lost`: nothing is there. `released`: retention may have it again.
+    `lost`: nothing is there. `released`: retention may have it again. Of a hold made at the node (`local-`)
+    `camera` and `note` (who asked, and why) say what the hub cannot know.
     """
 
     id: str
@@ -81,3 +99,5 @@ class HoldState(Struct, frozen=True, kw_only=True):
     size_bytes: Count = 0
     missing: tuple[tuple[int, int], ...] = ()
     reason: str = ""
+    camera: str = ""
+    note: str = ""

@@ -6,6 +6,7 @@
 `siaga/v1/down/<node>/cmd`              a command, sealed by the hub
 `siaga/v1/down/<node>/want/<name>`      desired state (holds, roster, config); retained, versioned, sealed
 `siaga/v1/down/all/hub`                 the hub's generation and signing certificate; retained, sealed
+`siaga/v1/grant/<node>`, `siaga/v1/heads/<node>`  never published: seals of files that are carried
 `siaga/v1/alert/<incident>`             for operators' own clients; retained while the incident is open
 `siaga/v1/ack/<client>`                 an operator's client acknowledges an alert; the broker checks the name
 `siaga/v1/answer/<client>`              what became of it, by the hub; not retained
@@ -63,6 +64,16 @@ def down_command(node: NodeId) -> str:
 def down_want(node: NodeId, name: str) -> str:
     """One desired state of one node."""
     return f"{ROOT}/down/{node}/want/{name}"
+
+
+def grant(node: NodeId) -> str:
+    """What a grant for this node is sealed for; it travels as a file."""
+    return f"{ROOT}/grant/{node}"
+
+
+def heads(node: NodeId) -> str:
+    """What the heads of this node's chains are sealed for, as the gateway tells them."""
+    return f"{ROOT}/heads/{node}"
 
 
 def down_filter(node: NodeId) -> str:

@@ -3,12 +3,14 @@
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from siaga_core.service.main import require, run_main, stop_on_signals
+from siaga_edge.cli import footage
 
 log = logging.getLogger(__name__)
 DEFAULT_CONFIG = Path("/etc/siaga/node.toml")
@@ -18,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when all is well, 1 when something is not, 78 for a wrong configuration."""
     args = parser().parse_args(argv)
     require("edge", ("cryptography", "paho"))
+    if argv is None and args.command == "footage":
+        os.nice(10)  # the services go first
     return run_main(lambda: int(args.deed(args)))
 
 
@@ -34,6 +38,11 @@ def parser() -> argparse.ArgumentParser:
     kinds = link.add_subparsers(dest="kind", required=True, metavar="DEED")
     status = _add(kinds, "status", "whether it is up, since when, why not; what waits for the hub", _link)
     status.add_argument("--json", action="store_true", help="link and streams as JSON")
+    text = "footage on this node's disk: look, copy, keep, verify, mend"
+    kinds = commands.add_parser("footage", help=text, description=text).add_subparsers(
+        dest="kind", required=True, metavar="DEED"
+    )
+    footage.add_arguments(kinds, DEFAULT_CONFIG)
     text = "read what is left of a damaged store into a new file; the damaged one stays as it is"
     salvage = commands.add_parser("salvage", help=text, description=text)
     salvage.add_argument("damaged", type=Path, help="the file, such as journal-modem.db.damaged-1")

@@ -10,7 +10,7 @@ Kind = Literal["answer", "final", "event", "echo"]
 
 _OK = frozenset({"OK"})
 _FAILED = re.compile(r"ERROR\Z|\+CM[ES] ERROR: ?(.+)\Z|NO CARRIER\Z|NO DIALTONE\Z|BUSY\Z|NO ANSWER\Z")
-# Unsolicited result codes that are never part of an answer, whatever command is pending.
+# Unsolicited result codes of the standards, never part of an answer; families add their own (profile.events).
 _EVENTS = (
     "RING",
     "+CRING:",
@@ -19,30 +19,14 @@ _EVENTS = (
     "+CMTI:",
     "+CDSI:",
     "+CDS:",
+    "+CMT:",
     "+CBM:",
-    "MISSED_CALL:",
-    "VOICE CALL:",
-    "RDY",
-    "Call Ready",
-    "SMS Ready",
-    "SMS DONE",
-    "PB DONE",
-    "+QIND:",
-    "^BOOT:",
-    "^RSSI:",
-    "^SYSSTART",
-    "^DSCI:",
-    "^CEND:",
-    "UNDER-VOLTAGE",
-    "OVER-VOLTAGE",
-    "POWER DOWN",
-    "NORMAL POWER DOWN",
 )
 # These are both: an answer when their own command asks, an event otherwise.
 _EITHER = ("+CREG:", "+CEREG:", "+CGREG:", "+CPIN:", "+CFUN:", "+CUSD:", "+CLCC:", "NO CARRIER", "BUSY")
 # A second line follows that belongs to it (+CDS gives its PDU there).
-_WITH_PDU = ("+CDS:",)
-_BOOT = ("RDY", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE", "^SYSSTART", "+QIND: SMS DONE", "^BOOT:")
+_WITH_PDU = ("+CDS:", "+CMT:")
+_BOOT = ("RDY", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE", "^SYSSTART", "+QIND: SMS DONE")
 
 
 class BadAnswer(SiagaError, ValueError):
@@ -59,19 +43,28 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One message in a store, as +CMGL lists it in PDU mode."""
+    """One message in a store, as +CMGL lists it in PDU mode.
+
+    `whole`: the octets are as many as the modem said. One that is not has lost some on the way and is read
+    again; on the SIM it may still be right.
+    """
 
     index: int
     pdu: str
+    whole: bool = True
 
 
-def classify(line: str, pending: str) -> Kind:
-    """What `line` is while `pending` (the command sent, empty if none) waits for its result."""
+def classify(line: str, pending: str, events: tuple[str, ...] = ()) -> Kind:
+    """What `line` is while `pending` (the command sent, empty if none) waits for its result.
+
+    `events` are the words that this family says by itself beside the standard's. One that its own command
+    asks for (`^CPIN:` of AT^CPIN?) is an answer.
+    """
     if pending and line.strip() == pending.strip():
         return "echo"
-    if any(line.startswith(event) for event in _EVENTS):
+    if line.startswith(_EVENTS):
         return "event"
-    if any(line.startswith(either) for either in _EITHER) and not _asks_for(pending, line):
+    if line.startswith((*_EITHER, *events)) and not _asks_for(pending, line):
         return "event"
     if not pending:
         return "event"
@@ -91,39 +84,51 @@ def failure(final: str) -> str | None:
     return (found[1] if found and found[1] else final).strip()
 
 
-def is_boot(line: str) -> bool:
-    """Whether the modem has just started and forgotten its settings."""
-    return line.startswith(_BOOT)
+def is_boot(line: str, boot: tuple[str, ...] = _BOOT) -> bool:
+    """Whether the modem has just started and forgotten its settings; `boot` are its family's words."""
+    return line.startswith(boot)
 
 
 def stored(answer: list[str]) -> list[Stored]:
     """The messages of an AT+CMGL answer: pairs of a `+CMGL: index,…` line and a PDU line.
 
-    A line between them that is no PDU (noise, an event swallowed by the modem) costs only its own message.
+    A line between them that is no PDU (noise, an event of an unknown kind) is passed over: it must not be
+    taken for the message, which would be deleted with it.
     """
     found: list[Stored] = []
-    index: int | None = None
+    head: re.Match[str] | None = None
     for line in answer:
-        if head := re.match(r"\+CMGL: ?(\d+),", line):
-            index = int(head[1])
-        elif index is not None and line.strip():
-            found.append(Stored(index, re.sub(r"\s", "", line)))
-            index = None
+        if told := re.match(r"\+CMGL: ?(\d+),(?:.*,)? ?(\d+)\s*\Z", line):
+            head = told
+        elif head is not None and (octets := _hexadecimal(line)):
+            found.append(Stored(int(head[1]), octets, _fits(octets, int(head[2]))))
+            head = None
     return found
 
 
-def read_message(answer: list[str]) -> str | None:
-    """The PDU of an AT+CMGR answer; None for an empty slot."""
-    for place, line in enumerate(answer):
-        if line.startswith("+CMGR:") and place + 1 < len(answer):
-            return re.sub(r"\s", "", answer[place + 1])
+def read_message(answer: list[str]) -> tuple[str, bool] | None:
+    """The PDU of an AT+CMGR answer and whether it is whole; None for an empty slot."""
+    length: int | None = None
+    for line in answer:
+        if told := re.match(r"\+CMGR:.*,\s*(\d+)\s*\Z", line):
+            length = int(told[1])
+        elif length is not None and (octets := _hexadecimal(line)):
+            return octets, _fits(octets, length)
+    return None
+
+
+def slots(answer: list[str]) -> tuple[int, int] | None:
+    """Used and total of the first store, of an AT+CPMS answer; None if it does not say."""
+    for line in answer:
+        if told := re.match(r'\+CPMS: ?(?:"\w+", ?)?(\d+), ?(\d+)', line):
+            return int(told[1]), int(told[2])
     return None
 
 
 def memories(answer: list[str]) -> list[str]:
     """The stores one can read from, of an AT+CPMS=? answer; `SM` if the modem does not say."""
     for line in answer:
-        if line.startswith("+CPMS:"):
+        if line.startswith("+CPMS:"):  # some put spaces after the commas (E3372)
             first = line.partition("(")[2].partition(")")[0]
             names = re.findall(r'"(\w+)"', first)
             return [name for name in dict.fromkeys(names) if name in ("SM", "ME", "SR", "MT")] or ["SM"]
@@ -169,8 +174,20 @@ def call_ended(line: str) -> bool:
     return line.startswith(("NO CARRIER", "MISSED_CALL", "VOICE CALL: END", "^CEND", "BUSY"))
 
 
+def _hexadecimal(line: str) -> str:
+    """The octets of a line of hexadecimal digits, spaces left out; empty for any other."""
+    plain = re.sub(r"\s", "", line)
+    return plain.upper() if re.fullmatch(r"[0-9A-Fa-f]+", plain) else ""
+
+
+def _fits(octets: str, length: int) -> bool:
+    """Whether a PDU has the octets announced: the number leaves the service centre's address out (27.005)."""
+    return len(octets) % 2 == 0 and len(octets) // 2 - 1 - int(octets[:2], 16) == length
+
+
 def _asks_for(pending: str, line: str) -> bool:
     name = line.partition(":")[0]
     if name in ("NO CARRIER", "BUSY"):
         return pending.startswith(("ATD", "ATA"))
-    return pending.upper().startswith("AT" + name.upper())
+    asked = re.match(r"AT([+^*]?[A-Z0-9]+)", pending.upper())
+    return asked is not None and asked[1] == name.upper()

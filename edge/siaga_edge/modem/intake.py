@@ -16,13 +16,16 @@ from siaga_edge.journal import Journal
 from siaga_edge.modem import assembly, at, pdu
 from siaga_edge.modem.assembly import Piece
 from siaga_edge.modem.ledger import Ledger, Message
-from siaga_edge.modem.port import Port, Refused
+from siaga_edge.modem.port import NoAnswer, Port, Refused
+from siaga_edge.modem.profile import Profile
 
 log = logging.getLogger(__name__)
 
-# A full SIM of a slow modem: 40 messages at some 150 ms each, and the answer itself.
-LIST_LIMIT_S = 20.0
 Heard = Callable[[Report, list[tuple[str, Struct, Lane]]], None]
+# A reading that does not fit its own length is believed when it comes out the same so many times.
+SAME_READINGS = 2
+PLAIN = Profile(identify=[], init=[], announce=[], reject=[])
+READINGS_MOST = 4
 
 
 @dataclass
@@ -51,17 +54,22 @@ class Intake:
         self._journal, self._modem, self._clock, self._new_id = journal, modem, clock, new_id
         self._ledger = Ledger(journal.connection)
         self._on_status, self._heard = on_status, heard
+        # Used and total of each store, as it said when it was last selected.
+        self.slots: dict[str, tuple[int, int]] = {}
+        self._scanned: set[str] = set()
 
-    def sweep(self, port: Port, memories: list[str]) -> int:
+    def sweep(self, port: Port, memories: list[str], profile: Profile = PLAIN) -> int:
         """Take everything out of the modem's stores; how many messages. Raises the port's errors."""
-        return sum(self._sweep_store(port, memory) for memory in memories)
+        return sum(self._sweep_store(port, memory, profile) for memory in memories)
 
-    def _sweep_store(self, port: Port, memory: str) -> int:
+    def _sweep_store(self, port: Port, memory: str, profile: Profile = PLAIN) -> int:
         try:
-            port.command(f'AT+CPMS="{memory}"')
+            told = at.slots(port.command(f'AT+CPMS="{memory}"'))
         except Refused:
             return 0
-        found = at.stored(port.command("AT+CMGL=4", LIST_LIMIT_S))
+        if told is not None:
+            self.slots[memory] = told
+        found = self._read(port, memory, profile)
         if not found:
             return 0
         self.commit(memory, found)
@@ -70,6 +78,55 @@ class Intake:
         if deleted:
             self._journal.append_all([], lambda _connection: self._ledger.deleted(deleted))
         return len(found)
+
+    def _read(self, port: Port, memory: str, profile: Profile) -> list[at.Stored]:
+        """What lies in the store that is selected. A damaged reading is read again, never deleted on."""
+        noise_before = port.noise
+        try:
+            if memory in self._scanned:
+                return self._scan(port, memory)
+            listed = port.command("AT+CMGL=4", profile.limits.list_s, quiet_s=profile.limits.answer_s)
+        except NoAnswer:
+            if not profile.has("list_hangs"):
+                raise
+            log.warning("modem gave no listing; reading its slots one by one memory=%s", memory)
+            self._scanned.add(memory)
+            return self._scan(port, memory)
+        found, noisy = at.stored(listed), port.noise != noise_before
+        doubtful = [one for one in found if noisy or not one.whole]
+        if not doubtful:
+            return found
+        again = [self._read_slot(port, one.index) for one in doubtful]
+        return [one for one in found if one not in doubtful] + [one for one in again if one is not None]
+
+    def _scan(self, port: Port, memory: str) -> list[at.Stored]:
+        """Every slot by itself (Huawei, gammu issue 4), until as many are found as the store has used."""
+        used, total = self.slots.get(memory, (0, 0))
+        found: list[at.Stored] = []
+        for index in range(total + 1):  # some count from 0
+            if len(found) >= used:
+                break
+            one = self._read_slot(port, index)
+            found += [] if one is None else [one]
+        return found
+
+    def _read_slot(self, port: Port, index: int) -> at.Stored | None:
+        """One slot; None if it is empty, or if no two readings of a damaged one agree."""
+        seen: list[str] = []
+        for _ in range(READINGS_MOST):
+            noise_before = port.noise
+            try:
+                read = at.read_message(port.command(f"AT+CMGR={index}"))
+            except Refused:
+                return None
+            if read is None:
+                return None
+            octets, whole = read
+            seen.append(octets)
+            if (whole and port.noise == noise_before) or seen.count(octets) >= SAME_READINGS:
+                return at.Stored(index, octets, whole)
+        log.warning("sms is read differently each time; left on the modem slot=%d", index)
+        return None
 
     def commit(self, memory: str, found: list[at.Stored]) -> None:
         """Commit raw PDUs and the reports they make in one transaction; returns when both are durable."""

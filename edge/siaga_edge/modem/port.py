@@ -30,6 +30,16 @@ log = logging.getLogger(__name__)
 READ_MOST = 4096
 # The network is asked, not only the modem (3GPP TS 22.083): most answer in 3 s, some in 15.
 WAITING_LIMIT_S = 15.0
+# A driver that takes nothing any more (a hung USB stick) must not hold its owner.
+WRITE_LIMIT_S = 3.0
+SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
+# Asked to find out where in the modem's answers one is: each answer names its question, every family knows
+# them, and nothing else here asks them twice in a row (3GPP TS 27.005 §3.2.3, 27.007 §5.5, §8.2, §9.1).
+_QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?")
+# Pauses before a command is given again to a modem that is busy (CME 14 SIM busy, CMS 314 the same, CMS 515
+# and SIMCom's wording): 1.5 s in all; the library goes on for ever.
+BUSY_PAUSES_S = (0.1, 0.2, 0.4, 0.8)
+_BUSY = frozenset({"14", "314", "515", "SIM busy"})
 _ESCAPE = "\x1b"
 
 
@@ -56,10 +66,14 @@ class Refused(SiagaError):
 class Port(GsmModem):  # type: ignore[misc]
     """One open modem, used by one thread. `fileno` becomes readable when a line has come."""
 
-    def __init__(self, port: str, baud: int, answer_limit_s: float) -> None:
-        """Open the port. Raises PortMissing."""
+    def __init__(self, port: str, baud: int, answer_limit_s: float, events: tuple[str, ...] = ()) -> None:
+        """Open the port; `events` are the words that its family says by itself. Raises PortMissing."""
         super().__init__(port, baud)
-        self._limit_s = answer_limit_s
+        self._limit_s, self.family_events = answer_limit_s, events
+        self._owner = threading.get_ident()
+        self._question, self._asked_last = 0, ""
+        # Whether the modem may owe an answer: what it says next may belong to an earlier question.
+        self._owes = True
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._events: list[at.Event] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -79,7 +93,9 @@ class Port(GsmModem):  # type: ignore[misc]
             if self.port.startswith("socket://"):
                 self.serial = serial.serial_for_url(self.port, timeout=0.2)
             else:
-                self.serial = serial.Serial(self.port, self.baudrate, timeout=0.2, exclusive=True)
+                self.serial = serial.Serial(
+                    self.port, self.baudrate, timeout=0.2, write_timeout=WRITE_LIMIT_S, exclusive=True
+                )
         except (OSError, ValueError) as error:
             raise PortMissing(
                 f"modem {self.port} cannot be opened: {error}; check plug and supply"
@@ -103,13 +119,62 @@ class Port(GsmModem):  # type: ignore[misc]
 
     # -- the owner's side ------------------------------------------------------------------------
 
-    def command(self, text: str, limit_s: float | None = None) -> list[str]:
-        """Send one command; the lines of its answer. Raises Refused, NoAnswer, PortGone."""
-        lines = self._dialogue(text, "\r", limit_s or self._limit_s)
-        failed = at.failure(lines[-1])
-        if failed is not None:
-            raise Refused(text, failed)
-        return lines[:-1]
+    def command(self, text: str, limit_s: float | None = None, quiet_s: float | None = None) -> list[str]:
+        """Send one command; the lines of its answer. Raises Refused, NoAnswer, PortGone.
+
+        `quiet_s` ends a long answer (a listing) that has stopped in the middle before `limit_s` does. A busy
+        modem is asked again, BUSY_PAUSES_S long at most.
+        """
+        limit_s = limit_s or self._limit_s
+        for pause_s in (*BUSY_PAUSES_S, None):
+            lines = self._dialogue(text, "\r", limit_s, quiet_s=quiet_s)
+            failed = at.failure(lines[-1])
+            if failed is None:
+                return lines[:-1]
+            if failed not in _BUSY or pause_s is None:
+                raise Refused(text, failed)
+            self._listen(pause_s)
+        raise AssertionError("the last try has no pause")
+
+    def settle(self, limit_s: float = SETTLE_LIMIT_S) -> None:
+        """Make sure that what the modem says next answers what it is asked next.
+
+        After a time-out its late answer may still come, and would be taken for the answer to the next
+        question, and so on for ever. So it is asked something whose answer names the question, another one
+        each time, until that answer comes. Leaves a prompt, turns echo off. Raises NoAnswer, PortGone.
+        """
+        self._owes = True
+        for _ in range(SETTLE_TRIES):
+            self._question = (self._question + 1) % len(_QUESTIONS)
+            question = _QUESTIONS[self._question]
+            if question == self._asked_last:
+                continue
+            self._write(f"{_ESCAPE}\r")
+            self._write("ATE0V1Q0\r")
+            self._write(f"{question}\r")
+            if self._came_round(question, time.monotonic() + limit_s):
+                self._owes = False
+                return
+        raise NoAnswer(f"modem {self.port} does not answer; check power and SIM tray")
+
+    def _came_round(self, question: str, deadline_s: float) -> bool:
+        """Whether the answer to this very question came, and its end."""
+        name, named = question[2:].rstrip("?") + ":", False
+        while (line := self._line(question, deadline_s)) is not None:
+            if line.startswith(name):
+                named = True
+            elif named and line == "OK":
+                return True
+            elif at.classify(line, "", self.family_events) == "event" and not _looks_like_answer(line):
+                self._take_event(line, deadline_s)
+        return False
+
+    def _listen(self, seconds: float) -> None:
+        """Hear events for a while; what else comes is nobody's answer."""
+        until_s = time.monotonic() + seconds
+        while (line := self._line("", until_s)) is not None:
+            if not _looks_like_answer(line):
+                self._take_event(line, until_s)
 
     def leave_calls_alone(self) -> None:
         """Forbid the modem to pick calls up by itself: one stored with ATS0=1 does so before anybody asks.
@@ -135,19 +200,23 @@ class Port(GsmModem):  # type: ignore[misc]
 
     def send(self, length: int, pdu: str, limit_s: float) -> int:
         """Hand over one PDU; its message reference. Raises Refused, NoAnswer, PortGone."""
+        self._ready("AT+CMGS")
         self._prompt.clear()
         self._write(f"AT+CMGS={length}\r")
         deadline_s = time.monotonic() + self._limit_s
         while not self._prompt.is_set():
             final = self._line("AT+CMGS", deadline_s, quiet=True)
-            if final is not None and at.classify(final, "AT+CMGS") == "final":
+            kind = final and at.classify(final, "AT+CMGS", self.family_events)
+            if final is not None and kind == "final":
                 raise Refused("AT+CMGS", at.failure(final) or final)
+            if final is not None and kind == "event":
+                self._take_event(final, deadline_s)
             if time.monotonic() > deadline_s:
                 self._drain()
                 raise NoAnswer(
                     f"modem {self.port} gave no prompt in {self._limit_s:.0f} s; it is being reset"
                 )
-        lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS")
+        lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS", first=False)
         failed = at.failure(lines[-1])
         if failed is not None:
             raise Refused("AT+CMGS", failed)
@@ -159,10 +228,9 @@ class Port(GsmModem):  # type: ignore[misc]
             while os.read(self._wake_read, READ_MOST):
                 pass
         while not self._lines.empty():
-            line = self._lines.get_nowait()
-            if line is None:
-                raise PortGone(f"modem {self.port} has vanished; check its plug and supply")
-            self._take_event(line, time.monotonic() + 0.5)
+            line = self._line("its silence", time.monotonic())
+            if line is not None:
+                self._take_event(line, time.monotonic() + 0.5)
         events, self._events = self._events, []
         return events
 
@@ -179,7 +247,9 @@ class Port(GsmModem):  # type: ignore[misc]
         if not waitForResponse:
             if at.answers_a_call(data) and not self.audio_is_proved:
                 raise Refused(data, "it would pick up a call on a line without proved audio")
+            self._ready(data)
             self._write(data + writeTerm)
+            self._owes = True
             return None
         try:
             lines = self._dialogue(data, writeTerm, timeout)
@@ -192,44 +262,65 @@ class Port(GsmModem):  # type: ignore[misc]
 
     # -- the dialogue ------------------------------------------------------------------------------
 
-    def _dialogue(self, text: str, end: str, limit_s: float, pending: str = "") -> list[str]:
+    def _dialogue(
+        self,
+        text: str,
+        end: str,
+        limit_s: float,
+        pending: str = "",
+        *,
+        quiet_s: float | None = None,
+        first: bool = True,
+    ) -> list[str]:
         pending = pending or text
         if at.answers_a_call(text) and not self.audio_is_proved:
             raise Refused(text, "it would pick up a call on a line without proved audio")
+        if first:
+            self._ready(pending)
         self._write(text + end)
-        deadline_s = time.monotonic() + limit_s
+        end_s = time.monotonic() + limit_s
         lines: list[str] = []
         while True:
-            line = self._line(pending, deadline_s)
+            due_s = end_s if quiet_s is None else min(end_s, time.monotonic() + quiet_s)
+            line = self._line(pending, due_s)
             if line is None:
                 self._drain()
                 raise NoAnswer(
-                    f"modem {self.port} gave no answer to {pending.partition('=')[0]} in {limit_s:.0f} s;"
-                    " check power and SIM tray"
+                    f"modem {self.port} gave no answer to {pending.partition('=')[0]} in"
+                    f" {quiet_s or limit_s:.0f} s; check power and SIM tray"
                 )
-            kind = at.classify(line, pending)
+            kind = at.classify(line, pending, self.family_events)
             if kind == "final":
                 return [*lines, line]
             if kind == "answer":
                 lines.append(line)
             elif kind == "event":
-                self._take_event(line, deadline_s)
+                self._take_event(line, due_s)
+
+    def _ready(self, asking: str) -> None:
+        """Before a command: one owner, and no answer is owed. Raises NoAnswer, PortGone."""
+        if threading.get_ident() != self._owner:
+            raise RuntimeError(f"modem {self.port} belongs to another thread; its owner alone may ask")
+        if self._owes:
+            self.settle()
+        self._asked_last = asking
 
     def _line(self, pending: str, deadline_s: float, *, quiet: bool = False) -> str | None:
-        """The next line; None at the deadline, or soon if `quiet`. Raises PortGone."""
+        """The next line; None at the deadline, or soon if `quiet`. Raises PortGone, at once when it dies."""
         left_s = max(0.0, deadline_s - time.monotonic())
         try:
             line = self._lines.get(timeout=min(left_s, 0.02) if quiet else left_s)
         except queue.Empty:
             return None
         if line is None:
+            self._lines.put(None)  # it stays gone, whoever asks next
             raise PortGone(f"modem {self.port} vanished during {pending.partition('=')[0]}; check its plug")
         return line
 
     def _take_event(self, line: str, deadline_s: float) -> None:
         pdu = ""
         if at.has_pdu(line):
-            pdu = self._line("", deadline_s) or ""
+            pdu = self._line("", min(deadline_s, time.monotonic() + 0.5)) or ""
         event = at.Event(line, pdu)
         if not self.listener(event):
             self._events.append(event)
@@ -241,14 +332,10 @@ class Port(GsmModem):  # type: ignore[misc]
             raise PortGone(f"modem {self.port} cannot be written: {error}") from error
 
     def _drain(self) -> None:
-        """After a missing answer: leave a prompt, and let a late answer pass before the next command."""
-        with contextlib.suppress(PortGone, NoAnswer):
+        """After a missing answer: leave a prompt. The next command settles first, so a late one is lost."""
+        self._owes = True
+        with contextlib.suppress(PortGone):
             self._write(_ESCAPE)
-            quiet_until_s = time.monotonic() + 0.5
-            while time.monotonic() < quiet_until_s:
-                line = self._line("", quiet_until_s, quiet=True)
-                if line is not None and at.classify(line, "") == "event":
-                    self._take_event(line, quiet_until_s)
 
     # -- the reader's thread: it queues lines, and nothing it reads can end it -------------------------
 
@@ -285,6 +372,11 @@ class Port(GsmModem):  # type: ignore[misc]
     def _call(self) -> None:
         with contextlib.suppress(OSError):
             os.write(self._wake_write, b"!")
+
+
+def _looks_like_answer(line: str) -> bool:
+    """Whether a line that nobody asked for is the rest of an answer, and no event."""
+    return at.failure(line) is None or line.startswith(("ERROR", "+CME ERROR", "+CMS ERROR", "AT"))
 
 
 def _library_error(data: str, final: str) -> CommandError:

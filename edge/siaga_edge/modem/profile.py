@@ -1,21 +1,48 @@
-"""What each family of modems wants to hear: data from firmware-config/modems."""
+"""What each family of modems wants to hear and says by itself: data from firmware-config/modems."""
 
 import sys
 from pathlib import Path
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from siaga_core.service import config
 from siaga_core.service.config import ConfigError
 
+Quirk = Literal["list_hangs", "empty_slot_is_ok", "report_index_lies", "hang_up_needs_chup", "no_voice"]
+Seconds = Annotated[float, Meta(gt=0, le=600)]
+# Words of a start that several families share; a profile says its own.
+_BOOT = ("RDY", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE", "^SYSSTART")
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long kinds of commands may take, in seconds."""
+
+    answer_s: Seconds = 4
+    list_s: Seconds = 20
+    send_s: Seconds = 60
+    network_s: Seconds = 15
+
 
 class Profile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One family. `announce` and `reject` are tried in order until one is answered OK."""
+    """One family. `announce`, `reject` and `reset` are tried in order until one is answered OK."""
 
     identify: list[str]
     init: list[str]
     announce: list[str]
     reject: list[str]
+    stores: list[Literal["SM", "ME", "MT", "SR"]] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    boot: list[str] = field(default_factory=lambda: list(_BOOT))
+    reset: list[str] = field(default_factory=lambda: ["AT+CFUN=1,1"])
+    boot_s: Seconds = 25
+    pin_tries: str = ""
+    quirks: list[Quirk] = field(default_factory=list)
+    limits: Limits = field(default_factory=Limits)
+
+    def has(self, quirk: Quirk) -> bool:
+        """Whether the family is known for this."""
+        return quirk in self.quirks
 
 
 def load_all() -> dict[str, Profile]:
@@ -32,13 +59,18 @@ def choose(profiles: dict[str, Profile], model: str) -> tuple[str, Profile]:
     return "generic", profiles["generic"]
 
 
+def every_event(profiles: dict[str, Profile]) -> tuple[str, ...]:
+    """What any family says by itself: until a modem has said which it is."""
+    return tuple(sorted({event for profile in profiles.values() for event in profile.events}))
+
+
 def _folder() -> Path:
-    """Installed beside the environment, or in the source tree."""
+    """In the source tree, or installed beside the environment: there the first is never found."""
     candidates = (
-        Path(sys.prefix) / "share/siaga/firmware-config/modems",
         Path(__file__).parents[3] / "firmware-config/modems",
+        Path(sys.prefix) / "share/siaga/firmware-config/modems",
     )
     for candidate in candidates:
         if (candidate / "generic.toml").exists():
             return candidate
-    raise ConfigError(candidates[0], "", "there are no modem profiles; install siaga from its wheel again")
+    raise ConfigError(candidates[-1], "", "there are no modem profiles; install siaga from its wheel again")

@@ -103,7 +103,8 @@ class ModemService:
         self._journal.close()
 
     def _serve(self, stop: Stop, heartbeat: Heartbeat) -> None:
-        port = Port(self._settings.port, self._settings.baud, self._settings.answer_limit_s)
+        words = profile.every_event(self._profiles)
+        port = Port(self._settings.port, self._settings.baud, self._settings.answer_limit_s, words)
         port.listener = lambda event: self._calls.hear(event.line)
         try:
             self._set_up(port)
@@ -116,17 +117,17 @@ class ModemService:
 
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
-        port.command("ATE0")
         port.leave_calls_alone()
         model = " ".join(port.command("AT+CGMM"))
         name, self._profile = profile.choose(self._profiles, model)
+        port.family_events = (*self._profile.events, *self._profile.boot)
         self._unlock(port)
         for command in self._profile.init:
             try:
                 port.command(command)
             except Refused as error:
                 log.info("modem has no %s: %s", command, error)
-        self._memories = at.memories(port.command("AT+CPMS=?"))
+        self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
         self._announce(port)
         self._swept_mono_s = float("-inf")
         self._wants_waiting = self._knows_waiting
@@ -168,7 +169,7 @@ class ModemService:
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
         if wants_sweep or now_s - self._swept_mono_s >= self._settings.sweep_every_s:
-            self._intake.sweep(port, self._memories)
+            self._intake.sweep(port, self._memories, self._profile)
             self._swept_mono_s = self._clock.mono_s()
             self._say("ok", "modem.ok", "")
         self._intake.give_up_missing()
@@ -205,7 +206,7 @@ class ModemService:
         for event in port.events():
             if event.line.startswith("+CDS:"):
                 self._status(event.pdu)
-            elif at.is_boot(event.line):
+            elif at.is_boot(event.line, tuple(self._profile.boot)):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = wants_sweep = True

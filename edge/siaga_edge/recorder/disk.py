@@ -44,11 +44,19 @@ def open_disk(folder: Path, node: str, known: Meta | None) -> Meta:
         raise ForeignDisk(
             f"{path} cannot be read ({error}); look at the disk, then remove this file"
         ) from error
-    if found.node != node:
-        raise ForeignDisk(
-            f"{folder} is the footage disk of {found.node}, not of {node};"
-            " put the right disk in, or move its footage away and remove META.json"
-        )
+    _refuse_foreign(found, folder, node)
+    return found
+
+
+def look(folder: Path, node: str) -> Meta:
+    """The paper of the disk of this node; writes nothing. Raises ForeignDisk, DiskAway."""
+    try:
+        found = msgspec.json.decode((folder / _NAME).read_bytes(), type=Meta)
+    except FileNotFoundError as error:
+        raise DiskAway(f"there is no footage disk at {folder}; mount it, or start siaga-recorder") from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise ForeignDisk(f"{folder / _NAME} cannot be read ({error}); look at the disk") from error
+    _refuse_foreign(found, folder, node)
     return found
 
 
@@ -66,3 +74,11 @@ def _begin(path: Path, node: str, known: Meta | None, own_device: bool) -> Meta:
     made = Meta(node=node, disk=secrets.token_hex(8), own_device=own_device)
     write_atomic(path, msgspec.json.encode(made))
     return made
+
+
+def _refuse_foreign(found: Meta, folder: Path, node: str) -> None:
+    if found.node != node:
+        raise ForeignDisk(
+            f"{folder} is the footage disk of {found.node}, not of {node};"
+            " put the right disk in, or move its footage away and remove META.json"
+        )

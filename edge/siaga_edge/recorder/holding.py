@@ -31,6 +31,7 @@ class LocalRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     start_wall_ns: int = 0
     end_wall_ns: int = 0
     release: bool = False
+    note: str = ""  # who asks and why
 
 
 def requests_dir(data_dir: Path) -> Path:
@@ -38,10 +39,17 @@ def requests_dir(data_dir: Path) -> Path:
     return data_dir / "footage-requests"
 
 
+def open_folder(folder: Path) -> None:
+    """Make a folder in which technicians leave requests: what is put there belongs to the service's group."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o2770)
+
+
 def ask(data_dir: Path, request: LocalRequest) -> None:
     """Leave a request for the recorder; durable when this returns."""
     folder = requests_dir(data_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    open_folder(folder)
     write_atomic(folder / f"{request.id}.json", msgspec.json.encode(request), 0o660)
 
 
@@ -60,6 +68,7 @@ class Holding:
         """`settle_s`: after the end of a span its last segment is closed within this."""
         self._index, self._inbox, self._journal = index, inbox, journal
         self._requests = requests_dir(data_dir)
+        open_folder(self._requests)
         self._settle_ns = int(settle_s * 1e9)
         self._generation = -1
         self.holds: tuple[Hold, ...] = index.holds()
@@ -93,6 +102,7 @@ class Holding:
             if settled and before is not None and before.state in ("held", "lost"):
                 continue
             now = standing(hold, segments_of(self._index, hold), now_wall_ns, self._settle_ns)
+            now = _signed(now, hold)
             if now != before:
                 self._journal.append(recording.HOLD_KIND, now)
                 self._index.set_told(now)
@@ -122,17 +132,24 @@ class Holding:
             path.unlink()
             return
         others = [hold for hold in self.holds if hold.origin == "local" and hold.id != asked.id]
-        mine = Hold(asked.id, asked.camera, asked.start_wall_ns, asked.end_wall_ns, "local")
+        mine = Hold(asked.id, asked.camera, asked.start_wall_ns, asked.end_wall_ns, "local", asked.note)
         holds = others if asked.release else [*others, mine]
         self._replace("local", holds, lambda: self._index.keep_holds("local", holds))
         path.unlink()
-        log.info("hold by hand id=%s camera=%s release=%s", asked.id, asked.camera, asked.release)
+        log.info(
+            "hold by hand id=%s camera=%s release=%s note=%s",
+            asked.id,
+            asked.camera,
+            asked.release,
+            asked.note,
+        )
 
     def _replace(self, origin: str, holds: list[Hold], commit: Callable[[], None]) -> None:
         kept = {hold.id for hold in holds}
         released = [hold for hold in self.holds if hold.origin == origin and hold.id not in kept]
         for hold in released:
-            self._journal.append(recording.HOLD_KIND, HoldState(id=hold.id, state="released"))
+            ended = _signed(HoldState(id=hold.id, state="released"), hold)
+            self._journal.append(recording.HOLD_KIND, ended)
         commit()
         self.holds = self._index.holds()
 
@@ -142,3 +159,10 @@ class Holding:
         )
         self._journal.append(want.KIND, body)
         self._index.set_wish_told(WISH, version)
+
+
+def _signed(state: HoldState, hold: Hold) -> HoldState:
+    """Of a hold made at this node the hub learns the camera, and who asked for it and why."""
+    if hold.origin != "local":
+        return state
+    return msgspec.structs.replace(state, camera=hold.camera, note=hold.note)

@@ -16,13 +16,17 @@ MISSING_LEAST_NS = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A span of one camera, UTC nanoseconds. `origin`: `hub` (desired state) or `local` (a technician)."""
+    """A span of one camera, UTC nanoseconds. `origin`: `hub` (desired state) or `local` (a technician).
+
+    `note`: of a local one, who asked for it and why.
+    """
 
     id: str
     camera: str
     start_wall_ns: int
     end_wall_ns: int
     origin: str = "hub"
+    note: str = ""
 
 
 def slack_ns(segment: Stored) -> int:

@@ -1,5 +1,6 @@
 """Which footage there is: one row per closed segment, rebuilt from the files alone when it is lost."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -16,11 +17,12 @@ from siaga_edge.recorder.chain import FIRST_HEAD, Head, Link
 from siaga_edge.recorder.dating import Dating, Observation
 from siaga_edge.recorder.disk import Meta
 from siaga_edge.recorder.holds import Hold
+from siaga_edge.recorder.inventory import NotedGap, Piece
 from siaga_edge.recorder.retention import Stored
 from siaga_edge.recorder.salvage import Closed, close_left_open, link_of
 from siaga_edge.recorder.writing import segment_path
 
-# `segment` and `clock_observation` come from the files; `run`, `disk` and `hold` are this node's own.
+# `segment` and `clock_observation` come from the files; the others are this node's own.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS segment (
     number INTEGER PRIMARY KEY,
@@ -52,7 +54,15 @@ CREATE TABLE IF NOT EXISTS hold (
     start_wall_ns INTEGER NOT NULL,
     end_wall_ns INTEGER NOT NULL,
     origin TEXT NOT NULL,
-    told TEXT NOT NULL
+    told TEXT NOT NULL,
+    note TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gap (
+    camera TEXT NOT NULL,
+    start_wall_ns INTEGER NOT NULL,
+    end_wall_ns INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (camera, start_wall_ns)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS wish (
     name TEXT PRIMARY KEY,
@@ -61,9 +71,22 @@ CREATE TABLE IF NOT EXISTS wish (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS given_up (first INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT
 """
-_OWN = ("run", "hold", "wish", "given_up")
+OWN = ("run", "hold", "wish", "given_up", "gap")
+# Of gaps the newest are kept: with one a minute from one camera they reach back a fortnight.
+_GAPS_MOST = 20_000
 # A camera's segments follow each other, but arrival jitters: the one before may end this much later.
 _JITTER_NS = 5 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A closed segment's place in the chain, as the index has it. `sha256` is of the file before its link."""
+
+    number: int
+    name: str
+    head_before: bytes
+    sha256: bytes
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +143,52 @@ class Finder:
         row = self._connection.execute("SELECT * FROM segment ORDER BY number DESC LIMIT 1").fetchone()
         return None if row is None else self._stored(row)
 
+    def head(self, chain: str) -> Head:
+        """Where the chain stands after the newest segment."""
+        row = self._connection.execute(
+            "SELECT name, number, head_before, sha256 FROM segment ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return Head(chain, 0, FIRST_HEAD)
+        return Head(chain, row["number"] - 1, row["head_before"]).after(row["name"], row["sha256"])
+
     def links(self) -> Iterator[tuple[str, int, bytes, bytes, int]]:
         """(name, number, head before, SHA-256, octets) of every segment, in the chain's order."""
         rows = self._connection.execute("SELECT * FROM segment ORDER BY number")
         return ((r["name"], r["number"], r["head_before"], r["sha256"], r["size_bytes"]) for r in rows)
+
+    def links_after(self, number: int, limit: int = 500) -> list[Row]:
+        """Rows of segments above a number, in the chain's order; a page, so that no snapshot is held long."""
+        rows = self._connection.execute(
+            "SELECT * FROM segment WHERE number > ? ORDER BY number LIMIT ?", (number, limit)
+        )
+        return [Row(r["number"], r["name"], r["head_before"], r["sha256"], r["size_bytes"]) for r in rows]
+
+    def pieces(self, camera: str) -> Iterator[Piece]:
+        """A camera's segments by boot and arrival, in raw clocks."""
+        rows = self._connection.execute(
+            "SELECT number, name, boot_seq, start_boot_ns, end_boot_ns, size_bytes FROM segment"
+            " WHERE camera = ? ORDER BY boot_seq, start_boot_ns",
+            (camera,),
+        )
+        return (Piece(*row) for row in rows)
+
+    def newest_of(self, camera: str, limit: int) -> list[Stored]:
+        """A camera's newest segments, the newest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM segment WHERE camera = ? ORDER BY number DESC LIMIT ?", (camera, limit)
+        )
+        return [self._stored(row) for row in rows]
+
+    def gaps(self, camera: str) -> list[NotedGap]:
+        """Gaps of a camera as they were noted; none in an index of an earlier release."""
+        with contextlib.suppress(sqlite3.OperationalError):
+            rows = self._connection.execute(
+                "SELECT start_wall_ns, end_wall_ns, reason FROM gap WHERE camera = ? ORDER BY start_wall_ns",
+                (camera,),
+            )
+            return [NotedGap(*row) for row in rows]
+        return []
 
     def names(self) -> frozenset[str]:
         """Every segment that is known."""
@@ -139,10 +204,11 @@ class Finder:
 
     def holds(self) -> tuple[Hold, ...]:
         """Holds in force."""
-        rows = self._connection.execute(
-            "SELECT id, camera, start_wall_ns, end_wall_ns, origin FROM hold ORDER BY id"
+        rows = self._connection.execute("SELECT * FROM hold ORDER BY id")
+        return tuple(
+            Hold(r["id"], r["camera"], r["start_wall_ns"], r["end_wall_ns"], r["origin"], _note_in(r))
+            for r in rows
         )
-        return tuple(Hold(*row) for row in rows)
 
     def told(self, hold: str) -> HoldState | None:
         """What the hub was last told of a hold."""
@@ -200,7 +266,7 @@ class Index(Finder):
         for statement in SCHEMA.split(";"):
             self._connection.execute(statement)
         if self.damaged is not None:
-            self.unread = sum(one.unread for one in salvage(self.damaged, self._connection, _OWN))
+            self.unread = sum(one.unread for one in salvage(self.damaged, self._connection, OWN))
 
     def use(self, meta: Meta) -> bool:
         """This index is now of the disk `meta`; whether it was of another, whose rows are dropped."""
@@ -215,15 +281,6 @@ class Index(Finder):
         self.generation += 1
         self._dating = None
         return before is not None
-
-    def head(self, chain: str) -> Head:
-        """Where the chain stands after the newest segment."""
-        row = self._connection.execute(
-            "SELECT name, number, head_before, sha256 FROM segment ORDER BY number DESC LIMIT 1"
-        ).fetchone()
-        if row is None:
-            return Head(chain, 0, FIRST_HEAD)
-        return Head(chain, row["number"] - 1, row["head_before"]).after(row["name"], row["sha256"])
 
     def next_run(self, camera: str) -> int:
         """Number of a new run of this camera's stream; durable, never given twice."""
@@ -257,8 +314,8 @@ class Index(Finder):
             for hold in holds:
                 same, told = before.get(hold.id, (None, None))
                 text = msgspec.json.encode(told).decode() if told and same == hold else ""
-                row = (hold.id, hold.camera, hold.start_wall_ns, hold.end_wall_ns, origin, text)
-                self._connection.execute("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?, ?, ?)", row)
+                row = (hold.id, hold.camera, hold.start_wall_ns, hold.end_wall_ns, origin, text, hold.note)
+                self._connection.execute("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             if wish is not None:
                 self._set_wish(*wish)
 
@@ -289,6 +346,19 @@ class Index(Finder):
         with transaction(self._connection):
             self._observe(observation)
 
+    def note_gap(self, camera: str, gap: NotedGap) -> None:
+        """Keep why nothing was recorded; the oldest notes give way."""
+        with transaction(self._connection):
+            row = (camera, gap.start_wall_ns, gap.end_wall_ns, gap.reason)
+            self._connection.execute("INSERT OR REPLACE INTO gap VALUES (?, ?, ?, ?)", row)
+            beyond = self._connection.execute("SELECT count(*) - ? FROM gap", (_GAPS_MOST,)).fetchone()[0]
+            if beyond > 0:
+                self._connection.execute(
+                    "DELETE FROM gap WHERE (camera, start_wall_ns) IN"
+                    " (SELECT camera, start_wall_ns FROM gap ORDER BY start_wall_ns LIMIT ?)",
+                    (beyond,),
+                )
+
     def remove(self, names: Iterable[str]) -> None:
         """Forget segments whose files are gone already; `generation` does not grow for those nobody holds."""
         with transaction(self._connection):
@@ -309,7 +379,7 @@ class Index(Finder):
         found = {
             str(path.relative_to(self._folder))[: -len(".mp4")] for path in self._folder.glob("*/*/*.mp4")
         }
-        self._keep_runs(found)
+        self.keep_runs(found)
         unknown = {name: link_of(segment_path(self._folder, name)) for name in found - known}
         linked = [self._closed(name, link) for name, link in unknown.items() if link and link.chain == chain]
         for at in range(0, len(linked), 1000):
@@ -367,7 +437,7 @@ class Index(Finder):
         if grown is None:
             self._connection.execute("INSERT INTO given_up VALUES (?, ?)", (number, last))
 
-    def _keep_runs(self, names: Iterable[str]) -> None:
+    def keep_runs(self, names: Iterable[str]) -> None:
         """A run that has files is never given again, even when the index was lost."""
         last: dict[str, int] = {}
         for camera, run in (segments.camera_and_run(name) for name in names):
@@ -384,6 +454,9 @@ class Index(Finder):
         columns = {row["name"] for row in self._connection.execute("PRAGMA table_info(segment)")}
         if columns and "number" not in columns:
             self._connection.execute("DROP TABLE segment")
+        columns = {row["name"] for row in self._connection.execute("PRAGMA table_info(hold)")}
+        if columns and "note" not in columns:
+            self._connection.execute("ALTER TABLE hold ADD COLUMN note TEXT NOT NULL DEFAULT ''")
 
 
 def open_finder(path: Path) -> closing["ReadOnly"]:
@@ -397,6 +470,11 @@ class ReadOnly(Finder):
     def close(self) -> None:
         """Close it."""
         self._connection.close()
+
+
+def _note_in(row: sqlite3.Row) -> str:
+    """Why a hold was asked for; an index of an earlier release that is only read does not have it."""
+    return str(row["note"]) if "note" in row.keys() else ""  # noqa: SIM118 - a Row holds values
 
 
 def _age(name: str) -> tuple[int, int, str]:

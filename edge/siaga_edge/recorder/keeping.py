@@ -20,8 +20,11 @@ from siaga_edge.recorder.canary import CANARY_EVERY_S, Canary
 from siaga_edge.recorder.coverage import Coverage
 from siaga_edge.recorder.dating import Observation, is_news
 from siaga_edge.recorder.flushing import Durable, Flusher
+from siaga_edge.recorder.granting import Granting
+from siaga_edge.recorder.grants import Now
 from siaga_edge.recorder.holding import Holding
 from siaga_edge.recorder.index import Index, Recovered
+from siaga_edge.recorder.inventory import NotedGap
 from siaga_edge.recorder.salvage import Closed
 from siaga_edge.recorder.space import Space
 from siaga_edge.recorder.writing import Place, Unwritten, WrittenAgain
@@ -74,6 +77,7 @@ class Keeper:
             raise
         settle_s = settings.segment_s + SETTLE_S
         self._holding = Holding(self.index, inbox, journal, config.node.data_dir, settle_s)
+        self._granting = Granting(config, journal, self._now)
         self._space = Space(config.cameras, settings, self.index, self._holding, self.say, self._is_there)
         self._seen = self._look_at_clock()
         self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
@@ -129,6 +133,7 @@ class Keeper:
             self._note_clock()
         if self._is_due("holds", HOLDS_EVERY_S):
             self._holding.take()
+            self._granting.take()
         if self._is_due("standing", STANDING_EVERY_S):
             self._holding.tell(self._now_wall_ns())
         if self._room_wanted.is_set() or self._is_due("space", SPACE_EVERY_S):
@@ -166,6 +171,7 @@ class Keeper:
             reason=reason,
         )
         self._journal.append(recording.KIND, gap, "bulk")
+        self.index.note_gap(camera, NotedGap(start_wall_ns, end_wall_ns, reason))
         self.say("ok", f"gap.{camera}", f"{camera}: recording again after {lasted_ms} ms")
 
     def _is_there(self) -> bool:
@@ -227,6 +233,14 @@ class Keeper:
         now = self._look_at_clock()
         dated = self.index.dating.wall(now.boot_seq, now.boot_ns)
         return None if dated.error_ms is None else dated.wall_ns
+
+    def _now(self) -> Now:
+        """The clock as grants are judged by it: it never goes behind footage that was dated for certain."""
+        seen, newest = self._look_at_clock(), self.index.newest()
+        floor_ns = 0
+        if newest is not None and newest.error_ms is not None:
+            floor_ns = newest.end_wall_ns - newest.error_ms * 1_000_000
+        return Now(seen.wall_ns, seen.state, floor_ns)
 
     def _look_at_clock(self) -> Observation:
         boot_ns, wall_ns = self._clock.boot_ns(), self._clock.wall_ns()

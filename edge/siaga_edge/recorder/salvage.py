@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,13 +85,14 @@ def span_of(marks: list[Mark]) -> Span | None:
     return Span(marks[0].boot_seq, start_ns, marks[-1].boot_ns, media_ms, len(marks))
 
 
-def sha256_of(path: Path, size_bytes: int) -> bytes:
-    """SHA-256 of the first `size_bytes` of a file."""
+def sha256_of(path: Path, size_bytes: int, advance: Callable[[int], None] = lambda _octets: None) -> bytes:
+    """SHA-256 of the first `size_bytes` of a file; `advance` is told how many more were read."""
     digest, left = hashlib.sha256(), size_bytes
     with path.open("rb") as file:
         while left and (octets := file.read(min(_READ_BYTES, left))):
             digest.update(octets)
             left -= len(octets)
+            advance(len(octets))
     return digest.digest()
 
 

@@ -1,12 +1,10 @@
 """The hub's rules, each table walked whole."""
 
 import itertools
-import random
 
 import pytest
 
 from siaga_central.domain import conversation, delivery, incident, nearest, role
-from siaga_central.domain.classification import classify
 from siaga_central.domain.numbering import day_of, incident_number
 
 MOVES = ("verify", "handle", "dismiss", "cancel", "finish", "close", "reopen", "nonsense")
@@ -69,35 +67,6 @@ def test_a_number_is_of_the_day_in_batam() -> None:
     assert day_of(MIDNIGHT_WIB_US - 1_000_000) == "20261123"
     assert day_of(MIDNIGHT_WIB_US) == "20261124"
     assert incident_number(MIDNIGHT_WIB_US, 7) == "K-20261124-0007"
-
-
-@pytest.mark.parametrize(
-    ("text", "category", "priority"),
-    [
-        ("Kebakaran ruko di Nagoya", "KBR", "P1"),
-        ("KEB4KARRAN", "KBR", "P1"),
-        ("ada api dkt pasar", "KBR", "P1"),
-        ("kota ini apik sekali", "LAIN", "P2"),
-        ("laka lantas simpang kabil", "LKA", "P1"),
-        ("orang tenggelam di pantai", "SLM", "P1"),
-        ("banjir di batu aji", "BCN", "P2"),
-        ("tolong banjir", "BCN", "P1"),
-        ("ada yang jual sabu", "NRK", "P3"),
-        ("tes", "LAIN", "P4"),
-        ("tes tolong", "LAIN", "P2"),
-        ("", "LAIN", "P2"),
-    ],
-)
-def test_a_text_suggests_category_and_priority(text: str, category: str, priority: str) -> None:
-    suggestion = classify(text)
-    assert (suggestion.category, suggestion.priority) == (category, priority)
-
-
-def test_no_text_is_ever_without_a_suggestion() -> None:
-    rng = random.Random(112)
-    for _ in range(2000):
-        text = "".join(chr(rng.choice((rng.randrange(32, 127), rng.randrange(0xD7FF)))) for _ in range(40))
-        assert classify(text).priority in ("P1", "P2", "P3", "P4")
 
 
 def test_a_contact_joins_its_numbers_last_incident_for_ten_minutes() -> None:

@@ -131,7 +131,7 @@ def test_a_fire_by_sms_is_an_incident_an_alert_and_a_siren(
 ) -> None:
     ingest.take([message(1, sms("r1", "Kebakaran di Bengkong"))])
     [opened] = rows(store, incident)
-    assert (opened["category"], opened["priority"], opened["place"]) == ("KBR", "P1", "di Bengkong")
+    assert (opened["category"], opened["priority"], opened["place"]) == ("KBR", "P1", "Bengkong")
     [alert] = rows(store, outbox)
     assert "81234567890" not in str(alert["payload"])
     [siren] = rows(store, command)

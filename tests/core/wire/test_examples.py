@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from siaga_core import document
-from siaga_core.wire import announcement, command, envelope, want
+from siaga_core.wire import announcement, command, envelope, grant, recording, want
 from siaga_core.wire.acknowledgement import Acknowledgement, Answer
 from siaga_core.wire.alert import Alert
 from siaga_core.wire.kinds import BODIES, decode_body
@@ -25,6 +25,8 @@ KINDS = {
     "alert": Alert,
     "acknowledgement": Acknowledgement,
     "answer": Answer,
+    "grant": grant.Grant,
+    "heads": recording.HeadsTold,
 }
 
 

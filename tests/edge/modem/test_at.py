@@ -26,7 +26,6 @@ from siaga_edge.modem.at import BadAnswer, Stored
         ("+CREG: 0,1", "AT+CREG?", "answer"),
         ("NO CARRIER", "AT+CMGL=4", "event"),
         ("NO CARRIER", "ATD112;", "final"),
-        ("UNDER-VOLTAGE WARNNING", "AT", "event"),
         ("0791…", "", "event"),
     ],
 )
@@ -43,13 +42,41 @@ def test_why_a_command_failed(final: str, why: str | None) -> None:
 
 
 def test_a_listing_survives_events_noise_and_cut_lines() -> None:
-    answer = ["+CMGL: 1,0,,24", "0791AA", "", "+CMGL: 2,1,,20", "+CMGL: 3,0,,20", "07 91 BB", "noise"]
-    assert at.stored(answer) == [Stored(1, "0791AA"), Stored(3, "0791BB")]
+    answer = ["+CMGL: 1,0,,1", "00AA", "", "+CMGL: 2,1,,20", "+CMGL: 3,0,,2", "00 91 BB", "noise"]
+    assert at.stored(answer) == [Stored(1, "00AA"), Stored(3, "0091BB")]
+
+
+def test_an_event_nobody_knows_is_not_taken_for_the_message_it_stands_before() -> None:
+    answer = ['+CMGL: 1,0,"",2', '^HCSQ:"LTE",43', "0091BB", "+CMGL: 2,0,,9", "0091BB"]
+    assert at.stored(answer) == [Stored(1, "0091BB"), Stored(2, "0091BB", whole=False)]
 
 
 def test_an_empty_slot_is_none_and_a_message_is_its_pdu() -> None:
     assert at.read_message([]) is None
-    assert at.read_message(["+CMGR: 0,,24", "0791AA"]) == "0791AA"
+    assert at.read_message(["+CMGR: 0,,2", "^RSSI:18", "0091AA"]) == ("0091AA", True)
+    assert at.read_message(["+CMGR: 0,,24", "0791AA"]) == ("0791AA", False)
+
+
+@pytest.mark.parametrize(
+    ("line", "pending", "kind"),
+    [
+        ("^RSSI:18", "AT+CMGL=4", "event"),
+        ("^CPIN: READY,,10,3,10,3", "AT^CPIN?", "answer"),
+        ("^CPINX: 1", "AT^CPIN?", "answer"),
+    ],
+)
+def test_the_words_of_a_family_are_events_unless_they_were_asked_for(
+    line: str, pending: str, kind: str
+) -> None:
+    assert at.classify(line, pending, ("^RSSI:", "^CPIN:")) == kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [(["+CPMS: 3,20,3,20,3,20"], (3, 20)), (['+CPMS: "SM",4,40,"SM",4,40'], (4, 40)), ([], None)],
+)
+def test_how_full_a_store_is(answer: list[str], found: tuple[int, int] | None) -> None:
+    assert at.slots(answer) == found
 
 
 @pytest.mark.parametrize(
@@ -58,6 +85,7 @@ def test_an_empty_slot_is_none_and_a_message_is_its_pdu() -> None:
         (['+CPMS: ("SM","ME","MT"),("SM","ME"),("SM")'], ["SM", "ME", "MT"]),
         (['+CPMS: ("SM_P","SM"),("SM"),("SM")'], ["SM"]),
         (['+CPMS: ("BM","BM"),("SM"),("SM")'], ["SM"]),
+        (['+CPMS: ("SM","ME"), ("SM","ME"), ("SM","ME")'], ["SM", "ME"]),
         ([], ["SM"]),
     ],
 )

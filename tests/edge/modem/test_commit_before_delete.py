@@ -12,9 +12,10 @@ import pytest
 from siaga_core.service.clock import Boot
 from siaga_edge.journal import Journal
 from siaga_edge.modem import at
-from siaga_edge.modem.intake import Intake
+from siaga_edge.modem.intake import PLAIN, Intake
 from siaga_edge.modem.ledger import SCHEMA
 from siaga_edge.modem.port import Port
+from siaga_edge.modem.profile import Profile
 from siaga_edge.simulate.modem import tpdu
 from support.clock import FakeClock
 
@@ -30,10 +31,12 @@ class Sim:
         }
         self.deleted_uncommitted: list[int] = []
 
-    def command(self, line: str, limit_s: float = 5) -> list[str]:
+    noise = 0
+
+    def command(self, line: str, limit_s: float = 5, quiet_s: float = 5) -> list[str]:
         """Answer as the modem does, without the final result."""
         if line.startswith("AT+CMGL"):
-            return [part for number, pdu in self.slots.items() for part in (f"+CMGL: {number},0,,9", pdu)]
+            return [part for number, pdu in self.slots.items() for part in (_head(number, pdu), pdu)]
         if line.startswith("AT+CMGD="):
             number = int(line.removeprefix("AT+CMGD="))
             if self.slots.pop(number) not in self._committed():
@@ -45,10 +48,14 @@ class Sim:
             return {row[0] for row in reader.execute("SELECT pdu FROM pdu")}
 
 
+def _head(number: int, pdu: str) -> str:
+    return f"+CMGL: {number},0,,{len(pdu) // 2 - 1 - int(pdu[:2], 16)}"
+
+
 class DeletesFirst(Intake):
     """The mutant: forgets on the SIM what is not yet anywhere else."""
 
-    def _sweep_store(self, port: Port, memory: str) -> int:
+    def _sweep_store(self, port: Port, memory: str, profile: Profile = PLAIN) -> int:
         found = at.stored(port.command("AT+CMGL=4"))
         for one in found:
             self._delete(port, one)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,10 @@ from zeep.wsse.username import UsernameToken
 
 from siaga_edge.cameras.onvif import wsdl_folder
 from siaga_edge.simulate.camera import cli
+from siaga_edge.simulate.camera.admission import Gate
+from siaga_edge.simulate.camera.coded import nal_units
 from siaga_edge.simulate.camera.control import SimulatorGone, SimulatorRefused
-from siaga_edge.simulate.camera.digest import Gate
-from siaga_edge.simulate.camera.h264 import nal_units, payloads
+from siaga_edge.simulate.camera.h264 import payloads
 from support.simulated_camera import PASSWORD, USER, SimulatedCameras, simulated_cameras
 from support.waiting import until
 
@@ -218,3 +220,24 @@ def test_the_command_line_switches_a_camera(
     assert cli.run(parser.parse_args(["state", *control])) == 0
     assert "cam-a mode=freeze" in capsys.readouterr().out
     assert cli.run(parser.parse_args(["freeze", *control])) == 2
+
+
+def test_cameras_show_a_given_film_each_from_another_picture(tmp_path: Path) -> None:
+    film = tmp_path / "film.h264"
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=160x96:r=10", "-t", "2"]
+    x264 = "keyint=5:min-keyint=5:scenecut=0:bframes=0:aud=1"
+    command += ["-c:v", "libx264", "-preset", "ultrafast", "-x264-params", x264, "-f", "h264", str(film)]
+    subprocess.run(command, check=True, timeout=40)
+    with simulated_cameras(tmp_path, "cam-a", "cam-b", options=("--video", str(film))) as running:
+        for name in ("cam-a", "cam-b"):
+            stream = json.loads(probe(url(running, name)).stdout)["streams"][0]
+            assert (stream["width"], stream["height"]) == (160, 96)
+
+
+def test_a_film_that_cannot_be_shown_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "film").write_bytes(b"no film")
+    command = [sys.executable, "-m", "siaga_edge.simulate.camera", "--port", "1", "--cameras", "cam"]
+    command += ["--control", str(tmp_path / "c"), "--video", str(tmp_path / "film")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0
+    assert "aud=1" in done.stderr

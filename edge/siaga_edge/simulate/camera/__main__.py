@@ -9,14 +9,28 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from siaga_core.errors import SiagaError
 from siaga_core.service.main import run_main
 from siaga_core.wire.ids import camera_id
 from siaga_edge.simulate.camera import orders, rtsp, scene
-from siaga_edge.simulate.camera.device import Camera
-from siaga_edge.simulate.camera.digest import Gate
+from siaga_edge.simulate.camera.admission import Gate
+from siaga_edge.simulate.camera.coded import CODECS, Codec
+from siaga_edge.simulate.camera.device import AUTHS, Auth, Camera
+from siaga_edge.simulate.camera.feed import Feed
 from siaga_edge.simulate.camera.onvif import OnvifDevices
+from siaga_edge.simulate.camera.sound import AUDIOS, Audio
 
 log = logging.getLogger(__name__)
+
+
+class UnknownWord(SiagaError):
+    """The command line asks for something that simulated cameras do not have."""
+
+
+_CAMERAS = (
+    "names, separated by commas; after a name, what is special: front=h265+aac+basic. Video h264 or h265, "
+    "sound none, aac, pcma (G.711 A-law) or pcmu (mu-law), authentication digest or basic"
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,27 +40,68 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--onvif-port", type=int, help="HTTP port of the ONVIF devices; absent: none")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--control", type=Path, required=True, help="Unix socket to be made")
-    parser.add_argument("--cameras", required=True, help="names, separated by commas")
+    parser.add_argument("--cameras", required=True, help=_CAMERAS)
     parser.add_argument("--user", default="", help="empty: everybody may watch")
     parser.add_argument("--password-file", type=Path, help="its first line is the password")
     parser.add_argument("--size", default="640x360")
+    parser.add_argument("--sub-size", default="", help="of the sub-stream at /<name>/sub; empty: none")
     parser.add_argument("--fps", type=int, default=10)
     parser.add_argument("--gop", type=int, default=10, help="pictures from one key picture to the next")
     parser.add_argument("--seed", type=int, default=0, help="changes the cameras' colours")
     parser.add_argument("--scene-dir", type=Path, help="where coded scenes are kept; default: the XDG cache")
     parser.add_argument("--ffmpeg", default="ffmpeg")
+    parser.add_argument(
+        "--video", type=Path, help="H.264 with access unit delimiters (Annex B) for all to show, at --fps"
+    )
     return parser
 
 
 def make_cameras(args: argparse.Namespace) -> dict[str, Camera]:
-    """The cameras that the command line names, with their scenes. Raises SceneFailed, BadId."""
+    """The cameras that the command line names, with their scenes. Raises SceneFailed, BadId, UnknownWord."""
+    film = None if args.video is None else scene.of_file(args.video)
+    words = args.cameras.split(",")
+    made = [_make_camera(word, args) if film is None else _make_player(word, film, args) for word in words]
+    if film is not None:
+        _spread([camera.feeds[""] for camera in made], len(film.normal.pictures))
+    return {camera.name: camera for camera in made}
+
+
+def _make_player(name: str, film: scene.Scenes, args: argparse.Namespace) -> Camera:
     width, _, height = args.size.partition("x")
     form = scene.Form(int(width), int(height), args.fps, args.gop)
+    return Camera(name, {"": Feed(camera_id(name), film, form)}, "digest")
+
+
+def _spread(feeds: Sequence[Feed], pictures: int) -> None:
+    """Each begins at another picture, so that their key pictures do not come at the same time."""
+    for number, feed in enumerate(feeds):
+        feed.begin_at(number * (pictures * 5 // 27) % pictures)
+
+
+def _make_camera(word: str, args: argparse.Namespace) -> Camera:
+    name, _, special = word.partition("=")
+    codec: Codec = "h264"
+    audio: Audio = "none"
+    auth: Auth = "digest"
+    for one in special.split("+") if special else ():
+        if one in CODECS:
+            codec = one
+        elif one in AUDIOS:
+            audio = one
+        elif one in AUTHS:
+            auth = one
+        else:
+            raise UnknownWord(f"camera {name}: there is no {one!r}; see --help")
     folder = args.scene_dir or scene.default_folder()
-    names = [camera_id(name) for name in args.cameras.split(",")]
-    return {
-        name: Camera(name, scene.make(name, form, folder, args.seed, args.ffmpeg), form) for name in names
-    }
+    heard = scene.make_sound(audio, folder, args.ffmpeg)
+    feeds = {}
+    for path, size in (("", args.size), ("sub", args.sub_size)):
+        if size:
+            width, _, height = size.partition("x")
+            form = scene.Form(int(width), int(height), args.fps, args.gop, codec, heard is not None)
+            shown = scene.make(camera_id(name), form, folder, args.seed, args.ffmpeg)
+            feeds[path] = Feed(f"{name}/{path}" if path else name, shown, form, heard)
+    return Camera(name, feeds, auth)
 
 
 async def serve(args: argparse.Namespace, cameras: Mapping[str, Camera]) -> None:

@@ -7,6 +7,10 @@ from typing import Any
 
 from siaga_core.errors import SiagaError
 
+# Faults of the stream beside the modes: other parameter sets, a TCP reset, a jump of the RTP time and of the
+# camera's clock (seconds), packets of a foreign SSRC (1: on, 0: off), lost UDP packets (per cent).
+FAULTS = ("change", "reset", "jump", "clock", "foreign", "lose")
+
 
 class SimulatorGone(SiagaError):
     """No simulator listens on the control socket."""
@@ -23,8 +27,12 @@ class CameraControl:
         self._path, self._limit_s = path, limit_s
 
     def switch(self, camera: str, mode: str, seconds: float | None = None) -> dict[str, Any]:
-        """Let `camera` be normal, freeze, black, night, drop or stall; its state afterwards."""
+        """Let `camera` be in one of device.MODES; its state afterwards."""
         return self.tell({"do": mode, "camera": camera, "seconds": seconds})
+
+    def fail(self, camera: str, fault: str, by: float | None = None) -> dict[str, Any]:
+        """Let `camera` have one of FAULTS, by so much; its state afterwards."""
+        return self.tell({"do": fault, "camera": camera, "by": by})
 
     def onvif(
         self, camera: str, fault: str | None = None, clock_offset_s: float | None = None

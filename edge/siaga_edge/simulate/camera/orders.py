@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from siaga_edge.simulate.camera.control import FAULTS
 from siaga_edge.simulate.camera.device import MODES, ONVIF_FAULTS, Camera
 
 
@@ -29,9 +30,29 @@ def _obey(cameras: Mapping[str, Camera], order: dict[str, Any]) -> dict[str, Any
         camera.switch(what, None if seconds is None else float(seconds))
     elif what == "onvif":
         _misbehave(camera, order)
+    elif what in FAULTS:
+        _fail(camera, what, order)
     elif what != "state":
-        raise ValueError(f"unknown order {what!r}; use {', '.join(MODES)}, onvif or state")
+        raise ValueError(f"unknown order {what!r}; use {', '.join((*MODES, *FAULTS))}, onvif or state")
     return camera.state()
+
+
+def _fail(camera: Camera, what: str, order: dict[str, Any]) -> None:
+    """A fault of the stream; the amount is in the order's `by`."""
+    if what == "change":
+        camera.change()
+    elif what == "reset":
+        camera.reset()
+    else:
+        by = float(order["by"])
+        if what == "jump":
+            camera.jump(by)
+        elif what == "clock":
+            camera.jump_clock(by)
+        elif what == "foreign":
+            camera.mix(bool(by))
+        else:
+            camera.lost_share = min(100.0, max(0.0, by)) / 100
 
 
 def _misbehave(camera: Camera, order: dict[str, Any]) -> None:

@@ -4,11 +4,13 @@ import hashlib
 import os
 import subprocess
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from siaga_core.errors import SiagaError
-from siaga_edge.simulate.camera import h264
+from siaga_edge.simulate.camera import h264, h265, sound
+from siaga_edge.simulate.camera.coded import Codec, Stream
+from siaga_edge.simulate.camera.sound import Audio, Sound
 
 _FONTS = (
     "/usr/share/fonts/truetype/dejavu/DejaVuSansMono-Bold.ttf",
@@ -29,16 +31,24 @@ class Form:
     height: int = 360
     fps: int = 10
     gop: int = 10
+    codec: Codec = "h264"
+    flash: bool = False  # a white corner while the tone of `sound` is heard
+
+    @property
+    def other(self) -> "Form":
+        """The form after a change of parameters: a quarter of the area."""
+        return replace(self, width=_even(self.width // 2), height=_even(self.height // 2))
 
 
 @dataclass(frozen=True, slots=True)
 class Scenes:
     """What one camera can show; each begins with a key picture and can be repeated without a seam."""
 
-    normal: h264.Stream
-    frozen: h264.Stream
-    black: h264.Stream
-    night: h264.Stream
+    normal: Stream
+    frozen: Stream
+    black: Stream
+    night: Stream
+    other: Stream  # in the form's other form: what it shows after a change of its parameters
 
 
 def default_folder() -> Path:
@@ -51,7 +61,7 @@ def make(camera: str, form: Form, folder: Path, seed: int = 0, ffmpeg: str = "ff
     """Return the scenes of one camera, encoding those that are not in `folder`. Raises SceneFailed."""
     groups = max(2, 2 * round(_SCENE_S * form.fps / form.gop / 2))
 
-    def stream(source: str, pictures: int) -> h264.Stream:
+    def stream(source: str, pictures: int, form: Form = form) -> Stream:
         return _stream(source, pictures, form, folder, ffmpeg)
 
     still = form.gop * 2  # two groups, because neighbouring key pictures must differ in idr_pic_id
@@ -63,7 +73,29 @@ def make(camera: str, form: Form, folder: Path, seed: int = 0, ffmpeg: str = "ff
         frozen=stream(f"{lively},trim={picture},loop=loop={still}:size=1,setpts=N", still),
         black=stream(f"color=black:{_shape(form)}", still),
         night=stream(_night(camera, form), groups * form.gop),
+        other=stream(_lively(camera, form.other, seed), still, form.other),
     )
+
+
+def make_sound(audio: Audio, folder: Path, ffmpeg: str = "ffmpeg") -> Sound | None:
+    """Return the sound of a camera, coding it unless it is in `folder`. Raises SceneFailed."""
+    if audio == "none":
+        return None
+    command = sound.command(audio, ffmpeg)
+    return sound.parse(audio, _kept(command, folder, audio))
+
+
+def _even(length: int) -> int:
+    return max(64, length // 2 * 2)
+
+
+def of_file(path: Path) -> Scenes:
+    """One film for every mode, whatever its bit rate. Raises SceneFailed."""
+    try:
+        film = h264.parse(path.read_bytes())
+    except (OSError, ValueError, KeyError) as error:
+        raise SceneFailed(f"{path} cannot be shown: {error}; code it with x264's aud=1, -f h264") from error
+    return Scenes(normal=film, frozen=film, black=film, night=film, other=film)
 
 
 def _shape(form: Form) -> str:
@@ -73,7 +105,11 @@ def _shape(form: Form) -> str:
 def _lively(camera: str, form: Form, seed: int) -> str:
     """A moving pattern in a colour of its own, with the camera's name and a counter."""
     degrees = (zlib.crc32(camera.encode()) + seed * 67) % 360
-    return f"testsrc2={_shape(form)},hue=h={degrees}{_caption(camera, form)}"
+    flash = ""
+    if form.flash:
+        corner = f"x={form.width * 3 // 4}:y=0:w={form.width // 4}:h={form.height // 4}:color=white:t=fill"
+        flash = f",drawbox={corner}:enable=lt(mod(t+0.001\\,1)\\,{sound.TONE_S})"
+    return f"testsrc2={_shape(form)},hue=h={degrees}{_caption(camera, form)}{flash}"
 
 
 def _night(camera: str, form: Form) -> str:
@@ -92,27 +128,39 @@ def _caption(camera: str, form: Form) -> str:
     return f",drawtext=fontfile={font}:{place}:text='{camera} %{{n}}'"
 
 
-def _stream(source: str, pictures: int, form: Form, folder: Path, ffmpeg: str) -> h264.Stream:
-    command = _command(source, pictures, form, ffmpeg)
-    path = folder / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:24]}.h264"
+def _stream(source: str, pictures: int, form: Form, folder: Path, ffmpeg: str) -> Stream:
+    coded = _kept(_command(source, pictures, form, ffmpeg), folder, form.codec)
+    return h264.parse(coded) if form.codec == "h264" else h265.parse(coded)
+
+
+def _kept(command: list[str], folder: Path, ending: str) -> bytes:
+    """What the command makes, from the cache if it was made before."""
+    path = folder / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:24]}.{ending}"
     try:
-        return h264.parse(path.read_bytes())
-    except (OSError, ValueError):
+        return path.read_bytes()
+    except OSError:
         folder.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     _encode([*command, str(part)])
     part.replace(path)
-    return h264.parse(path.read_bytes())
+    return path.read_bytes()
 
 
 def _command(source: str, pictures: int, form: Form, ffmpeg: str) -> list[str]:
     """Constant quantiser and no adaptive choice, so that a still picture is coded the same every time."""
-    x264 = f"keyint={form.gop}:min-keyint={form.gop}:scenecut=0:bframes=0:aud=1:sliced-threads=0:aq-mode=0"
+    groups = f"keyint={form.gop}:min-keyint={form.gop}:scenecut=0:bframes=0:aq-mode=0"
+    if form.codec == "h264":
+        coding = ["-c:v", "libx264", "-profile:v", "baseline", "-qp", "30", "-x264-params"]
+        coding.append(f"{groups}:aud=1:sliced-threads=0")
+    else:
+        coding = ["-c:v", "libx265", "-x265-params"]
+        coding.append(f"{groups}:qp=30:aud=1:open-gop=0:pools=none:frame-threads=1:info=0:log-level=none")
     return [
         *(ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-y"),
         *("-f", "lavfi", "-i", source, "-frames:v", str(pictures), "-r", str(form.fps)),
-        *("-c:v", "libx264", "-profile:v", "baseline", "-preset", "veryfast", "-qp", "30"),
-        *("-pix_fmt", "yuv420p", "-threads", "1", "-x264-params", x264, "-f", "h264"),
+        *coding,
+        *("-preset", "veryfast", "-pix_fmt", "yuv420p", "-threads", "1"),
+        *("-f", "h264" if form.codec == "h264" else "hevc"),
     ]
 
 

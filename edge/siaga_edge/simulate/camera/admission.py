@@ -1,5 +1,6 @@
-"""HTTP digest authentication as cameras do it: MD5, with or without qop (RFC 2617, RFC 7616)."""
+"""HTTP authentication as cameras do it: basic (RFC 7617), digest with MD5 with or without qop (RFC 7616)."""
 
+import base64
 import hashlib
 import hmac
 import os
@@ -18,21 +19,24 @@ class Gate:
     password: str
     nonce: str = field(default_factory=lambda: os.urandom(16).hex())
 
-    def challenge(self) -> str:
+    def challenge(self, auth: str = "digest") -> str:
         """Value of the WWW-Authenticate header."""
+        if auth == "basic":
+            return f'Basic realm="{REALM}"'
         return f'Digest realm="{REALM}", nonce="{self.nonce}", algorithm=MD5'
 
-    def admits(self, method: str, authorization: str) -> bool:
+    def admits(self, method: str, authorization: str, auth: str = "digest") -> bool:
         """Whether an Authorization header proves the password for `method` and the URI that it names."""
         if not self.user:
             return True
         scheme, _, rest = authorization.partition(" ")
+        if scheme.lower() != auth:
+            return False
+        if auth == "basic":
+            proof = base64.b64encode(f"{self.user}:{self.password}".encode())
+            return hmac.compare_digest(proof, rest.strip().encode())
         given = {key.lower(): quoted or bare for key, quoted, bare in _PAIR.findall(rest)}
-        if (
-            scheme.lower() != "digest"
-            or given.get("nonce") != self.nonce
-            or given.get("username") != self.user
-        ):
+        if given.get("nonce") != self.nonce or given.get("username") != self.user:
             return False
         return hmac.compare_digest(self._response(method, given), given.get("response", ""))
 

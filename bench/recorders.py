@@ -1,0 +1,94 @@
+"""Programs that record the same cameras: ours with everything on, and the anchors."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.streams import Streams
+from siaga_edge.recorder.holding import LocalRequest, ask
+
+_NODE = """
+[node]
+id = "btm-017"
+site = "BTM-017"
+data_dir = "{data}"
+run_dir = "{run}"
+[hub]
+broker_host = "127.0.0.1"
+gateway_url = "https://127.0.0.1"
+ca_file = "x"
+certificate_file = "x"
+key_file = "x"
+[recorder]
+footage_dir = "{footage}"
+segment_s = {segment_s}
+free_reserve_bytes = 10000000
+"""
+_CAMERA = '[[cameras]]\nid = "{name}"\nrtsp_url = "{url}"\n'
+# 2001 to 2096: every segment of the run is held.
+_HOLD_NS = (1_000_000_000 * 10**9, 4_000_000_000 * 10**9)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Folders of one run: `disk` is counted, `memory` is what /run is on a node."""
+
+    disk: Path
+    memory: Path
+
+    @property
+    def footage(self) -> Path:
+        """The footage."""
+        return self.disk / "footage"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """A running one: its processes."""
+
+    processes: Sequence["subprocess.Popen[bytes]"]
+
+    @property
+    def pids(self) -> list[int]:
+        """The roots of the process tree."""
+        return [process.pid for process in self.processes]
+
+    def end(self) -> None:
+        """Ask it to end, and wait. Raises SystemExit when it had ended by itself."""
+        died = [process for process in self.processes if process.poll() is not None]
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait(20)
+        if died:
+            raise SystemExit(f"{died[0].args!r} ended by itself, status {died[0].returncode}")
+
+
+def siaga(where: Where, streams: Streams, segment_s: float) -> Recorder:
+    """The recorder's own service: fragments synced, indexed, hashed, chained, held; live ring; coverage."""
+    data = where.disk / "data"
+    data.mkdir()
+    text = _NODE.format(data=data, run=where.memory, footage=where.footage, segment_s=segment_s)
+    text += "".join(_CAMERA.format(name=name, url=streams.url(name)) for name in streams.names)
+    config = where.memory / "node.toml"
+    config.write_text(text)
+    start_ns, end_ns = _HOLD_NS
+    ask(data, LocalRequest(id="local-bench", camera="cam-0", start_wall_ns=start_ns, end_wall_ns=end_ns))
+    command = [sys.executable, "-m", "siaga_edge.recorder", "--config", str(config)]
+    return Recorder([subprocess.Popen(command, stderr=subprocess.DEVNULL)])
+
+
+def ffmpeg_segments(where: Where, streams: Streams, segment_s: float) -> Recorder:
+    """One ffmpeg for each camera, into fragmented MP4, without any sync."""
+    processes = []
+    for name in streams.names:
+        folder = where.footage / name
+        folder.mkdir(parents=True)
+        command = ["ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport", "tcp", "-i", streams.url(name)]
+        command += ["-c", "copy", "-an", "-f", "segment", "-segment_time", str(segment_s)]
+        command += ["-segment_format", "mp4", "-reset_timestamps", "1", "-segment_format_options"]
+        command += ["movflags=+frag_keyframe+empty_moov+default_base_moof", str(folder / "%06d.mp4")]
+        processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    return Recorder(processes)

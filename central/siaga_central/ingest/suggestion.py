@@ -1,0 +1,44 @@
+"""What the hub makes of a contact: suggestions for an operator, read as the node reads them. Pure."""
+
+from dataclasses import dataclass
+
+from siaga_core.reading.lexicon import UNKNOWN
+from siaga_core.reading.text import Reading, read
+from siaga_core.wire.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Kind, priority and place; `presses`: it may make an incident that is there more urgent."""
+
+    category: str
+    priority: str
+    place: str
+    presses: bool = False
+
+
+def suggest(given: Report) -> Suggestion:
+    """What the contact is probably about; a call says nothing by itself and is urgent."""
+    if given.sms is None:
+        return Suggestion(UNKNOWN, "P2", "")
+    return of_reading(read(given.sms.text))
+
+
+def of_reading(reading: Reading) -> Suggestion:
+    """A reading as an incident takes it; nothing is suppressed, and what is not known is urgent."""
+    return Suggestion(reading.kind, _priority(reading), place_words(reading), reading.emergency)
+
+
+def place_words(reading: Reading) -> str:
+    """The reporter's own words, with the kecamatan if the words do not say it."""
+    words, district = reading.place.words, reading.place.district
+    if district and district.casefold() not in words.casefold():
+        return f"{words}, {district}"
+    return words
+
+
+def _priority(reading: Reading) -> str:
+    """An exercise in which somebody cries for help may have become serious: a person reads it soon."""
+    if "exercise" in reading.doubts and reading.emergency:
+        return min("P2", reading.priority)
+    return reading.priority

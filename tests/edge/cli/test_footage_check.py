@@ -1,0 +1,426 @@
+"""`siaga-node footage verify`, `rebuild`, `salvage`: each way to harm footage is found, told from others."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from siaga_edge.node import Camera, Hub, Node, NodeConfig, Recorder
+from siaga_edge.recorder.chain import LINK_BYTES, Head, Link, read_link
+from siaga_edge.recorder.fragments import MARK_TYPE
+from siaga_edge.recorder.index import Index
+from siaga_edge.recorder.rescue import rescue
+from siaga_edge.recorder.salvage import discard, sha256_of
+from siaga_edge.recorder.writing import segment_path
+from support.clock import FakeClock
+from support.footage_command import FootageCommand, snapshot
+from support.kept_footage import KeptFootage, kept_footage
+
+S = 10**9
+
+
+@dataclass
+class Card:
+    """A footage disk whose recorder stands still, with the heads that the hub was told."""
+
+    command: FootageCommand
+    footage: Path
+    index: Path
+    names: list[str]
+    heads: list[str]
+
+    def path(self, number: int) -> Path:
+        return segment_path(self.footage, self.names[number - 1])
+
+    def link(self, number: int) -> Link:
+        found = read_link(self.path(number).read_bytes())
+        assert found is not None
+        return found
+
+    def codes(self, *words: str) -> list[str]:
+        """Codes of what is bad; the status agrees."""
+        status, said = self.command.json("verify", "--offline", *words)
+        bad = [one for one in said["findings"] if one["level"] == "bad"]
+        assert status == (6 if bad else 0)
+        assert all(one["advice"] for one in said["findings"])
+        return [one["code"] for one in bad]
+
+    def told(self) -> list[str]:
+        """The heads as options of the command."""
+        return [word for head in self.heads for word in ("--head", head)]
+
+    def set_row(self, number: int, link: Link, size_bytes: int) -> None:
+        """Make the index agree with a file, as who edits a card would."""
+        with contextlib.closing(sqlite3.connect(self.index)) as connection, connection:
+            connection.execute(
+                "UPDATE segment SET sha256 = ?, head_before = ?, size_bytes = ? WHERE number = ?",
+                (link.sha256, link.head_before, size_bytes, number),
+            )
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], list[str]]:
+    """A recorder's folder after a good minute, the names of its segments, and the heads it has told."""
+    folder = tmp_path_factory.mktemp("recorded")
+    with kept_footage(folder) as kept:
+        _record(kept)
+        names = [one.name for one in kept.stored()]
+        heads = [
+            f"{one['links']}:{bytes.fromhex(_hex(one['head'])).hex()}"
+            for one in kept.records("recording.coverage")
+            if one["links"]
+        ]
+    assert len(names) >= 6
+    assert len(heads) >= 2
+    return folder, names, heads
+
+
+@pytest.fixture
+def card(
+    recorded: tuple[Path, list[str], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Card:
+    folder, names, heads = recorded
+    for part in ("footage", "data"):
+        shutil.copytree(folder / part, tmp_path / part)
+    none = Path("x")
+    config = NodeConfig(
+        node=Node(id="btm-017", site="s", data_dir=tmp_path / "data", run_dir=tmp_path / "run"),
+        hub=Hub(broker_host="", gateway_url="", ca_file=none, certificate_file=none, key_file=none),
+        cameras=[Camera(id="gate", rtsp_url="x")],
+        recorder=Recorder(footage_dir=tmp_path / "footage"),
+    )
+    index = tmp_path / "data" / "footage.db"
+    return Card(FootageCommand(config, capsys), tmp_path / "footage", index, names, heads)
+
+
+def _record(kept: KeptFootage) -> None:
+    """More than a minute, so that heads were told in the middle, and one at the end."""
+    kept.record(75)
+    kept.writers["gate"].close()
+    kept.settle()
+    kept.keeper.tend()
+    kept.keeper._tell_coverage()
+
+
+def _hex(base64_text: str) -> str:
+    import base64
+
+    return base64.b64decode(base64_text).hex()
+
+
+def test_footage_as_it_was_recorded_is_whole_with_and_without_heads(card: Card) -> None:
+    assert card.codes() == []
+    assert card.codes(*card.told()) == []
+    assert "NOT compared with the hub" in card.command.run("verify", "--offline")[1]
+    page = card.command.run("verify", *card.told())[1]
+    assert "NOT compared" not in page
+    assert page.endswith("utuh / whole\n")
+
+
+def _flip(path: Path, at: int) -> None:
+    octets = bytearray(path.read_bytes())
+    octets[at] ^= 1
+    path.write_bytes(octets)
+
+
+def test_one_edited_bit_is_found(card: Card) -> None:
+    _flip(card.path(3), 5000)
+    assert card.codes() == ["changed"]
+
+
+def test_a_removed_segment_is_found_and_one_that_retention_gave_up_is_not(card: Card) -> None:
+    with contextlib.closing(Index(card.index, card.footage)) as index:
+        discard(card.path(1))
+        index.remove([card.names[0]])
+    assert card.codes(*card.told()) == []
+    card.path(3).unlink()
+    assert card.codes() == ["missing-file"]
+
+
+def test_a_removed_segment_whose_row_was_removed_too_is_found(card: Card) -> None:
+    card.path(3).unlink()
+    with contextlib.closing(sqlite3.connect(card.index)) as connection, connection:
+        connection.execute("DELETE FROM segment WHERE number = 3")
+    assert card.codes() == ["missing-number"]
+
+
+def test_swapped_segments_are_found(card: Card) -> None:
+    two, four = card.path(2).read_bytes(), card.path(4).read_bytes()
+    card.path(2).write_bytes(four)
+    card.path(4).write_bytes(two)
+    assert card.codes() == ["swapped", "swapped"]
+
+
+def test_a_truncated_file_is_found(card: Card) -> None:
+    os.truncate(card.path(4), 9000)
+    assert card.codes() == ["torn"]
+
+
+def test_a_file_that_is_longer_than_what_was_linked_is_found(card: Card) -> None:
+    card.path(4).write_bytes(card.path(4).read_bytes() + b"\0" * 9)
+    assert card.codes() == ["torn"]
+
+
+def test_a_segment_of_another_disk_is_found(card: Card) -> None:
+    link = card.link(3)
+    octets = card.path(3).read_bytes()[:-LINK_BYTES]
+    card.path(3).write_bytes(octets + replace(link, chain="ff" * 8).box())
+    assert card.codes() == ["foreign-chain"]
+    card.path(3).write_bytes(octets + link.box())
+    stranger = card.path(3).with_name("900000.mp4")
+    stranger.write_bytes(octets + replace(link, chain="ff" * 8).box())
+    assert card.codes() == ["foreign-chain"]
+
+
+def test_a_row_that_was_edited_is_found(card: Card) -> None:
+    with contextlib.closing(sqlite3.connect(card.index)) as connection, connection:
+        connection.execute("UPDATE segment SET head_before = zeroblob(32) WHERE number = 3")
+    assert {"broken-chain", "unlike-row"} <= set(card.codes())
+
+
+def _forge(card: Card, first: int) -> None:
+    """Edit a segment and link everything after it anew, files and rows, as somebody with the card can."""
+    _flip(card.path(first), 5000)
+    head: Head | None = None
+    for number in range(first, len(card.names) + 1):
+        path, link = card.path(number), card.link(number)
+        octets = path.read_bytes()[:-LINK_BYTES]
+        before = head.head if head else link.head_before
+        made = replace(link, sha256=sha256_of(path, len(octets)), head_before=before)
+        path.write_bytes(octets + made.box())
+        card.set_row(number, made, len(octets) + LINK_BYTES)
+        head = made.head(card.names[number - 1])
+
+
+def test_a_chain_that_was_linked_anew_is_found_by_the_heads_the_hub_was_told_alone(card: Card) -> None:
+    _forge(card, 2)
+    assert card.codes() == [], "nothing on the card itself can tell"
+    found = card.codes(*card.told())
+    assert set(found) == {"other-head"}
+    after = [head for head in set(card.heads) if int(head.partition(":")[0]) >= 2]
+    assert len(found) == len(after) > 0, "every head told after the change says so"
+
+
+def test_the_newest_segments_cannot_be_taken_away_quietly(card: Card) -> None:
+    card.path(len(card.names)).unlink()
+    with contextlib.closing(sqlite3.connect(card.index)) as connection, connection:
+        connection.execute("DELETE FROM segment WHERE number = ?", (len(card.names),))
+    assert card.codes() == []
+    assert card.codes(*card.told()) == ["shorter"]
+
+
+def test_a_head_may_be_typed_from_paper(card: Card) -> None:
+    number, _, head = card.heads[0].partition(":")
+    assert card.codes("--head", f"{number}:{head[:16].upper()}") == []
+    assert card.codes("--head", f"{number}:{'0' * 16}") == ["other-head"]
+    for wrong in ("7", f"{number}:{head[:15]}", f"x:{head}", f"{number}:{head[:15]}g"):
+        assert "NUMBER:HEAD" in card.command.run("verify", "--head", wrong)[2]
+
+
+def test_verify_beside_a_recorder_that_goes_on_finds_nothing_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with kept_footage(tmp_path) as kept:
+        kept.record(22)
+        command = FootageCommand(kept.config, capsys)
+        before = snapshot(tmp_path / "footage")
+        status, said = command.json("verify", "--offline")
+        assert (status, said["findings"]) == (0, [])
+        assert snapshot(tmp_path / "footage") == before
+        kept.record(10)
+        assert command.json("verify", "--offline")[0] == 0
+
+
+def _dump(index: Path, *tables: str) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(index)) as connection:
+        return [row for table in tables for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]
+
+
+def _of_the_files(index: Path, target: Path) -> bytes:
+    """The tables that come from the files alone, as SQLite lays them out anew; octet for octet."""
+    work = target.with_suffix(".work")
+    with contextlib.closing(sqlite3.connect(index)) as connection:
+        connection.execute("VACUUM INTO ?", (str(work),))
+    with contextlib.closing(sqlite3.connect(work)) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if name not in ("segment", "clock_observation", "disk"):
+                connection.execute(f"DROP TABLE {name}")
+        connection.commit()
+        connection.execute("VACUUM INTO ?", (str(target),))
+    return target.read_bytes()
+
+
+def test_an_index_made_from_the_files_alone_is_octet_for_octet_the_lost_one(
+    card: Card, tmp_path: Path
+) -> None:
+    before = _of_the_files(card.index, tmp_path / "before.db")
+    for path in card.index.parent.glob("footage.db*"):
+        path.unlink()
+    files = snapshot(card.footage)
+    status, said = card.command.json("rebuild")
+    assert (status, said["segments"], said["old"]) == (0, len(card.names), None)
+    assert _of_the_files(card.index, tmp_path / "after.db") == before
+    assert snapshot(card.footage) == files, "the files are only read"
+    assert card.codes(*card.told()) == []
+
+
+def test_a_damaged_index_gives_what_is_the_nodes_own_and_stays_beside_the_new_one(card: Card) -> None:
+    with contextlib.closing(Index(card.index, card.footage)) as index:
+        number = index.next_run("gate")
+        discard(card.path(1))
+        index.remove([card.names[0]])
+    with contextlib.closing(sqlite3.connect(card.index)) as connection, connection:
+        connection.execute("UPDATE segment SET size_bytes = 1")
+    status, said = card.command.json("rebuild")
+    assert status == 0
+    assert Path(said["old"]).exists()
+    assert card.codes() == []
+    assert _dump(card.index, "given_up") == [(1, 1)]
+    with contextlib.closing(Index(card.index, card.footage)) as index:
+        assert index.next_run("gate") == number + 1, "a run is never given twice"
+
+
+def test_an_index_that_is_no_database_any_more_is_made_anew(card: Card) -> None:
+    card.index.write_bytes(b"\xff" * 8192)
+    assert "footage rebuild" in card.command.run("list")[2]
+    status, said = card.command.json("rebuild")
+    assert (status, said["segments"]) == (3, len(card.names))
+    assert said["own_unread"]
+    assert card.command.run("list")[0] == 0
+
+
+def test_an_index_is_not_made_anew_under_a_recorder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with kept_footage(tmp_path) as kept:
+        kept.record(6)
+        status, _, why = FootageCommand(kept.config, capsys).run("rebuild")
+        assert status == 1
+        assert "another process" in why
+
+
+def test_footage_dated_late_is_dated_by_the_rebuilt_index_within_what_both_say_of_their_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = FakeClock()
+    with kept_footage(tmp_path, clock=clock) as kept:
+        kept.state = ("unknown", None)
+        kept.keeper._seen = kept.keeper._look_at_clock()
+        clock.jump_wall(-86_400)
+        kept.record(12)
+        clock.jump_wall(86_400)
+        kept.state = ("synced", 10)
+        kept.record(12)
+        kept.writers["gate"].close()
+        kept.settle()
+        kept.keeper.tend()
+        before = kept.stored()
+        command = FootageCommand(kept.config, capsys)
+    for path in (tmp_path / "data").glob("footage.db*"):
+        path.unlink()
+    assert command.json("rebuild")[0] == 0
+    with contextlib.closing(Index(tmp_path / "data" / "footage.db", tmp_path / "footage")) as index:
+        after = index.oldest_first()
+    for one, other in zip(before, after, strict=True):
+        assert (one.number, one.name, one.size_bytes) == (other.number, other.name, other.size_bytes)
+        assert one.error_ms is not None
+        assert other.error_ms is not None
+        assert abs(one.start_wall_ns - other.start_wall_ns) <= (one.error_ms + other.error_ms) * 10**6
+
+
+# ------------------------------------------------------------------------------------------- salvage
+
+
+def _salvaged(card: Card, into: Path) -> dict[str, dict[str, object]]:
+    status, said = card.command.json("salvage", card.footage, "--into", into)
+    files = {one["name"]: one for one in said["files"]}
+    assert status == (0 if all(one["state"] == "whole" for one in files.values()) else 3)
+    return files
+
+
+def test_a_card_of_another_node_is_copied_whole_without_its_index_and_only_read(
+    card: Card, tmp_path: Path
+) -> None:
+    before = snapshot(card.footage)
+    files = _salvaged(card, tmp_path / "saved")
+    assert {one["state"] for one in files.values()} == {"whole"}
+    assert snapshot(card.footage) == before
+    for name in files:
+        assert (tmp_path / "saved" / name).read_bytes() == before[name][0]
+
+
+def test_what_follows_a_damaged_stretch_is_found_again_and_nothing_is_invented(
+    card: Card, tmp_path: Path
+) -> None:
+    path = card.path(2)
+    octets = path.read_bytes()
+    marks = [at - 8 for at in _all(octets, MARK_TYPE)]
+    damaged = bytearray(octets)
+    damaged[marks[2] + 40 : marks[4] - 100] = bytes(marks[4] - 100 - marks[2] - 40)
+    path.write_bytes(damaged)
+    files = _salvaged(card, tmp_path / "saved")
+    one = files[f"{card.names[1]}.mp4"]
+    assert one["state"] == "part"
+    assert one["fragments"] == len(marks) - 2
+    kept = (tmp_path / "saved" / f"{card.names[1]}.mp4").read_bytes()
+    assert octets[: marks[2]] in kept
+    assert octets[marks[4] : -LINK_BYTES] in kept
+    assert len(kept) == marks[2] + len(octets) - LINK_BYTES - marks[4]
+
+
+def test_a_changed_picture_is_told_apart_and_a_lost_beginning_is_borrowed_from_a_neighbour(
+    card: Card, tmp_path: Path
+) -> None:
+    _flip(card.path(3), len(card.path(3).read_bytes()) - LINK_BYTES - 200)
+    lost = card.path(4)
+    octets = lost.read_bytes()
+    first = octets.index(MARK_TYPE) - 8
+    lost.write_bytes(bytes(first) + octets[first:])
+    files = _salvaged(card, tmp_path / "saved")
+    assert files[f"{card.names[2]}.mp4"]["state"] == "changed"
+    assert files[f"{card.names[3]}.mp4"]["state"] == "part"
+    assert (tmp_path / "saved" / f"{card.names[3]}.mp4").read_bytes() == octets[:-LINK_BYTES]
+
+
+def test_sectors_that_the_card_does_not_give_cost_no_more_than_their_fragments(
+    card: Card, tmp_path: Path
+) -> None:
+    octets = card.path(2).read_bytes()
+    bad = range(8192, 12288)
+    two = os.open(card.path(2), os.O_RDONLY)
+
+    def read(descriptor: int, size: int, at: int) -> bytes:
+        is_two = os.path.sameopenfile(descriptor, two)
+        if is_two and at < bad.stop and at + size > bad.start:
+            raise OSError(5, "Input/output error")
+        return os.pread(descriptor, size, at)
+
+    found = rescue(card.footage, tmp_path / "saved", lambda _n: None, read)
+    os.close(two)
+    [one] = [one for one in found if one.state != "whole"]
+    marks = [at - 8 for at in _all(octets, MARK_TYPE)]
+    ends = [*marks[1:], len(octets) - LINK_BYTES]
+    untouched = [end for begin, end in zip(marks, ends, strict=True) if end <= bad.start or begin >= bad.stop]
+    assert (one.state, one.fragments) == ("part", len(untouched))
+
+
+def test_nothing_is_ever_written_on_the_source(card: Card, tmp_path: Path) -> None:
+    for into in (card.footage / "saved", card.footage / "gate" / "x"):
+        status, _, why = card.command.run("salvage", card.footage, "--into", into)
+        assert (status, into.exists()) == (1, False)
+        assert "lies on the source" in why
+    (tmp_path / "there").mkdir()
+    assert "exists" in card.command.run("salvage", card.footage, "--into", tmp_path / "there")[2]
+    assert "no folder" in card.command.run("salvage", tmp_path / "none", "--into", tmp_path / "saved")[2]
+
+
+def _all(octets: bytes, wanted: bytes) -> Iterator[int]:
+    at = octets.find(wanted)
+    while at >= 0:
+        yield at
+        at = octets.find(wanted, at + 1)
