@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from siaga_central.console import wording
 from siaga_central.console.wording import N_
 
 EVENTS = {
@@ -17,6 +18,18 @@ EVENTS = {
     "report.updated": N_("report completed"),
     "reply.written": N_("answer written"),
     "reply.state": N_("answer's state"),
+    "reply.auto": N_("answered by the node itself"),
+    "dispatch.told": N_("phone on duty texted"),
+    "dispatch.accepted": N_("accepted by the team"),
+    "dispatch.underway": N_("team on its way"),
+    "dispatch.done": N_("team says: done"),
+    "dispatch.repeated": N_("the team says it again"),
+    "dispatch.stranger": N_("a stranger answered with the code, not counted"),
+    "dispatch.unsent": N_("text to the phone on duty failed"),
+    "away.sounded": N_("hub away: the node's siren sounded"),
+    "away.told": N_("hub away: the node texted a phone on duty"),
+    "away.stranger": N_("hub away: a stranger answered with the code, not counted"),
+    "away.over": N_("hub reached again"),
     "clip.asked": N_("clip asked for"),
     "clip.ready": N_("clip ready"),
     "clip.failed": N_("clip failed"),
@@ -29,7 +42,10 @@ EVENTS = {
     "hold.released": N_("held footage released"),
     "picture.viewed": N_("picture looked at"),
 }
-_SHOWN = ("text", "reason", "detail", "clip", "camera", "ntpd_ticket", "reporter_name", "place")
+_SHOWN = (
+    *("name", "code", "text", "reason", "detail", "clip", "camera"),
+    *("ntpd_ticket", "reporter_name", "place"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,8 @@ def moment(event: Any) -> Moment:
     """Put an event into words."""
     body = _object(event.body)
     details = [(key, str(body[key])) for key in _SHOWN if body.get(key)]
+    if body.get("while_away"):
+        details.append(("happened", wording.clock_time(int(body.get("at_us", event.at_us)))))
     states = None
     if event.kind == "incident.moved":
         states = (str(body.get("from", "")), str(body.get("to", "")))
