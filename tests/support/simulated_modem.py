@@ -3,11 +3,16 @@
 import contextlib
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from siaga_edge.simulate.modem.control import Control
+from siaga_edge.simulate.modem.dialogue import Dialogue
+from siaga_edge.simulate.modem.machine import Sim
+from siaga_edge.simulate.modem.port import Port, present
+from siaga_edge.simulate.modem.profile import PROFILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +41,21 @@ def simulated_modem(directory: Path, *options: str) -> Iterator[SimulatedModem]:
         process.terminate()
         process.wait(10)
         process.stdout.close()
+
+
+@contextlib.contextmanager
+def modem_in_thread(
+    directory: Path, profile: str = "sim7600", sim: Sim | None = None
+) -> Iterator[tuple[Path, Control]]:
+    """The same modem in a thread of this process: there at once; its device and its control."""
+    link, control_file = directory / "modem", directory / "modem.sock"
+    port = Port(Dialogue(PROFILES[profile], present(), sim=sim), link, control_file)
+    port.plug_in()
+    thread = threading.Thread(target=port.run, name="simulated-modem", daemon=True)
+    thread.start()
+    try:
+        with Control(control_file) as control:
+            yield link, control
+    finally:
+        port.stop()
+        thread.join(5)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from siaga_central.authority import passwords
-from siaga_central.cli import operator_clients, roster_orders
+from siaga_central.cli import footage_orders, operator_clients, roster_orders
 from siaga_central.cli.ledger import ADMIN, Answer, Office, Refused, good_password, known_user
 from siaga_central.domain.role import ROLES
 from siaga_central.ingest import projection
@@ -188,6 +188,8 @@ ORDERS: dict[str, Callable[..., Answer]] = {
     "roster phone-remove": roster_orders.remove_phone,
     "roster modem": roster_orders.set_modem,
     "roster show": roster_orders.show,
+    "footage grant": footage_orders.grant,
+    "footage heads": footage_orders.heads,
     "link status": link_status,
     "link quarantine": quarantine,
     "link replay": replay,

@@ -16,6 +16,7 @@ class Permission(StrEnum):
     WATCH_CLIPS = "watch clips"
     HOLD_FOOTAGE = "hold footage"
     RELEASE_FOOTAGE = "release held footage"
+    GRANT_COPIES = "let footage be copied at its node"
     SEE_DEVICES = "see devices"
     SEE_QUARANTINE = "see quarantine"
     ACKNOWLEDGE_ALERTS = "acknowledge alerts"
@@ -43,8 +44,8 @@ _OPERATOR = frozenset(
 # The whole truth: a role that is not named for a permission does not have it.
 MATRIX: dict[str, frozenset[Permission]] = {
     "operator": _OPERATOR,
-    "supervisor": _OPERATOR | {_P.RELEASE_FOOTAGE},
-    "deputy": _OPERATOR | {_P.RELEASE_FOOTAGE},
+    "supervisor": _OPERATOR | {_P.RELEASE_FOOTAGE, _P.GRANT_COPIES},
+    "deputy": _OPERATOR | {_P.RELEASE_FOOTAGE, _P.GRANT_COPIES},
     "head": frozenset({_P.SEE_INCIDENTS, _P.ACKNOWLEDGE_ALERTS, _P.SEE_DEVICES, _P.SEE_QUARANTINE}),
     "technician": frozenset({_P.SEE_DEVICES, _P.SEE_QUARANTINE}),
     "admin": frozenset({_P.SEE_DEVICES, _P.SEE_QUARANTINE}),

@@ -10,10 +10,12 @@ from siaga_central.domain.timeline import Interval, Timeline
 from siaga_central.store import nodes, timings
 from siaga_central.store.schema import camera, chain_head, kept, record, stretch
 from siaga_core.wire.envelope import Record
-from siaga_core.wire.recording import CameraCoverage, Coverage
+from siaga_core.wire.recording import CameraCoverage, Coverage, HeadsTold, HeadTold
 
 # Nearer than this one stretch goes on in the next: neighbours overlap or touch within their clocks' errors.
 _TOUCH_NS = 1_000_000_000
+# One a minute for 17 days; 3 MB as JSON.
+_TOLD_MOST = 25_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,21 @@ def heads(connection: Connection, node: str, limit: int = 100) -> Sequence[Row[A
     """The newest heads a node has told, newest first."""
     found = select(chain_head).where(chain_head.c.node == node).order_by(chain_head.c.received_us.desc())
     return connection.execute(found.limit(limit)).all()
+
+
+def told(connection: Connection, node: str) -> HeadsTold:
+    """What a node has told of its chains, oldest first: the newest fortnight and more of it."""
+    rows = heads(connection, node, _TOLD_MOST)
+    found = [
+        HeadTold(
+            chain=row.chain,
+            links=row.links,
+            head=bytes.fromhex(row.head),
+            received_ms=row.received_us // 1000,
+        )
+        for row in reversed(rows)
+    ]
+    return HeadsTold(node=node, heads=tuple(found))
 
 
 def _extend(connection: Connection, said: Record, one: CameraCoverage) -> None:

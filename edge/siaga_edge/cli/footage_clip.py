@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 
 from siaga_core.errors import SiagaError
+from siaga_core.wib import shown
 from siaga_core.wire.grant import Grant
 from siaga_edge.cli.footage_report import footage_of, known_camera, settings_of
 from siaga_edge.cli.progress import Progress
-from siaga_edge.cli.wib import shown
 from siaga_edge.node import NodeConfig
 from siaga_edge.recorder import export, granting, pictures
 from siaga_edge.recorder.export import Clip, NoFootage

@@ -21,11 +21,11 @@ from siaga_edge.modem.profile import Profile
 
 log = logging.getLogger(__name__)
 
-Heard = Callable[[Report, list[tuple[str, Struct, Lane]]], None]
 # A reading that does not fit its own length is believed when it comes out the same so many times.
 SAME_READINGS = 2
 PLAIN = Profile(identify=[], init=[], announce=[], reject=[])
 READINGS_MOST = 4
+Heard = Callable[[Report, list[tuple[str, Struct, Lane]]], None]
 
 
 @dataclass
@@ -53,10 +53,10 @@ class Intake:
         """`heard` is told of each report inside the transaction that commits it, and may add records."""
         self._journal, self._modem, self._clock, self._new_id = journal, modem, clock, new_id
         self._ledger = Ledger(journal.connection)
-        self._on_status, self._heard = on_status, heard
         # Used and total of each store, as it said when it was last selected.
         self.slots: dict[str, tuple[int, int]] = {}
         self._scanned: set[str] = set()
+        self._on_status, self._heard = on_status, heard
 
     def sweep(self, port: Port, memories: list[str], profile: Profile = PLAIN) -> int:
         """Take everything out of the modem's stores; how many messages. Raises the port's errors."""

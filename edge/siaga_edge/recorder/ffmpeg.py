@@ -1,6 +1,7 @@
 """One ffmpeg child per camera: the stream as it is, as fragmented MP4 on a pipe."""
 
 import contextlib
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.tether import tethered
 from siaga_edge.node import Camera
 
-READ_BYTES = 256 * 1024
+# A fragment of a second at 8 Mbit/s, and what Linux lets anybody ask for (pipe(7), pipe-max-size).
+PIPE_BYTES = 1024 * 1024
 # RTSP's own time-out, microseconds: a camera that is silent this long is asked again.
 STREAM_LIMIT_US = 8_000_000
 
@@ -25,7 +27,7 @@ def command(program: str) -> list[str]:
     sink = ["-map", "0:v:0", "-c", "copy", "-f", "mp4", "-frag_duration", "1000000", "-flush_packets", "1"]
     moves = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"]
     return tethered(
-        [program, "-hide_banner", "-v", "error", *source, "-i", "pipe:0", *sink, *moves, "pipe:1"]
+        [program, "-hide_banner", "-nostats", "-v", "error", *source, "-i", "pipe:0", *sink, *moves, "pipe:1"]
     )
 
 
@@ -67,10 +69,13 @@ class Child:
         self._process = process
         assert process.stdout is not None
         self.descriptor = process.stdout.fileno()
+        # Else ffmpeg stops in the middle of each fragment, 16 times, until somebody reads.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def read(self) -> bytes:
         """What has come; empty at the end."""
-        return os.read(self.descriptor, READ_BYTES)
+        return os.read(self.descriptor, PIPE_BYTES)
 
     def last_words(self) -> str:
         """Why it ended, as it said itself, without any address."""

@@ -8,6 +8,8 @@ from siaga_core.errors import SiagaError
 
 BOX_MOST_BYTES = 64 * 1024**2
 _NON_SYNC = 0x10000  # sample_is_non_sync_sample (§8.8.3.1)
+# Which columns a run of samples has, in this order (tr_flags, §8.8.8.1).
+_DURATION, _SIZE, _FLAGS, _OFFSET = 0x100, 0x200, 0x400, 0x800
 # Our own mark before each fragment: when it arrived, in the node's raw clocks.
 MARK_TYPE = bytes.fromhex("5349414741204672616d65204d61726b")
 _MARK = struct.Struct(">IQqI")
@@ -72,16 +74,16 @@ class Fragment:
         """In the track's units."""
         return sum(sample.duration for sample in self.samples)
 
-    def marked(self, mark: Mark) -> bytes:
-        """The octets as they are kept: mark, moof, mdat."""
-        return mark.box() + self.octets
-
 
 class Parser:
-    """Feed it any cuts of the stream; memory is bounded by one fragment."""
+    """Feed it any cuts of the stream; memory is bounded by one fragment.
+
+    Fed a whole fragment at once it copies nothing of it: `octets` of the fragment are the octets fed.
+    """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = bytearray()  # from the moof on whose mdat is awaited, or from the first box not whole
+        self._scanned = 0  # octets of it that were taken already: that moof
         self._ftyp = b""
         self._moof = b""
         self._mark: Mark | None = None
@@ -91,26 +93,38 @@ class Parser:
 
     def feed(self, octets: bytes) -> Iterator[Init | Fragment]:
         """What has become whole. Raises BadStream."""
-        self._buffer += octets
-        at = 0
-        while len(self._buffer) - at >= 8:
-            size, kind = struct.unpack_from(">I4s", self._buffer, at)
+        if self._buffer:
+            self._buffer += octets
+        source = self._buffer or octets
+        keep, at = 0, self._scanned
+        while len(source) - at >= 8:
+            size, kind = struct.unpack_from(">I4s", source, at)
             if not 8 <= size <= BOX_MOST_BYTES or not kind.isalnum():
                 raise BadStream(f"box {kind!r} of {size} octets")
-            if len(self._buffer) - at < size:
+            if len(source) - at < size:
                 break
-            box = bytes(self._buffer[at : at + size])
-            at += size
+            end = at + size
             self._seen += size
             try:
-                made = self._take(kind, box)
+                made = self._take(kind, source, keep, at, end)
             except (struct.error, IndexError) as error:
                 raise BadStream(f"box {kind!r} is cut short: {error}") from error
+            keep, at = (at if kind == b"moof" else end), end
             if made is not None:
                 yield made
-        del self._buffer[:at]
+        if source is self._buffer:
+            del self._buffer[:keep]
+        else:
+            self._buffer = bytearray(memoryview(octets)[keep:])
+        self._scanned = at - keep
 
-    def _take(self, kind: bytes, box: bytes) -> Init | Fragment | None:
+    def _take(
+        self, kind: bytes, source: bytes | bytearray, keep: int, at: int, end: int
+    ) -> Init | Fragment | None:
+        if kind == b"mdat":
+            # Octets from `keep` to `at` are its moof, unless another box came in between.
+            return self._fragment(_cut(source, keep, end), at - keep) if self._moof else None
+        box = _cut(source, at, end)
         if kind == b"ftyp":
             self._ftyp = box
         elif kind == b"moov":
@@ -121,20 +135,27 @@ class Parser:
             self._mark = Mark(*_MARK.unpack(box[24:]))
         elif kind == b"moof":
             self._moof = box
-        elif kind == b"mdat" and self._moof:
-            return self._fragment(box)
         return None
 
-    def _fragment(self, mdat: bytes) -> Fragment:
+    def _fragment(self, octets: bytes, mdat_at: int) -> Fragment:
         if self.init is None:
             raise BadStream("a fragment came before moov")
+        if not mdat_at:
+            octets, mdat_at = self._moof + octets, len(self._moof)
         samples = _read_samples(self._moof, self.init)
-        if sum(sample.size for sample in samples) > len(mdat) - 8:
+        if sum(sample.size for sample in samples) > len(octets) - mdat_at - 8:
             raise BadStream("a fragment is shorter than its samples")
-        made = Fragment(self._moof + mdat, samples, len(self._moof) + 8, self._mark)
+        made = Fragment(octets, samples, mdat_at + 8, self._mark)
         self.consumed = self._seen
         self._moof, self._mark = b"", None
         return made
+
+
+def _cut(source: bytes | bytearray, begin: int, end: int) -> bytes:
+    """A part of it; the whole of it is not copied."""
+    if isinstance(source, bytes):
+        return source[begin:end]
+    return bytes(memoryview(source)[begin:end])
 
 
 def boxes(octets: bytes, at: int = 8, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
@@ -207,25 +228,15 @@ def _read_run(moof: bytes, at: int, default: Sample) -> Iterator[Sample]:
     if flags & 4:
         first_is_sync = not struct.unpack_from(">I", moof, at)[0] & _NON_SYNC
         at += 4
-    if count * 4 > len(moof) * 4:
+    if count > len(moof):
         raise BadStream(f"a run of {count} samples")
+    columns = [bit for bit in (_DURATION, _SIZE, _FLAGS, _OFFSET) if flags & bit]
+    form = struct.Struct(">" + "".join("i" if bit == _OFFSET and version else "I" for bit in columns))
     for number in range(count):
-        sample = default
-        for bit in (0x100, 0x200, 0x400, 0x800):
-            if flags & bit:
-                value = struct.unpack_from(">i" if bit == 0x800 and version else ">I", moof, at)[0]
-                sample = _with(sample, bit, value)
-                at += 4
+        row = dict(zip(columns, form.unpack_from(moof, at), strict=True))
+        at += form.size
+        is_sync = not row[_FLAGS] & _NON_SYNC if _FLAGS in row else default.is_sync
         if number == 0 and first_is_sync is not None:
-            sample = replace(sample, is_sync=first_is_sync)
-        yield sample
-
-
-def _with(sample: Sample, bit: int, value: int) -> Sample:
-    if bit == 0x100:
-        return replace(sample, duration=value)
-    if bit == 0x200:
-        return replace(sample, size=value)
-    if bit == 0x400:
-        return replace(sample, is_sync=not value & _NON_SYNC)
-    return replace(sample, offset=value)
+            is_sync = first_is_sync
+        duration, size = row.get(_DURATION, default.duration), row.get(_SIZE, default.size)
+        yield Sample(size, duration, is_sync, row.get(_OFFSET, 0))

@@ -3,6 +3,7 @@
 import logging
 import queue
 import select
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 # A child that gives nothing for this long is wedged, whatever it thinks.
 SILENT_MOST_S = 12.0
 RETRY_MOST_S = 5.0
+# ffmpeg writes a fragment in many pieces within a millisecond: waited for, they are read as one.
+GATHER_S = 0.004
 STEADY_S = 20.0
 
 
@@ -40,14 +43,7 @@ class Stopped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Grew:
-    """A fragment came: the camera works."""
-
-    camera: str
-
-
-Notice = Started | Stopped | Grew
+Notice = Started | Stopped
 
 
 class Pump:
@@ -97,7 +93,8 @@ class Pump:
     def _read(self, child: ffmpeg.Child, stop: Stop) -> bytes:
         deadline_s = self._clock.mono_s() + SILENT_MOST_S
         while not stop.is_set():
-            if select.select([child.descriptor], [], [], 0.2)[0]:
+            if select.select([child.descriptor], [], [], 0.5)[0]:
+                time.sleep(GATHER_S)
                 octets = child.read()
                 if not octets:
                     raise CameraAway(child.last_words())
@@ -122,7 +119,6 @@ class Pump:
             self._notices.put(Started(self._camera.id, begin_wall_ns, now_wall_ns, self._reason))
             self._reason = ""
         self._last_wall_ns = now_wall_ns
-        self._notices.put(Grew(self._camera.id))
 
     def _ended(self, reason: str) -> None:
         if not self._reason:

@@ -18,7 +18,7 @@ from siaga_edge.journal.marks import read_marks
 from siaga_edge.node import NodeConfig, Recorder
 from siaga_edge.recorder import export
 from siaga_edge.recorder.keeping import Keeper
-from siaga_edge.recorder.pump import Grew, Notice, Pump, Started, Stopped
+from siaga_edge.recorder.pump import Notice, Pump, Started, Stopped
 from siaga_edge.recorder.recoding import NotRecoded
 from siaga_edge.recorder.writing import segment_path
 
@@ -89,8 +89,6 @@ class RecorderService:
         while not self._notices.empty():
             notice = self._notices.get_nowait()
             match notice:
-                case Grew(_):
-                    pass
                 case Started():
                     self._resumed(notice)
                 case Stopped(camera, reason):

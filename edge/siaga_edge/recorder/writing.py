@@ -135,7 +135,7 @@ class SegmentWriter:
         if self._tail is None:
             self._begin_segment(fragment, now_s, start_ns)
         assert self._tail is not None
-        self._append(fragment.marked(mark))
+        self._append(mark.box(), fragment.octets)
         first = self._span or Span(mark.boot_seq, start_ns, 0, 0, 0)
         self._span = Span(
             first.boot_seq,
@@ -176,14 +176,15 @@ class SegmentWriter:
         self._with_room(lambda: run.mkdir(parents=True, exist_ok=True))
         return (run, run.parent) if known else (run, run.parent, self._place.folder)
 
-    def _append(self, octets: bytes) -> None:
-        """Append all of `octets` or nothing. Raises OSError."""
+    def _append(self, *pieces: bytes) -> None:
+        """Append all of `pieces` or nothing. Raises OSError."""
         assert self._tail is not None
         descriptor, before = self._tail.descriptor, self._size_bytes
 
         def write() -> None:
             try:
-                self._place.write(descriptor, octets)
+                for octets in pieces:
+                    self._place.write(descriptor, octets)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.ftruncate(descriptor, before)
@@ -191,8 +192,9 @@ class SegmentWriter:
                 raise
 
         self._with_room(write)
-        self._digest.update(octets)
-        self._size_bytes += len(octets)
+        for octets in pieces:
+            self._digest.update(octets)
+            self._size_bytes += len(octets)
 
     def _with_room(self, deed: Callable[[], _T]) -> _T:
         """Do it; on a full disk ask for room and do the same again. Raises OSError."""

@@ -49,7 +49,8 @@ def _write(
         elapsed += fragment.duration * S // init.timescale
         late_ns = jitter.randrange(300_000_000) if jitter and number else 0
         arrived_ns = begin_boot_ns + elapsed + late_ns
-        octets += fragment.marked(Mark(1, arrived_ns, 0, fragment.duration * 1000 // init.timescale))
+        mark = Mark(1, arrived_ns, 0, fragment.duration * 1000 // init.timescale)
+        octets += mark.box() + fragment.octets
     path.write_bytes(octets)
     return path
 

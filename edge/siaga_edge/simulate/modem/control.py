@@ -118,6 +118,10 @@ class Control:
         """The modem restarts by itself."""
         return self.order("reset")
 
+    def say(self, octets: bytes) -> Answer:
+        """The line carries these octets, whatever they are."""
+        return self.order("say", hex=octets.hex())
+
     def unplug(self, seconds: float) -> Answer:
         """The plug is pulled and put back."""
         return self.order("unplug", seconds=seconds)

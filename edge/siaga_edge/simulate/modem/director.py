@@ -35,6 +35,9 @@ class Director:
                 return self._sms(order, now)
             case orders.Pdu():
                 return {"parts": [_shown(self._dialogue.receive(_octets(order.hex), now))]}
+            case orders.Say():
+                self._dialogue.machine.line.put(_octets(order.hex), now.mono_s)
+                return {"mono_s": now.mono_s}
             case orders.Ring():
                 return self._ring(order, now)
             case orders.HangUp():

@@ -91,6 +91,12 @@ class Reset(_Order, tag="reset"):
     """The modem restarts by itself: settings forgotten, banner, echo on."""
 
 
+class Say(_Order, tag="say"):
+    """The line carries these octets (hexadecimal), whatever they are: noise, a word of an unknown model."""
+
+    hex: str
+
+
 class Unplug(_Order, tag="unplug"):
     """The USB plug is pulled and put back after `seconds`."""
 
@@ -110,6 +116,7 @@ Order = (
     | Fault
     | Hang
     | Reset
+    | Say
     | Unplug
 )
 

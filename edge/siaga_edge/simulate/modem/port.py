@@ -116,7 +116,10 @@ class Port:
         if self._terminal is not None:
             self._terminal.close()
             self._terminal = None
+        for connection in list(self._unfinished):
+            self._forget(connection)
         self._listener.close()
+        self._selector.close()
         self._control.unlink(missing_ok=True)
 
     def _turn(self) -> None:
