@@ -362,3 +362,27 @@ def test_a_clock_that_is_set_right_does_not_make_a_second_reply(node: FrontDesk)
     node.text(FIRE)
     node.pass_time(2)
     assert node.queued() == [REPORT]
+
+
+def test_a_report_that_was_seen_to_raises_no_new_alarm_however_long_the_hub_is_away(node: FrontDesk) -> None:
+    node.roster(ROSTER)
+    node.hub_takes_all = False
+    node.text(FIRE_AT)
+    node.pass_time(21)
+    node.text(f"SELESAI {node.bodies('duty')[0]['code']}", FIRST.number)
+    node.pass_time(5)
+    node.clock.advance(6 * 3600)
+    node.restart()
+    node.pass_time(30)
+    assert node.deeds() == ["sounded", "told", "done"]
+    assert not node.sounds()
+
+
+def test_many_who_were_answered_long_ago_do_not_stand_before_one_who_waits(node: FrontDesk) -> None:
+    for place in range(300):
+        node.text(FIRE, f"+62812555{place:05d}")
+    node.clock.advance(conversation.SESSION_S + 1)
+    node.pass_time(2)
+    node.text(FIRE_AT)
+    node.pass_time(2)
+    assert node.queued(CITIZEN) == [REPORT]
