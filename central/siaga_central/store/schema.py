@@ -297,6 +297,20 @@ chain_head = Table(
     Column("received_us", BigInteger, nullable=False),
 )
 
+# The newest of these of each node, with the moment of its boot at which it was told (store/coverage.py).
+head_told = Table(
+    "head_told",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("chain", String(64), nullable=False),
+    Column("links", BigInteger, nullable=False),
+    Column("head", String(64), nullable=False),
+    Column("epoch", String(16), nullable=False),
+    Column("boot_id", String(64), nullable=False),
+    Column("boot_ns", BigInteger, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+)
+
 # Footage that a node is to keep; the newest word of the node is `told` (wire/recording.HoldState, JSON).
 hold = Table(
     "hold",

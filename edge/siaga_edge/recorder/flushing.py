@@ -164,9 +164,10 @@ class Flusher:
         other, each fdatasync commits a transaction or two of its own: 1.06 octets at the device for each
         of footage (docs/decisions/0016).
         """
-        for step in (writeback.begin_to_write, writeback.wait_until_written):
-            for tail in tails:
-                self._attempt(tail, step)
+        if len(tails) > 1:
+            for step in (writeback.begin_to_write, writeback.wait_until_written):
+                for tail in tails:
+                    self._attempt(tail, step)
 
     def _sync(self, tail: Tail) -> bool:
         upto, folders = tail.written_boot_ns, tail.folders

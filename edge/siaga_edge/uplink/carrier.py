@@ -31,7 +31,7 @@ from siaga_edge.uplink.watch import Watch
 
 log = logging.getLogger(__name__)
 
-_SERVICES = ("recorder", "cameras", "modem", "health", "uplink")
+_SERVICES = ("recorder", "cameras", "modem", "modemb", "health", "uplink")
 _HOUSEKEEPING_EVERY_S = 600.0
 # A batch before it is compressed. A backlog of samples shrinks to a fortieth: 2 kB for 140 of them.
 _BATCH_BYTES = {"urgent": 32 * 1024, "bulk": 88 * 1024}
