@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from siaga_central.console import refusal
 from siaga_central.ingest import carried as ingest
 from siaga_central.store import certificates
 from siaga_central.store import schema as t
@@ -94,6 +95,8 @@ def test_what_is_forged_is_kept_counted_shown_and_never_believed(hub: DeskHub) -
     for text in texts:
         hub.sms(text, CAMERA_SITE)
     assert hub.refused() == {"sms-forged": len(texts)}
+    kept = [refusal.refusal(row).text for row in hub.rows(t.quarantine)]
+    assert all(text.startswith("SIAGA1:") for text in kept), "the quarantine page shows them"
     assert status(hub) == "unknown"
     assert {row.code for row in hub.rows(t.service_state) if row.node == "node-1"} == {"sms-forged"}
 

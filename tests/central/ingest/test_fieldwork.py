@@ -45,6 +45,7 @@ def _tell(hub: DeskHub, incident: str, phone: tuple[str, str], c: Connection) ->
     return assignments.tell(c, new_id(hub.clock), incident, phone, "gsm-1", "rina", hub.now_us)
 
 
+@pytest.mark.sop("R33", "R34")
 def test_an_answer_stops_the_alarm_and_is_no_incident_of_its_own(hub: DeskHub) -> None:
     code = told(hub)
     hub.clock.advance(5)
@@ -162,6 +163,7 @@ def test_reporters_are_told_once_that_somebody_sees_to_it(hub: DeskHub) -> None:
     assert [row.text for row in hub.rows(t.reply)] == [texts.HANDLED]
 
 
+@pytest.mark.sop("R05")
 def test_a_caller_who_rings_again_is_one_line_and_more_urgent(hub: DeskHub) -> None:
     hub.missed(CITIZEN)
     assert hub.rows(t.incident)[0].priority == "P2"
