@@ -83,7 +83,7 @@ def _in_band(octets: bytes, at: int, size: int, known: Sets) -> list[bytes]:
             break
         length = int.from_bytes(octets[at : at + 4], "big")
         kind = octets[at + 4] >> 1 & 0x3F if known.hevc else octets[at + 4] & 0x1F
-        if kind in pictures or at + 4 + length > end:
+        if kind in pictures or not length or at + 4 + length > end:
             break
         if kind in kinds and (unit := octets[at + 4 : at + 4 + length]) not in found:
             found.append(unit)

@@ -72,13 +72,13 @@ class Recording:
         """Write it. Raises CameraTrouble when the stream's time has leapt, BadStream."""
         if isinstance(made, Init):
             self._begin(made)
-            self._sets = parameters.sets_of(made)
+            self._sets = _sets_of(made)
             return
         if self._init is None:
             raise BadStream("a fragment came before moov")
         if fresh := self._fresh(made):
             self._sets = fresh
-            self._begin(parameters.with_sets(self._init, fresh))
+            self._begin(_header(self._init, fresh))
         self._writer.add(made)
         self._live.add(made)
         leapt_s = self._pace.leapt_s(now_mono_s, made.duration / self._init.timescale)
@@ -93,6 +93,24 @@ class Recording:
         self._init = init
         self._writer.begin(init)
         self._live.begin(init)
+
+
+def _sets_of(init: Init) -> parameters.Sets | None:
+    """The header's parameter sets; None where they cannot be read: then nobody looks for others."""
+    try:
+        return parameters.sets_of(init)
+    except BadStream as error:
+        log.warning("parameter sets not understood cause=%s", error)
+        return None
+
+
+def _header(init: Init, sets: parameters.Sets) -> Init:
+    """A header with these sets; the old one where they cannot be read: the pictures are kept anyway."""
+    try:
+        return parameters.with_sets(init, sets)
+    except BadStream as error:
+        log.warning("header kept though parameter sets changed cause=%s", error)
+        return init
 
 
 def _leapt(leapt_s: float) -> CameraTrouble:

@@ -158,6 +158,21 @@ def test_a_header_made_anew_is_ffmpegs_own_but_for_what_changed(codec: str) -> N
         parameters.with_sets(init, parameters.Sets(sets.hevc, (sets.units[-1],)))
 
 
+def test_parameter_sets_that_cannot_be_read_do_not_stop_the_recording(disk: Disk, tmp_path: Path) -> None:
+    octets = changing("libx264")
+    made = list(Parser().feed(octets))
+    assert isinstance(made[0], Init)
+    known = parameters.sets_of(made[0])
+    assert known is not None
+    fresh = next(
+        sets for one in made[1:] if isinstance(one, Fragment) and (sets := parameters.changed(one, known))
+    )
+    strange = bytes((fresh.units[0][0], 77)) + bytes(len(fresh.units[0]) - 2)
+    paths = recorded(Recording, octets.replace(fresh.units[0], strange), disk, tmp_path / "live")
+    kept = [one for one in Parser().feed(paths[0].read_bytes()) if isinstance(one, Fragment)]
+    assert (len(paths), len(kept)) == (1, len(made) - 1)
+
+
 def test_pictures_and_sound_of_a_fragment_are_told_apart() -> None:
     made = list(Parser().feed(steady()))
     init = made[0]
