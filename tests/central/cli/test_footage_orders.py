@@ -1,6 +1,7 @@
 """Grants and heads: who may grant, what is on record, and that a seal opens with the hub's root alone."""
 
 import base64
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,17 @@ import msgspec
 import pytest
 
 from siaga_central.authority.authority import Authority
+from siaga_central.cli import __main__ as central
 from siaga_central.cli.ledger import Answer, Office, Refused
 from siaga_central.cli.orders import carry_out
-from siaga_central.hub import Base, HubConfig
+from siaga_central.hub import Base, HubConfig, load
 from siaga_central.ingest import projection
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.projection import Moment
 from siaga_central.store import events, generations, nodes, users
 from siaga_central.store.schema import chain_head, service_state
 from siaga_central.store.writer import Store
+from siaga_core.service.clock import SystemClock
 from siaga_core.service.signing import opened, public_key, signing_certificate
 from siaga_core.wib import BadTime
 from siaga_core.wire import topics
@@ -197,3 +200,39 @@ def test_heads_are_told_for_paper_and_sealed_for_a_node(desk: Desk) -> None:
     assert [one["links"] for one in early["heads"]] == [3, 2, 1]
     with pytest.raises(Refused, match="no node"):
         desk.order("footage heads", node="btm-099")
+
+
+def test_what_is_carried_away_goes_into_a_new_file_and_not_on_the_screen(
+    tmp_path: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_text(f'[hub]\ndata_dir = "{tmp_path}/data"\n[city]\nname = "Uji"\n')
+    config = load(path)
+    config.hub.data_dir.mkdir()
+    shutil.copytree(authority.ca_file.parent, config.authority_dir)
+    store = Store(config.database_url, SystemClock())
+
+    def furnish(c: Any) -> None:
+        generations.begin(c, "life-one", 1, "made")
+        nodes.add_site(c, "S", "S", "", "admin", 1)
+        nodes.add(c, NODE, "S", "N", "admin", 1)
+        nodes.add_camera(c, "gate", NODE, "Gerbang", None, None, "admin", 1)
+        users.add(c, "sari", "Sari", "supervisor", "-", "admin", 1)
+
+    store.write(furnish)
+    store.close()
+
+    def run(*words: str) -> str:
+        args = central.parser().parse_args(["footage", *words, "--config", str(path)])
+        assert central._carry_out(args) == 0
+        return capsys.readouterr().out
+
+    file = tmp_path / "stick.grant"
+    words = ("grant", "gate", "14.03", "14.05", "--by", "sari", "--reason", "surat 12", "--out", str(file))
+    said = run(*words)
+    assert (str(file) in said, "announcement" in said) == (True, False)
+    assert decode_file(file.read_bytes()).grant
+    with pytest.raises(Refused, match="exists"):
+        run(*words)
+    assert "sealed" not in run("heads", "--node", NODE, "--out", str(tmp_path / "heads"))
+    assert (tmp_path / "heads").stat().st_size > 0
