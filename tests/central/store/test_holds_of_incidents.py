@@ -137,6 +137,27 @@ def test_a_second_report_makes_it_longer_and_the_node_has_to_confirm_anew(store:
     assert kinds(store, "i1").count("hold.extended") == 2
 
 
+def test_a_report_that_turns_out_to_be_older_is_held_from_then_at_the_next_sweep(store: Store) -> None:
+    """The node's clock was not set when it came: its true time is known later."""
+    opened(store)
+    report(store, "r1", OPENED_US)
+    hold(store)
+    made_ns = (OPENED_US - 60 * MIN) * 1000
+    columns = (
+        "node, stream, epoch, seq, subject, boot_id, boot_seq, boot_ns, low_ns, high_ns, source, made_us"
+    )
+    store.write(
+        lambda c: c.exec_driver_sql(
+            f"INSERT INTO correction ({columns}) VALUES ('gsm-001', 's', 'e', 1, 'r1', 'b', 1, 1, ?, ?, 'hub', 1)",
+            (made_ns, made_ns + 10**9),
+        )
+    )
+    store.write(lambda c: holds.sweep(c, OPENED_US + MIN))
+    [row] = held(store)
+    assert row.start_us <= OPENED_US - 62 * MIN
+    assert row.end_us >= OPENED_US + 10 * MIN
+
+
 def test_what_a_person_let_go_of_is_not_held_again(store: Store) -> None:
     opened(store)
     hold(store)
