@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from siaga_central.console.wording import N_, clock_time, coordinates, distance
-from siaga_central.console.wording import moment as moment_of
+from siaga_central.console import wording
+from siaga_central.console.wording import N_, coordinates, distance
 
 EVENTS = {
     "incident.opened": N_("incident opened"),
@@ -20,6 +20,18 @@ EVENTS = {
     "report.updated": N_("report completed"),
     "reply.written": N_("answer written"),
     "reply.state": N_("answer's state"),
+    "reply.auto": N_("answered by the node itself"),
+    "dispatch.told": N_("phone on duty texted"),
+    "dispatch.accepted": N_("accepted by the team"),
+    "dispatch.underway": N_("team on its way"),
+    "dispatch.done": N_("team says: done"),
+    "dispatch.repeated": N_("the team says it again"),
+    "dispatch.stranger": N_("a stranger answered with the code, not counted"),
+    "dispatch.unsent": N_("text to the phone on duty failed"),
+    "away.sounded": N_("hub away: the node's siren sounded"),
+    "away.told": N_("hub away: the node texted a phone on duty"),
+    "away.stranger": N_("hub away: a stranger answered with the code, not counted"),
+    "away.over": N_("hub reached again"),
     "clip.asked": N_("clip asked for"),
     "clip.ready": N_("clip ready"),
     "clip.failed": N_("clip failed"),
@@ -57,7 +69,10 @@ EVENTS = {
     "camera.footage_refused": N_("copying at the node refused"),
     "picture.viewed": N_("picture looked at"),
 }
-_SHOWN = ("text", "reason", "detail", "clip", "camera", "ntpd_ticket", "reporter_name", "place")
+_SHOWN = (
+    *("name", "code", "text", "reason", "detail", "clip", "camera"),
+    *("ntpd_ticket", "reporter_name", "place"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,8 @@ def moment(event: Any) -> Moment:
     """Put an event into words."""
     body = _object(event.body)
     details = [(key, str(body[key])) for key in _SHOWN if body.get(key)]
+    if body.get("while_away"):
+        details.append(("happened", wording.clock_time(int(body.get("at_us", event.at_us)))))
     states = None
     if event.kind == "incident.moved":
         states = (str(body.get("from", "")), str(body.get("to", "")))
@@ -115,7 +132,9 @@ def moment(event: Any) -> Moment:
     elif event.kind == "camera.status":
         states = (str(body.get("from", "")), str(body.get("to", "")))
     elif event.kind == "camera.searched":
-        span = f"{moment_of(int(body.get('from_us', 0)))} – {clock_time(int(body.get('to_us', 0)))}"
+        span = (
+            f"{wording.moment(int(body.get('from_us', 0)))} – {wording.clock_time(int(body.get('to_us', 0)))}"
+        )
         details = [("span", span), ("state", f"search {body.get('answer', '')}")]
     elif event.kind == "reply.state":
         details = [("state", str(body.get("state", ""))), *details]
