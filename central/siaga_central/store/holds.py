@@ -11,16 +11,16 @@ from siaga_central.domain import hold as life
 from siaga_central.domain.hold import IllegalHold, Policy
 from siaga_central.domain.nearest import Located, nearest
 from siaga_central.store import coverage, events, nodes, policies, timings, wants
-from siaga_central.store.schema import camera, event, hold, incident, report, service_state, site
+from siaga_central.store.schema import camera, correction, event, hold, incident, report, service_state, site
 from siaga_central.store.schema import node as node_table
 from siaga_core.wire.recording import HOLDS_MOST, Hold, HoldState
 
 HUB = "hub"
 NOT_PLACED = "hold.not_placed"
-# Of an incident younger than this the times of reports and the places of cameras may still become known.
 # A hold that has to grow grows by this much more, so that not every report of a crowd makes it anew.
 _SPARE_US = 120 * 1_000_000
-_CONVERGE_US = 86_400 * 1_000_000
+# A node that comes back corrects some hundreds of records; older corrections were looked at before.
+_REDATED_MOST = 500
 # Above this somebody should let go of what nobody needs, before nothing more can be held.
 MANY = HOLDS_MOST * 8 // 10
 
@@ -182,24 +182,37 @@ def sweep(connection: Connection, now_us: int) -> int:
 
     Returns how many were changed.
     """
-    changed = 0
+    changed, reached = 0, dict[str, int | None]()
     _, policy = policies.holds(connection, now_us)
     for row in wanted(connection):
         if (why := _is_over(connection, row, now_us, policy)) is not None:
             release(connection, row.id, why, HUB, now_us)
             changed += 1
             continue
-        changed += _endanger(connection, row, now_us, policy)
-    young = incident.c.opened_us > now_us - _CONVERGE_US
-    still_open = select(incident.c.id).where(incident.c.closed_us.is_(None), young)
-    for id in connection.execute(still_open.order_by(incident.c.opened_us)).scalars().all():
-        for_incident(connection, str(id), HUB, now_us)
+        changed += _endanger(connection, row, now_us, policy, reached)
+    for id in _redated(connection):
+        for_incident(connection, id, HUB, now_us)
     return changed
 
 
-def _endanger(connection: Connection, row: Row[Any], now_us: int, policy: Policy) -> int:
+def _redated(connection: Connection) -> list[str]:
+    """Open incidents of which it became known lately when their reports were really made."""
+    newest = select(correction.c.subject).order_by(correction.c.number.desc()).limit(_REDATED_MOST)
+    found = (
+        select(report.c.incident)
+        .join(incident, incident.c.id == report.c.incident)
+        .where(report.c.id.in_(newest), incident.c.closed_us.is_(None))
+    )
+    return sorted({str(id) for id in connection.execute(found).scalars()})
+
+
+def _endanger(
+    connection: Connection, row: Row[Any], now_us: int, policy: Policy, reached: dict[str, int | None]
+) -> int:
     confirmed = row.state in ("held", "lost") or (row.state == "waiting" and row.end_us > now_us)
-    since_ns = None if confirmed else coverage.reached_ns(connection, row.camera, now_us)
+    if not confirmed and row.camera not in reached:
+        reached[row.camera] = coverage.reached_ns(connection, row.camera, now_us)
+    since_ns = None if confirmed else reached[row.camera]
     danger = life.danger(row.start_us, None if since_ns is None else since_ns // 1000, policy)
     if danger == row.danger:
         return 0

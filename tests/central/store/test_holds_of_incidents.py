@@ -10,6 +10,7 @@ from siaga_central.domain.hold import POLICY, IllegalHold
 from siaga_central.domain.place import Spot
 from siaga_central.store import clips, events, holds, incidents, nodes, policies
 from siaga_central.store.incidents import Opening
+from siaga_central.store.schema import correction
 from siaga_central.store.writer import Store
 from siaga_core.wire.health import ServiceState
 from siaga_core.wire.recording import HOLDS_MOST, HoldState
@@ -135,6 +136,22 @@ def test_a_second_report_makes_it_longer_and_the_node_has_to_confirm_anew(store:
     store.write(lambda c: holds.settle(c, NODE, late, 4))
     assert held(store)[0].state == "held"
     assert kinds(store, "i1").count("hold.extended") == 2
+
+
+def test_a_report_that_turns_out_to_be_older_is_held_from_then_at_the_next_sweep(store: Store) -> None:
+    """The node's clock was not set when it came: its true time is known later."""
+    opened(store)
+    report(store, "r1", OPENED_US)
+    hold(store)
+    made_ns = (OPENED_US - 60 * MIN) * 1000
+    values = {"node": "gsm-001", "stream": "modem.urgent", "epoch": "e", "seq": 1, "subject": "r1"}
+    at = {"boot_id": "b", "boot_seq": 1, "boot_ns": 1, "source": "hub", "made_us": 1}
+    made = {"low_ns": made_ns, "high_ns": made_ns + 10**9}
+    store.write(lambda c: c.execute(correction.insert().values(**values, **at, **made)))
+    store.write(lambda c: holds.sweep(c, OPENED_US + MIN))
+    [row] = held(store)
+    assert row.start_us <= OPENED_US - 62 * MIN
+    assert row.end_us >= OPENED_US + 10 * MIN
 
 
 def test_what_a_person_let_go_of_is_not_held_again(store: Store) -> None:
