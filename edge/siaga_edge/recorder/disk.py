@@ -1,5 +1,7 @@
 """The footage disk's own paper: whose it is and which chain is on it; nothing is written to another's."""
 
+import contextlib
+import logging
 import secrets
 from pathlib import Path
 
@@ -8,6 +10,9 @@ from msgspec import Struct
 
 from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.files import write_atomic
+from siaga_edge.recorder.salvage import link_of
+
+log = logging.getLogger(__name__)
 
 _NAME = "META.json"
 
@@ -31,6 +36,7 @@ class Meta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def open_disk(folder: Path, node: str, known: Meta | None) -> Meta:
     """The disk's paper, written anew on an empty disk. `known`: what this node last recorded on.
 
+    A paper that is lost or cannot be read is written again if the footage beside it is of the known disk.
     Raises ForeignDisk for a disk of another node, DiskAway while the known disk is not mounted, OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,6 +47,8 @@ def open_disk(folder: Path, node: str, known: Meta | None) -> Meta:
     except FileNotFoundError:
         return _begin(path, node, known, own_device)
     except msgspec.DecodeError as error:
+        if known is not None and _holds(folder, known):
+            return _write_again(path, known)
         raise ForeignDisk(
             f"{path} cannot be read ({error}); look at the disk, then remove this file"
         ) from error
@@ -71,9 +79,26 @@ def is_there(folder: Path, meta: Meta) -> bool:
 def _begin(path: Path, node: str, known: Meta | None, own_device: bool) -> Meta:
     if known is not None and known.own_device and not own_device:
         raise DiskAway(f"the footage disk is not mounted at {path.parent}; mount it or put it in")
+    if known is not None and _holds(path.parent, known):
+        return _write_again(path, known)
     made = Meta(node=node, disk=secrets.token_hex(8), own_device=own_device)
     write_atomic(path, msgspec.json.encode(made))
     return made
+
+
+def _holds(folder: Path, known: Meta) -> bool:
+    """Whether a closed segment there is a link of the known disk's chain."""
+    for path in folder.glob("*/*/*.mp4"):
+        with contextlib.suppress(OSError):
+            if path.is_file() and (link := link_of(path)) is not None and link.chain == known.disk:
+                return True
+    return False
+
+
+def _write_again(path: Path, known: Meta) -> Meta:
+    log.warning("paper of the footage disk written again disk=%s", known.disk)
+    write_atomic(path, msgspec.json.encode(known))
+    return known
 
 
 def _refuse_foreign(found: Meta, folder: Path, node: str) -> None:

@@ -1,6 +1,8 @@
 """Which footage there is: one row per closed segment, rebuilt from the files alone when it is lost."""
 
 import contextlib
+import logging
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -21,6 +23,8 @@ from siaga_edge.recorder.inventory import NotedGap, Piece
 from siaga_edge.recorder.retention import Stored
 from siaga_edge.recorder.salvage import Closed, close_left_open, link_of
 from siaga_edge.recorder.writing import segment_path
+
+log = logging.getLogger(__name__)
 
 # `segment` and `clock_observation` come from the files; the others are this node's own.
 SCHEMA = """
@@ -381,18 +385,28 @@ class Index(Finder):
         becomes the next link. A file of another chain is left alone: `verify` names it.
         """
         known = self.names()
-        found = {
-            str(path.relative_to(self._folder))[: -len(".mp4")] for path in self._folder.glob("*/*/*.mp4")
-        }
+        found = set(_files(self._folder))
         self.keep_runs(found)
-        unknown = {name: link_of(segment_path(self._folder, name)) for name in found - known}
+        unknown = dict(self._links(found - known))
         linked = [self._closed(name, link) for name, link in unknown.items() if link and link.chain == chain]
         for at in range(0, len(linked), 1000):
             self.add_all(linked[at : at + 1000])
         yield from (Recovered(one, was_open=False, cut_bytes=0) for one in linked)
         for name in sorted((name for name, link in unknown.items() if link is None), key=_age):
-            if (one := self.take_in(name, self.head(chain), now)) is not None:
+            try:
+                one = self.take_in(name, self.head(chain), now)
+            except OSError as error:
+                log.warning("segment waits for the next start segment=%s cause=%s", name, error)
+                continue
+            if one is not None:
                 yield one
+
+    def _links(self, names: Iterable[str]) -> Iterator[tuple[str, Link | None]]:
+        for name in names:
+            try:
+                yield name, link_of(segment_path(self._folder, name))
+            except OSError as error:
+                log.warning("segment cannot be read segment=%s cause=%s", name, error)
 
     def missing(self) -> list[str]:
         """Segments that have a row and no file."""
@@ -480,6 +494,33 @@ class ReadOnly(Finder):
 def _note_in(row: sqlite3.Row) -> str:
     """Why a hold was asked for; an index of an earlier release that is only read does not have it."""
     return str(row["note"]) if "note" in row.keys() else ""  # noqa: SIM118 - a Row holds values
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Names of the files that can be segments: no links, folders or pipes called like one. Raises OSError."""
+    for camera in _entries(folder):
+        for run in _readable(camera):
+            for entry in _readable(run):
+                name = f"{camera.name}/{run.name}/{entry.name.removesuffix('.mp4')}"
+                ours = entry.name.endswith(".mp4") and segments.is_ours(name)
+                if ours and entry.is_file(follow_symlinks=False):
+                    yield name
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _readable(entry: "os.DirEntry[str]") -> list[os.DirEntry[str]]:
+    """What a folder holds; nothing for what is no folder, or may not be read (lost+found)."""
+    if not entry.is_dir(follow_symlinks=False):
+        return []
+    try:
+        return _entries(entry.path)
+    except OSError as error:
+        log.warning("folder cannot be read folder=%s cause=%s", entry.path, error)
+        return []
 
 
 def _age(name: str) -> tuple[int, int, str]:

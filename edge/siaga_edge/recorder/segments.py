@@ -1,6 +1,10 @@
 """When one file ends and the next begins, and what it is called. Pure."""
 
+import re
 from dataclasses import dataclass
+
+# Numbers that a database can count with; longer ones were not given by us.
+_OURS = re.compile(r"[^/]+/[0-9]{1,9}-[0-9]{1,9}/[0-9]{6,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,11 @@ def is_full(segment: Open, now_mono_s: float, segment_s: float, *, starts_with_k
 def name(camera: str, boot_seq: int, run: int, seq: int) -> str:
     """The segment's name, without wall time: that may be wrong now and is known better later."""
     return f"{camera}/{boot_seq}-{run}/{seq:06d}"
+
+
+def is_ours(name: str) -> bool:
+    """Whether a file of this name, without its ending, can be a segment."""
+    return _OURS.fullmatch(name) is not None
 
 
 def camera_and_run(name: str) -> tuple[str, int]:

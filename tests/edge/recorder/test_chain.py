@@ -61,6 +61,32 @@ def test_a_disk_of_another_node_is_refused_by_name(tmp_path: Path) -> None:
         open_disk(tmp_path, "btm-018", None)
 
 
+def _closed_segment(folder: Path) -> None:
+    path = folder / "gate" / "1-1" / "000001.mp4"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"footage" + LINK.box())
+
+
+@pytest.mark.parametrize("left", [b"", b"\0\0\0", None])
+def test_a_paper_that_was_lost_is_written_again_when_the_footage_itself_says_whose_it_is(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    known = Meta(node="btm-017", disk=LINK.chain, own_device=False)
+    _closed_segment(tmp_path)
+    if left is not None:
+        (tmp_path / "META.json").write_bytes(left)
+    assert open_disk(tmp_path, "btm-017", known) == known
+    assert is_there(tmp_path, known)
+
+
+def test_a_paper_that_cannot_be_read_is_not_guessed_from_anothers_footage(tmp_path: Path) -> None:
+    _closed_segment(tmp_path)
+    (tmp_path / "META.json").write_bytes(b"\0")
+    for known in (None, Meta(node="btm-017", disk="ff" * 8, own_device=False)):
+        with pytest.raises(ForeignDisk, match="cannot be read"):
+            open_disk(tmp_path, "btm-017", known)
+
+
 def test_the_empty_folder_under_a_disk_that_is_away_is_not_taken_for_a_new_disk(tmp_path: Path) -> None:
     known = Meta(node="btm-017", disk="00112233445566ff", own_device=True)
     with pytest.raises(DiskAway, match="not mounted"):
