@@ -38,7 +38,10 @@ class Camera(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[[cameras]]`: one camera. Its password is the first line of `password_file`."""
 
     id: str
-    rtsp_url: str  # without user and password
+    rtsp_url: str  # the main stream, without user and password
+    sub_rtsp_url: str = ""  # the small stream, likewise; empty: the camera has none
+    record: Literal["main", "sub"] = "main"  # which of them is recorded
+    sound: bool = True  # record the sound that the camera sends
     onvif_url: str = ""  # device service; empty: no ONVIF
     user: str = ""
     password_file: Path | None = None
@@ -47,6 +50,11 @@ class Camera(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     priority: int = 0
     keep_least_h: Annotated[float, Meta(ge=0)] = 0  # kept while there is other to give up; 0: no claim
     keep_most_h: Annotated[float, Meta(ge=0)] = 0  # deleted when older, unless held; 0: stays while it may
+
+    @property
+    def recorded_url(self) -> str:
+        """The address of the stream that is recorded."""
+        return self.sub_rtsp_url if self.record == "sub" else self.rtsp_url
 
     def password(self) -> str:
         """Read the password; empty if the camera has none."""
@@ -65,6 +73,8 @@ class Recorder(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         40  # of the disk; held footage beyond is an alarm
     )
     ffmpeg: str = "ffmpeg"
+    # A camera whose stream gives no picture for this long is asked again from the start.
+    silent_most_s: Annotated[float, Meta(ge=2, le=60)] = 12
 
 
 class Cameras(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -182,6 +192,8 @@ def load(path: Path) -> NodeConfig:
         if camera.id in seen:
             raise ConfigError(path, f"cameras[{index}].id", f"{camera.id} is named twice")
         seen.add(camera.id)
+        if camera.record == "sub" and not camera.sub_rtsp_url:
+            raise ConfigError(path, f"cameras[{index}].record", "sub needs sub_rtsp_url")
     if (loaded.recorder or loaded.picture) and not loaded.cameras:
         raise ConfigError(path, "cameras", "recorder and picture need at least one [[cameras]] table")
     return loaded

@@ -31,11 +31,17 @@ class KeptFootage:
     """One life of the recorder, from its start to its end."""
 
     def __init__(
-        self, folder: Path, footage: Path, clock: FakeClock, cameras: list[Camera], reserve: int
+        self,
+        folder: Path,
+        footage: Path,
+        clock: FakeClock,
+        cameras: list[Camera],
+        reserve: int,
+        ca_file: Path,
     ) -> None:
         settings = Recorder(footage_dir=footage, segment_s=SEGMENT_S, free_reserve_bytes=reserve)
         none = Path("x")
-        hub = Hub(broker_host="", gateway_url="", ca_file=none, certificate_file=none, key_file=none)
+        hub = Hub(broker_host="", gateway_url="", ca_file=ca_file, certificate_file=none, key_file=none)
         node = Node(id="btm-017", site="s", data_dir=folder / "data", run_dir=folder / "run")
         self.config = NodeConfig(node=node, hub=hub, cameras=cameras, recorder=settings)
         self.clock = clock
@@ -112,6 +118,7 @@ def kept_footage(
     clock: FakeClock | None = None,
     cameras: list[Camera] | None = None,
     reserve: int = 0,
+    ca_file: Path = Path("x"),
 ) -> Iterator[KeptFootage]:
     """A running keeper; ended, as at a stop of the service, when the block is left."""
     kept = KeptFootage(
@@ -120,6 +127,7 @@ def kept_footage(
         clock or FakeClock(),
         cameras or [Camera(id="gate", rtsp_url="rtsp://x")],
         reserve,
+        ca_file,
     )
     try:
         yield kept

@@ -49,12 +49,47 @@ def parser() -> argparse.ArgumentParser:
     settle = _add(link, "settle", "say that an alarm of a node has been looked into")
     settle.add_argument("node")
     settle.add_argument("code", help="as `link status` shows it, e.g. fork")
+    _policy_commands(_group(commands, "policy", "what the city has decided about held footage"))
+    _footage_commands(_group(commands, "footage", "footage on nodes: grants to copy it, heads to verify by"))
     _backup_commands(commands)
     authority = _group(commands, "authority", "the hub's own certificate authority")
     export = _add(authority, "export-root", "move the root's key off the hub, sealed with a passphrase")
     export.add_argument("--to", type=Path, required=True, help="a new file on a medium for the safe")
     export.add_argument("--passphrase-file", type=Path, help="its first line; else standard input")
     return made
+
+
+def _policy_commands(group: Any) -> None:
+    _add(group, "show", "what is in force, and every version")
+    made = _add(group, "set", "decide other values; what was decided before stays known")
+    made.add_argument("values", nargs="+", type=_value, metavar="NAME=VALUE", help="e.g. cameras=4")
+    made.add_argument("--from", dest="valid_from", help="from when, e.g. 2027-01-01T00:00:00+07:00 (now)")
+
+
+def _value(text: str) -> tuple[str, Any]:
+    """`cameras=4` as name and JSON value. Raises argparse.ArgumentTypeError."""
+    name, equals, value = text.partition("=")
+    try:
+        return name, json.loads(value if equals else "")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text}: write NAME=JSON, e.g. priorities=["P1"]') from error
+
+
+def _footage_commands(group: Any) -> None:
+    grant = _add(group, "grant", "let a technician copy a span of a camera at its node; on record")
+    grant.add_argument("camera")
+    grant.add_argument("start", metavar="from", help="WIB: 14.03.10 | '24-11 14.03' | 2026-11-24T14:03:10")
+    grant.add_argument("end", metavar="to", help="as from; without a day the first after it")
+    grant.add_argument("--by", required=True, help="account of the supervisor or deputy who answers for it")
+    grant.add_argument("--reason", required=True, help="why; on record here and at the node")
+    grant.add_argument("--uses", type=int, help="how often it may be copied (1)")
+    grant.add_argument("--hours", type=float, help="how long it counts (24)")
+    grant.add_argument("--out", type=Path, required=True, help="the new file that the technician carries")
+    heads = _add(group, "heads", "what a node has told of its chain of segments; for paper or for a file")
+    heads.add_argument("--node", required=True)
+    heads.add_argument("--at", help="the newest that was told by then, WIB (default: now)")
+    heads.add_argument("--limit", type=int, help="print so many (10)")
+    heads.add_argument("--out", type=Path, help="a new file for `siaga-node footage verify --heads`")
 
 
 def _backup_commands(commands: Any) -> None:
@@ -149,15 +184,38 @@ def _carry_out(args: argparse.Namespace) -> int:
     if args.command == "init":
         return _init(config, args)
     order = f"{args.command} {args.deed}" if hasattr(args, "deed") else args.command
-    own = ("command", "deed", "config", "json", "password_file")
+    own = ("command", "deed", "config", "json", "password_file", "out")
     keys = {key: value for key, value in vars(args).items() if key not in own and value is not None}
+    if order == "policy set":
+        keys["values"] = dict(args.values)
     if "password_file" in vars(args) and (args.password_file or order != "operator-client add"):
         keys["password"] = _read_password(args.password_file)
+    if args.command == "footage":
+        return _footage(config, order, keys, args)
     answer = _order(config, order, keys)
     if order == "link status" and not args.json:
         print(link_page(answer["nodes"]))
     else:
         _show(answer, args.json)
+    return 0
+
+
+def _footage(config: Any, order: str, keys: dict[str, Any], args: argparse.Namespace) -> int:
+    """What is to be carried away goes into a file of its own, never on the screen."""
+    import base64
+
+    from siaga_central.cli.ledger import Refused
+
+    if args.out is not None and args.out.exists():
+        raise Refused(f"{args.out} exists; name a new file")
+    if order == "footage heads":
+        keys.setdefault("limit", 10)
+    answer = _order(config, order, keys)
+    carried = answer.pop("file", "").encode() or base64.b64decode(answer.pop("sealed", ""))
+    if args.out is not None:
+        args.out.write_bytes(carried)
+        answer["out"] = str(args.out)
+    _show(answer, args.json)
     return 0
 
 

@@ -4,13 +4,15 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from siaga_central.console.wording import N_
+from siaga_central.console.wording import N_, coordinates, distance
 
 EVENTS = {
     "incident.opened": N_("incident opened"),
     "incident.call_entered": N_("call entered by hand"),
     "incident.taken": N_("taken"),
     "incident.classified": N_("classified"),
+    "incident.located": N_("place set on the map"),
+    "incident.place_offered": N_("another place was named"),
     "incident.moved": N_("moved"),
     "incident.noted": N_("note"),
     "report.received": N_("report received"),
@@ -22,6 +24,8 @@ EVENTS = {
     "clip.failed": N_("clip failed"),
     "clip.viewed": N_("clip watched"),
     "hold.asked": N_("footage to be held"),
+    "hold.extended": N_("hold made longer"),
+    "hold.not_placed": N_("NOT held by itself: no room"),
     "hold.waiting": N_("hold taken, its time is not over"),
     "hold.held": N_("footage held"),
     "hold.lost": N_("held footage lost"),
@@ -82,9 +86,18 @@ def moment(event: Any) -> Moment:
         new = _part(body, "to")
         judged = (str(new.get(key, "")) for key in ("category", "priority", "place"))
         details = [("to", " ".join(judged)), *details]
+    elif event.kind in ("incident.located", "incident.place_offered"):
+        details = [("place", _where(_part(body, "to") or body)), *details]
     elif event.kind == "reply.state":
         details = [("state", str(body.get("state", ""))), *details]
     return Moment(event.at_us, EVENTS.get(event.kind, event.kind), event.actor, details, states)
+
+
+def _where(spot: dict[str, Any]) -> str:
+    """`Nagoya Hill (1,14600; 104,01100 ±500 m)`."""
+    latitude, longitude = float(spot.get("latitude", 0)), float(spot.get("longitude", 0))
+    radius = distance(float(spot.get("radius_m", 0)))
+    return f"{spot.get('words', '')} ({coordinates(latitude, longitude)} ±{radius})".strip()
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -14,8 +14,10 @@ class Permission(StrEnum):
     SEE_PICTURES = "see pictures"
     ASK_CLIPS = "ask for clips"
     WATCH_CLIPS = "watch clips"
+    SEARCH_FOOTAGE = "search for footage"
     HOLD_FOOTAGE = "hold footage"
     RELEASE_FOOTAGE = "release held footage"
+    GRANT_COPIES = "let footage be copied at its node"
     SEE_DEVICES = "see devices"
     SEE_QUARANTINE = "see quarantine"
     ACKNOWLEDGE_ALERTS = "acknowledge alerts"
@@ -33,6 +35,7 @@ _OPERATOR = frozenset(
         _P.SEE_PICTURES,
         _P.ASK_CLIPS,
         _P.WATCH_CLIPS,
+        _P.SEARCH_FOOTAGE,
         _P.HOLD_FOOTAGE,
         _P.SEE_DEVICES,
         _P.SEE_QUARANTINE,
@@ -43,8 +46,8 @@ _OPERATOR = frozenset(
 # The whole truth: a role that is not named for a permission does not have it.
 MATRIX: dict[str, frozenset[Permission]] = {
     "operator": _OPERATOR,
-    "supervisor": _OPERATOR | {_P.RELEASE_FOOTAGE},
-    "deputy": _OPERATOR | {_P.RELEASE_FOOTAGE},
+    "supervisor": _OPERATOR | {_P.RELEASE_FOOTAGE, _P.GRANT_COPIES},
+    "deputy": _OPERATOR | {_P.RELEASE_FOOTAGE, _P.GRANT_COPIES},
     "head": frozenset({_P.SEE_INCIDENTS, _P.ACKNOWLEDGE_ALERTS, _P.SEE_DEVICES, _P.SEE_QUARANTINE}),
     "technician": frozenset({_P.SEE_DEVICES, _P.SEE_QUARANTINE}),
     "admin": frozenset({_P.SEE_DEVICES, _P.SEE_QUARANTINE}),

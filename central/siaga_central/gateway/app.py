@@ -26,10 +26,13 @@ from siaga_central.gateway.files import (
     store_picture,
 )
 from siaga_central.gateway.peer import Peer, peer_of
-from siaga_central.store import certificates, claims, clips, commands, events, nodes, pictures
+from siaga_central.store import certificates, claims, clips, commands, coverage, events, nodes, pictures
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
-from siaga_core.service.signing import key_id
+from siaga_core.service.signing import Signer, key_id
+from siaga_core.wire import topics
+from siaga_core.wire.envelope import encode
+from siaga_core.wire.ids import node_id
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ def create_app(store: Store, authority: Authority, media_dir: Path, clock: Clock
     app.add_api_route("/v1/claim", claim, methods=["POST"])
     app.add_api_route("/v1/renew", renew, methods=["POST"])
     app.add_api_route("/v1/time", time, methods=["GET"])
+    app.add_api_route("/v1/heads", heads, methods=["GET"])
     app.add_api_route("/v1/transfers/clip/{command_id}", clip_offset, methods=["HEAD"])
     app.add_api_route("/v1/transfers/clip/{command_id}", take_clip, methods=["PUT"])
     app.add_api_route("/v1/transfers/picture/{camera_id}", take_picture, methods=["PUT"])
@@ -185,6 +189,16 @@ def _issue(
 def time(gateway: Door) -> dict[str, int]:
     """The hub's time, for a node that has none."""
     return {"wall_ns": gateway.clock.wall_ns()}
+
+
+def heads(gateway: Door, node: Node) -> Response:
+    """What this node has told of its chains of segments, sealed: footage is verified against it."""
+    with gateway.store.read() as connection:
+        told = coverage.told(connection, node)
+    now = datetime.fromtimestamp(gateway.now_us() / 1e6, UTC)
+    _, key = gateway.authority.own("signing", now, signing=True)
+    sealed = Signer.load(key).seal(topics.heads(node_id(node)), encode(told))
+    return Response(sealed, media_type="application/octet-stream")
 
 
 def clip_offset(command_id: str, gateway: Door, node: Node) -> Response:

@@ -1,5 +1,6 @@
 """A citizen's contact becomes a report of an incident, however often and in whatever order it comes."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -8,11 +9,13 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from siaga_central.domain import conversation
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.suggestion import Suggestion, suggest
-from siaga_central.store import callbacks, commands, events, incidents
+from siaga_central.store import callbacks, commands, events, holds, incidents
 from siaga_central.store.schema import callback, event, incident, report
 from siaga_core.wire.command import SoundSiren
 from siaga_core.wire.envelope import Record
 from siaga_core.wire.report import Report
+
+log = logging.getLogger(__name__)
 
 _RANK = {"P1": 1, "P2": 2, "P3": 3, "P4": 4}
 
@@ -28,9 +31,12 @@ def take(
     """Take one revision of a contact; an older one than is known changes nothing."""
     known = connection.execute(select(report).where(report.c.id == given.report_id)).one_or_none()
     if known is None:
-        _first(connection, record, given, now_us, new_id, policy)
+        incident_id = _first(connection, record, given, now_us, new_id, policy)
     elif known.node == record.node and given.revision > known.revision:
-        _more(connection, known, record, given, now_us, new_id, policy)
+        incident_id = _more(connection, known, record, given, now_us, new_id, policy)
+    else:
+        return
+    _place(connection, incident_id, given, f"node:{record.node}", now_us)
 
 
 def _first(
@@ -40,7 +46,7 @@ def _first(
     now_us: int,
     new_id: Callable[[], str],
     policy: Policy,
-) -> None:
+) -> str:
     actor = f"node:{record.node}"
     suggestion = suggest(given)
     incident_id = _incident_of(connection, given.reporter_e164, now_us)
@@ -62,6 +68,7 @@ def _first(
         _sound(connection, incident_id, now_us, new_id, policy)
     if given.call is not None:
         callbacks.add(connection, new_id(), incident_id, _number(given), actor, now_us)
+    return incident_id
 
 
 def _more(
@@ -72,7 +79,7 @@ def _more(
     now_us: int,
     new_id: Callable[[], str],
     policy: Policy,
-) -> None:
+) -> str:
     incident_id = str(known.incident)
     if known.reporter_e164 is None and given.reporter_e164 is not None and given.call is not None:
         incident_id = _name_caller(connection, known, given, now_us)
@@ -86,6 +93,19 @@ def _more(
     incidents.touch(connection, incident_id, now_us)
     if given.sms is not None:
         _raise(connection, incident_id, suggest(given), now_us, new_id, policy)
+    return incident_id
+
+
+def _place(connection: Connection, incident_id: str, given: Report, actor: str, now_us: int) -> None:
+    """Where it is, and what the cameras near there saw. What fails here costs no report."""
+    try:
+        with connection.begin_nested():
+            spot = suggest(given).spot
+            if spot is not None:
+                incidents.locate(connection, incident_id, spot, actor, now_us)
+            holds.for_incident(connection, incident_id, "hub", now_us)
+    except Exception:
+        log.exception("footage not held incident=%s", incident_id)
 
 
 def _raise(

@@ -8,15 +8,18 @@ from sqlalchemy import Connection
 
 from siaga_central.ingest import contact
 from siaga_central.ingest.policy import Policy
-from siaga_central.store import coverage, fates, footage, holds, nodes, records, replies, wants
+from siaga_central.store import camera_log, coverage, fates, footage, holds, nodes, records, replies, wants
 from siaga_core.wire.command import Outcome
 from siaga_core.wire.envelope import BadRecord, Record
+from siaga_core.wire.grant import GrantUse
 from siaga_core.wire.health import CameraState, Health, LinkState, ServiceState
 from siaga_core.wire.kinds import BODIES, decode_body
 from siaga_core.wire.outbound import SmsState
 from siaga_core.wire.recording import Coverage, HoldState, Segment
 from siaga_core.wire.report import Report
 from siaga_core.wire.want import WantState
+
+LOCAL = "local-"  # holds that a technician has made at the node
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,12 @@ def apply(connection: Connection, record: Record, body: Struct, moment: Moment) 
         case Coverage():
             if (foreign := coverage.take(connection, record, body, now_us)) is not None:
                 return Misfit("foreign-camera", f"{foreign} is not {node}'s")
+        case GrantUse():
+            if not camera_log.used(connection, node, body, now_us):
+                return Misfit("foreign-camera", f"{body.camera} is not {node}'s")
+        case HoldState() if body.id.startswith(LOCAL):
+            if not camera_log.held_at_node(connection, node, body, now_us):
+                return Misfit("foreign-camera", f"{body.camera} is not {node}'s")
         case HoldState():
             if not holds.settle(connection, node, body, now_us):
                 return Misfit("foreign-hold", f"{body.id} is no hold of {node}")

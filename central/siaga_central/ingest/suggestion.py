@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from siaga_central.domain.place import PHONE_RADIUS_M, PIN_RADIUS_M, Spot
 from siaga_core.reading.lexicon import UNKNOWN
+from siaga_core.reading.spots import listed
 from siaga_core.reading.text import Reading, read
 from siaga_core.wire.report import Report
 
@@ -15,6 +17,7 @@ class Suggestion:
     priority: str
     place: str
     presses: bool = False
+    spot: Spot | None = None
 
 
 def suggest(given: Report) -> Suggestion:
@@ -26,7 +29,9 @@ def suggest(given: Report) -> Suggestion:
 
 def of_reading(reading: Reading) -> Suggestion:
     """A reading as an incident takes it; nothing is suppressed, and what is not known is urgent."""
-    return Suggestion(reading.kind, _priority(reading), place_words(reading), reading.emergency)
+    return Suggestion(
+        reading.kind, _priority(reading), place_words(reading), reading.emergency, spot_of(reading)
+    )
 
 
 def place_words(reading: Reading) -> str:
@@ -35,6 +40,18 @@ def place_words(reading: Reading) -> str:
     if district and district.casefold() not in words.casefold():
         return f"{words}, {district}"
     return words
+
+
+def spot_of(reading: Reading) -> Spot | None:
+    """The best that a text says of where: a pin, what the phone says of itself, a listed name; or nothing."""
+    if reading.positions:
+        pin = reading.positions[0]
+        return Spot(pin.latitude, pin.longitude, PIN_RADIUS_M, "coordinates", pin.words)
+    if reading.location is not None and (fix := reading.location.fix) is not None:
+        return Spot(fix.latitude, fix.longitude, fix.radius_m or PHONE_RADIUS_M, "phone", "AML")
+    if (found := listed(reading.place.names, reading.place.district)) is None:
+        return None
+    return Spot(found.latitude, found.longitude, found.radius_m, "listed", found.name)
 
 
 def _priority(reading: Reading) -> str:

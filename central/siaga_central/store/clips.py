@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from siaga_central.store import commands, events
+from siaga_central.store import commands, events, holds
 from siaga_central.store.schema import camera, clip
 from siaga_core.errors import SiagaError
 from siaga_core.wire.command import FetchClip
@@ -29,7 +29,10 @@ def ask(
     actor: str,
     now_us: int,
 ) -> None:
-    """Ask the camera's node for a clip; the command has the id `id`. Raises BadSpan."""
+    """Ask the camera's node for a clip; the command has the id `id`. Raises BadSpan.
+
+    Its span is held from now until some time after the clip is here, so that retention cannot come between.
+    """
     if not start_us < end_us <= start_us + LONGEST_US:
         raise BadSpan("a clip ends after it begins and is at most 30 minutes long")
     if start_us > now_us:
@@ -56,6 +59,7 @@ def ask(
     events.append(connection, now_us, "camera.clip_asked", camera_id, actor, body)
     order = FetchClip(camera=camera_id, start_wall_ns=start_us * 1000, end_wall_ns=end_us * 1000)
     commands.queue(connection, id, node, "recorder", order, actor, now_us, TTL_S)
+    holds.for_clip(connection, id, camera_id, (start_us, end_us), reason, actor, now_us, incident)
 
 
 def find(connection: Connection, id: str) -> Row[Any] | None:
@@ -76,6 +80,7 @@ def ready(connection: Connection, id: str, sha256: str, size_bytes: int, now_us:
     """The whole clip is here and its hash is what the node stated."""
     values = {"state": "ready", "sha256": sha256, "size_bytes": size_bytes, "got_bytes": size_bytes}
     connection.execute(update(clip).where(clip.c.id == id).values(**values))
+    holds.clip_settled(connection, id, now_us)
     _tell(connection, id, "clip.ready", now_us, {"sha256": sha256, "size_bytes": size_bytes})
 
 
@@ -85,6 +90,7 @@ def fail(connection: Connection, id: str, detail: str, now_us: int) -> None:
         update(clip).where(clip.c.id == id, clip.c.state != "ready").values(state="failed", detail=detail)
     )
     if changed.rowcount:
+        holds.clip_settled(connection, id, now_us)
         _tell(connection, id, "clip.failed", now_us, {"detail": detail})
 
 

@@ -7,7 +7,9 @@ import msgspec
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from siaga_central.domain import incident as life
+from siaga_central.domain import place as places
 from siaga_central.domain.numbering import day_of, incident_number
+from siaga_central.domain.place import Spot
 from siaga_central.store import events, outbox
 from siaga_central.store.schema import incident, report
 from siaga_core.errors import SiagaError
@@ -145,6 +147,31 @@ def classify(
     body = {"from": old, "to": new, "reason": reason}
     events.append(connection, now_us, "incident.classified", id, actor, body)
     publish(connection, id, now_us)
+
+
+def spot_of(row: Row[Any]) -> Spot | None:
+    """Where an incident is, if anybody has said so."""
+    if row.latitude is None or row.longitude is None or not row.place_source:
+        return None
+    return Spot(row.latitude, row.longitude, row.place_radius_m or 0.0, row.place_source, row.place_words)
+
+
+def locate(connection: Connection, id: str, spot: Spot, actor: str, now_us: int, reason: str = "") -> bool:
+    """Say where an incident is; False if what was known is better, and stays.
+
+    What speaks against the known place without replacing it is written down for the operator to see.
+    """
+    old = spot_of(find(connection, id))
+    if places.replaces(spot, old):
+        values = {"latitude": spot.latitude, "longitude": spot.longitude, "place_source": spot.source}
+        _change(connection, id, now_us, **values, place_radius_m=spot.radius_m, place_words=spot.words[:200])
+        body = {"from": None if old is None else msgspec.to_builtins(old), "reason": reason}
+        body["to"] = msgspec.to_builtins(spot)
+        events.append(connection, now_us, "incident.located", id, actor, body)
+        return True
+    if old is not None and places.contradicts(spot, old):
+        events.append(connection, now_us, "incident.place_offered", id, actor, msgspec.to_builtins(spot))
+    return False
 
 
 def move(connection: Connection, id: str, command: str, actor: str, now_us: int, reason: str = "") -> str:

@@ -270,6 +270,8 @@ stretch = Table(
     Column("start_ns", BigInteger, nullable=False),
     Column("end_ns", BigInteger, nullable=False),
     Column("told_seq", BigInteger, nullable=False),  # the record that told of its end
+    # Whether the node said that it began here: what lies before is then known to be missing.
+    Column("begins", Boolean, nullable=False, server_default="0"),
     Index(None, "camera", "number"),
 )
 
@@ -295,6 +297,20 @@ chain_head = Table(
     Column("received_us", BigInteger, nullable=False),
 )
 
+# The newest of these of each node, with the moment of its boot at which it was told (store/coverage.py).
+head_told = Table(
+    "head_told",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("chain", String(64), nullable=False),
+    Column("links", BigInteger, nullable=False),
+    Column("head", String(64), nullable=False),
+    Column("epoch", String(16), nullable=False),
+    Column("boot_id", String(64), nullable=False),
+    Column("boot_ns", BigInteger, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+)
+
 # Footage that a node is to keep; the newest word of the node is `told` (wire/recording.HoldState, JSON).
 hold = Table(
     "hold",
@@ -314,8 +330,24 @@ hold = Table(
     Column("danger", String(4), nullable=False, server_default=""),  # warn, crit: not confirmed, soon gone
     Column("released_by", String(64)),
     Column("released_us", BigInteger),
+    Column("cause", String(10), nullable=False, server_default="hand"),  # hand, incident, clip
+    Column("until_us", BigInteger),  # let go of by itself then
+    Column("policy_version", Integer, nullable=False, server_default="0"),
     Index(None, "node", "state"),
     Index(None, "incident"),
+)
+
+# What the city has decided, by subject; the newest version whose time has come is in force.
+policy = Table(
+    "policy",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),  # its version, 0 being what ships
+    Column("name", String(16), nullable=False),
+    Column("valid_from_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("set_by", String(64), nullable=False),
+    Column("set_us", BigInteger, nullable=False),
+    Index(None, "name", "valid_from_us"),
 )
 
 incident = Table(
@@ -331,6 +363,9 @@ incident = Table(
     Column("place", Text, nullable=False, server_default=""),
     Column("latitude", Float),
     Column("longitude", Float),
+    Column("place_source", String(12), nullable=False, server_default=""),  # domain/place; empty: no position
+    Column("place_radius_m", Float),
+    Column("place_words", Text, nullable=False, server_default=""),
     Column("opened_us", BigInteger, nullable=False),
     Column("changed_us", BigInteger, nullable=False),
     Column("closed_us", BigInteger),

@@ -55,14 +55,18 @@ def positions(text: str) -> tuple[Position, ...]:
     return tuple(found.values())
 
 
+def is_outside(latitude: float, longitude: float) -> bool:
+    """Whether a position lies outside the municipality of Batam."""
+    south, north, west, east = _BATAM
+    return not (south <= latitude <= north and west <= longitude <= east)
+
+
 def _position(latitude: float, longitude: float, words: str) -> Position | None:
     if not (abs(latitude) <= 90 and abs(longitude) <= 180) or (
         abs(latitude) < 1e-4 and abs(longitude) < 1e-4
     ):
         return None
-    south, north, west, east = _BATAM
-    outside = not (south <= latitude <= north and west <= longitude <= east)
-    return Position(round(latitude, 6), round(longitude, 6), words, outside)
+    return Position(round(latitude, 6), round(longitude, 6), words, is_outside(latitude, longitude))
 
 
 def _pinned(text: str) -> Iterator[tuple[float, float, str]]:

@@ -48,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
         dest="kind", required=True, metavar="DEED"
     )
     modem.add_arguments(kinds, DEFAULT_CONFIG)
+    recorder = _add(commands, "recorder", "how each camera is recorded now; its gaps by reason", _recorder)
+    recorder.add_argument("--json", action="store_true", help="cameras as JSON")
     text = "read what is left of a damaged store into a new file; the damaged one stays as it is"
     salvage = commands.add_parser("salvage", help=text, description=text)
     salvage.add_argument("damaged", type=Path, help="the file, such as journal-modem.db.damaged-1")
@@ -140,6 +142,18 @@ def _link(args: argparse.Namespace) -> int:
     else:
         print(page(found, link, time.time_ns()))
     return 0 if link is not None and link.up else 1
+
+
+def _recorder(args: argparse.Namespace) -> int:
+    """0 when every camera is recorded, 1 when one is not or the recorder has not run."""
+    import msgspec
+
+    from siaga_edge.cli.recorder import page
+    from siaga_edge.recorder.status import read_status
+
+    status = read_status(_load(args).node.run_dir)
+    print(json.dumps(msgspec.to_builtins(status)) if args.json else page(status))
+    return 0 if status and all(one.state == "recording" for one in status.cameras) else 1
 
 
 def _salvage(args: argparse.Namespace) -> int:

@@ -155,7 +155,7 @@ def _load(args: argparse.Namespace) -> Any:
 
 
 def _span(args: argparse.Namespace) -> tuple[int, int]:
-    from siaga_edge.cli.wib import span_ns
+    from siaga_core.wib import span_ns
 
     return span_ns(args.start, args.end, time.time_ns())
 

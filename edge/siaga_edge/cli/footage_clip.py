@@ -16,12 +16,13 @@ from typing import Any
 import msgspec
 
 from siaga_core.errors import SiagaError
+from siaga_core.wib import shown
 from siaga_core.wire.grant import Grant
 from siaga_edge.cli.footage_report import footage_of, known_camera, settings_of
 from siaga_edge.cli.progress import Progress
-from siaga_edge.cli.wib import shown
 from siaga_edge.node import NodeConfig
 from siaga_edge.recorder import export, granting, pictures
+from siaga_edge.recorder.choice import choose
 from siaga_edge.recorder.export import Clip, NoFootage
 from siaga_edge.recorder.granting import Answer, Ended, Request
 from siaga_edge.recorder.pictures import Wall
@@ -82,13 +83,18 @@ def copy(
             tight=tight,
             who=getpass.getuser(),
         )
-        first_ns = _first_picture_ns(paths, span, wall)
+        first_ns, last_ns = _reaches(paths, span, wall)
         grant = _granted(config, asked, wait)
         ended = _Ending(config, asked, grant)
         if not tight and first_ns < grant.start_wall_ns:
             raise ended.failed(
                 "without --tight the file would begin with pictures from before what was granted"
                 f" ({shown(first_ns)}); add --tight, or begin later"
+            )
+        if not tight and last_ns >= grant.end_wall_ns:
+            raise ended.failed(
+                "without --tight the file would hold pictures from after what was granted"
+                f" ({shown(last_ns)}); add --tight, or end earlier"
             )
         try:
             with closing(Progress("clip", sum(one.size_bytes for one in stored))) as progress:
@@ -179,10 +185,10 @@ def _check_dated(stored: list[Stored]) -> None:
         )
 
 
-def _first_picture_ns(paths: list[Path], span: tuple[int, int], wall: Wall) -> int:
-    """When the first picture was taken that a copy without new coding holds. Raises NoFootage."""
+def _reaches(paths: list[Path], span: tuple[int, int], wall: Wall) -> tuple[int, int]:
+    """When the first and last picture were taken that a copy without new coding holds. Raises NoFootage."""
     found = (one for path in paths for one in pictures.of_segment(path, wall))
-    return export.choose(found, *span)[0][0].wall_ns
+    return choose(found, *span, wall).reaches(wall)
 
 
 def _granted(config: NodeConfig, asked: Request, wait: Callable[[float], None]) -> Grant:

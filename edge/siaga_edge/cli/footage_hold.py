@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from siaga_core.errors import SiagaError
+from siaga_core.wib import shown
 from siaga_core.wire.recording import HoldState
 from siaga_edge.cli.footage_report import footage_of, known_camera
-from siaga_edge.cli.wib import shown
 from siaga_edge.node import NodeConfig
 from siaga_edge.recorder.holding import LOCAL, LocalRequest, ask, requests_dir, segments_of
 from siaga_edge.recorder.holds import Hold

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from siaga_core.errors import SiagaError
+from siaga_core.wib import shown
 from siaga_edge.cli.progress import Progress
-from siaga_edge.cli.wib import shown
 from siaga_edge.node import NodeConfig, Recorder
 from siaga_edge.recorder import disk
 from siaga_edge.recorder.holding import segments_of

@@ -11,8 +11,10 @@ from siaga_edge.node import NodeConfig
 
 def build(config: NodeConfig, path: Path) -> Supervisor:
     """The service's workers."""
+    from siaga_edge.recorder.memory import keep_large_blocks
     from siaga_edge.recorder.service import RecorderService
 
+    keep_large_blocks()
     settings = frame.section(path, "recorder", config.recorder)
     supervisor = Supervisor()
     work = frame.in_thread(lambda: RecorderService(config, settings, SystemClock()))

@@ -3,11 +3,14 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from siaga_core.errors import SiagaError
 
 BOX_MOST_BYTES = 64 * 1024**2
 _NON_SYNC = 0x10000  # sample_is_non_sync_sample (§8.8.3.1)
+# Which columns a run of samples has, in this order (tr_flags, §8.8.8.1).
+_DURATION, _SIZE, _FLAGS, _OFFSET = 0x100, 0x200, 0x400, 0x800
 # Our own mark before each fragment: when it arrived, in the node's raw clocks.
 MARK_TYPE = bytes.fromhex("5349414741204672616d65204d61726b")
 _MARK = struct.Struct(">IQqI")
@@ -43,10 +46,10 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Init:
-    """What every decoder needs first: ftyp and moov."""
+class Track:
+    """A track's number, units per second and what its samples are unless they say otherwise."""
 
-    octets: bytes
+    id: int
     timescale: int
     default_duration: int
     default_size: int
@@ -54,8 +57,29 @@ class Init:
 
 
 @dataclass(frozen=True, slots=True)
+class Init:
+    """What every decoder needs first: ftyp and moov. The numbers are of the video; `sound` may be there."""
+
+    octets: bytes
+    timescale: int
+    default_duration: int
+    default_size: int
+    default_flags: int
+    track: int = 1
+    sound: Track | None = None
+
+    @property
+    def video(self) -> Track:
+        """The video track."""
+        return Track(self.track, self.timescale, self.default_duration, self.default_size, self.default_flags)
+
+
+@dataclass(frozen=True, slots=True)
 class Fragment:
-    """moof and mdat as they came, the samples in it, and where the pictures begin in `octets`."""
+    """moof and mdat as they came, the pictures in it, and where they begin in `octets`.
+
+    Sound, where there is any, stays in the octets until somebody asks for it (`sound_of`).
+    """
 
     octets: bytes
     samples: tuple[Sample, ...]
@@ -72,16 +96,16 @@ class Fragment:
         """In the track's units."""
         return sum(sample.duration for sample in self.samples)
 
-    def marked(self, mark: Mark) -> bytes:
-        """The octets as they are kept: mark, moof, mdat."""
-        return mark.box() + self.octets
-
 
 class Parser:
-    """Feed it any cuts of the stream; memory is bounded by one fragment."""
+    """Feed it any cuts of the stream; memory is bounded by one fragment.
+
+    Fed a whole fragment at once it copies nothing of it: `octets` of the fragment are the octets fed.
+    """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = bytearray()  # from the moof on whose mdat is awaited, or from the first box not whole
+        self._scanned = 0  # octets of it that were taken already: that moof
         self._ftyp = b""
         self._moof = b""
         self._mark: Mark | None = None
@@ -91,26 +115,38 @@ class Parser:
 
     def feed(self, octets: bytes) -> Iterator[Init | Fragment]:
         """What has become whole. Raises BadStream."""
-        self._buffer += octets
-        at = 0
-        while len(self._buffer) - at >= 8:
-            size, kind = struct.unpack_from(">I4s", self._buffer, at)
+        if self._buffer:
+            self._buffer += octets
+        source = self._buffer or octets
+        keep, at = 0, self._scanned
+        while len(source) - at >= 8:
+            size, kind = struct.unpack_from(">I4s", source, at)
             if not 8 <= size <= BOX_MOST_BYTES or not kind.isalnum():
                 raise BadStream(f"box {kind!r} of {size} octets")
-            if len(self._buffer) - at < size:
+            if len(source) - at < size:
                 break
-            box = bytes(self._buffer[at : at + size])
-            at += size
+            end = at + size
             self._seen += size
             try:
-                made = self._take(kind, box)
+                made = self._take(kind, source, keep, at, end)
             except (struct.error, IndexError) as error:
                 raise BadStream(f"box {kind!r} is cut short: {error}") from error
+            keep, at = (at if kind == b"moof" else end), end
             if made is not None:
                 yield made
-        del self._buffer[:at]
+        if source is self._buffer:
+            del self._buffer[:keep]
+        else:
+            self._buffer = bytearray(memoryview(octets)[keep:])
+        self._scanned = at - keep
 
-    def _take(self, kind: bytes, box: bytes) -> Init | Fragment | None:
+    def _take(
+        self, kind: bytes, source: bytes | bytearray, keep: int, at: int, end: int
+    ) -> Init | Fragment | None:
+        if kind == b"mdat":
+            # Octets from `keep` to `at` are its moof, unless another box came in between.
+            return self._fragment(_cut(source, keep, end), at - keep) if self._moof else None
+        box = _cut(source, at, end)
         if kind == b"ftyp":
             self._ftyp = box
         elif kind == b"moov":
@@ -121,20 +157,27 @@ class Parser:
             self._mark = Mark(*_MARK.unpack(box[24:]))
         elif kind == b"moof":
             self._moof = box
-        elif kind == b"mdat" and self._moof:
-            return self._fragment(box)
         return None
 
-    def _fragment(self, mdat: bytes) -> Fragment:
+    def _fragment(self, octets: bytes, mdat_at: int) -> Fragment:
         if self.init is None:
             raise BadStream("a fragment came before moov")
-        samples = _read_samples(self._moof, self.init)
-        if sum(sample.size for sample in samples) > len(mdat) - 8:
+        if not mdat_at:
+            octets, mdat_at = self._moof + octets, len(self._moof)
+        samples, at = _read_samples(self._moof, self.init.video)
+        if at + sum(sample.size for sample in samples) > len(octets):
             raise BadStream("a fragment is shorter than its samples")
-        made = Fragment(self._moof + mdat, samples, len(self._moof) + 8, self._mark)
+        made = Fragment(octets, samples, at, self._mark)
         self.consumed = self._seen
         self._moof, self._mark = b"", None
         return made
+
+
+def _cut(source: bytes | bytearray, begin: int, end: int) -> bytes:
+    """A part of it; the whole of it is not copied."""
+    if isinstance(source, bytes):
+        return source[begin:end]
+    return bytes(memoryview(source)[begin:end])
 
 
 def boxes(octets: bytes, at: int = 8, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
@@ -159,30 +202,83 @@ def find(octets: bytes, *path: bytes) -> tuple[int, int]:
     return at, end
 
 
+def moov_of(init: Init) -> bytes:
+    """The moov box."""
+    begin = next(at - 8 for kind, at, _ in boxes(init.octets, 0) if kind == b"moov")
+    return init.octets[begin:]
+
+
+def sound_of(fragment: Fragment, init: Init) -> tuple[tuple[Sample, ...], int]:
+    """The sound's samples and where they begin in the fragment's octets; none if there is none.
+
+    Raises BadStream.
+    """
+    if init.sound is None:
+        return (), len(fragment.octets)
+    size = struct.unpack_from(">I", fragment.octets)[0]
+    samples, at = _read_samples(fragment.octets[:size], init.sound)
+    if at + sum(sample.size for sample in samples) > len(fragment.octets):
+        raise BadStream("a fragment is shorter than its sound")
+    return samples, at
+
+
 def _read_init(octets: bytes, moov: bytes) -> Init:
-    at, _ = find(moov, b"trak", b"mdia", b"mdhd")
-    wide = moov[at] == 1
-    timescale = struct.unpack_from(">I", moov, at + (20 if wide else 12))[0]
-    trex, _ = find(moov, b"mvex", b"trex")
-    duration, size, flags = struct.unpack_from(">III", moov, trex + 12)
-    if not timescale:
-        raise BadStream("the track has no time scale")
-    return Init(octets, timescale, duration, size, flags)
+    found = {kind: track for kind, track in _read_tracks(moov) if kind in (b"vide", b"soun")}
+    video = found.get(b"vide")
+    if video is None:
+        raise BadStream("there is no video")
+    defaults = (video.default_duration, video.default_size, video.default_flags)
+    return Init(octets, video.timescale, *defaults, video.id, found.get(b"soun"))
 
 
-def _read_samples(moof: bytes, init: Init) -> tuple[Sample, ...]:
+def _read_tracks(moov: bytes) -> Iterator[tuple[bytes, Track]]:
+    """(handler type, track) of each trak; of two of a kind the first counts."""
+    defaults = {}
+    for kind, at, _ in boxes(moov, *find(moov, b"mvex")):
+        if kind == b"trex":
+            defaults[struct.unpack_from(">I", moov, at + 4)[0]] = struct.unpack_from(">III", moov, at + 12)
+    traks = [moov[at - 8 : end] for kind, at, end in boxes(moov) if kind == b"trak"]
+    for trak in reversed(traks):
+        at, _ = find(trak, b"tkhd")
+        number = struct.unpack_from(">I", trak, at + (20 if trak[at] == 1 else 12))[0]
+        at, _ = find(trak, b"mdia", b"mdhd")
+        timescale = struct.unpack_from(">I", trak, at + (20 if trak[at] == 1 else 12))[0]
+        if not timescale:
+            raise BadStream("the track has no time scale")
+        at, _ = find(trak, b"mdia", b"hdlr")
+        yield trak[at + 8 : at + 12], Track(number, timescale, *defaults.get(number, (0, 0, 0)))
+
+
+def _read_samples(moof: bytes, track: Track) -> tuple[tuple[Sample, ...], int]:
+    """The samples of one track, and where they begin counted from the moof (§8.8.7, §8.8.8)."""
+    samples: list[Sample] = []
+    data_at = len(moof) + 8
     try:
-        at, end = find(moof, b"traf")
-        default = Sample(init.default_size, init.default_duration, not init.default_flags & _NON_SYNC, 0)
-        samples: list[Sample] = []
-        for kind, begin, stop in boxes(moof, at, end):
-            if kind == b"tfhd":
-                default = _read_defaults(moof, begin, default)
-            elif kind == b"trun":
-                samples += _read_run(moof[:stop], begin, default)
+        for name, begin, end in boxes(moof):
+            if name != b"traf" or _track_of(moof, begin, end) != track.id:
+                continue
+            default = Sample(
+                track.default_size, track.default_duration, not track.default_flags & _NON_SYNC, 0
+            )
+            for kind, at, stop in boxes(moof, begin, end):
+                if kind == b"tfhd":
+                    default = _read_defaults(moof, at, default)
+                elif kind == b"trun":
+                    if not samples and moof[at + 3] & 1:
+                        data_at = struct.unpack_from(">i", moof, at + 8)[0]
+                    samples += _read_run(moof[:stop], at, default)
     except struct.error as error:
         raise BadStream(f"moof is cut short: {error}") from error
-    return tuple(samples)
+    if not data_at >= 0:
+        raise BadStream("samples before their fragment")
+    return tuple(samples), data_at
+
+
+def _track_of(moof: bytes, begin: int, end: int) -> int:
+    at = next((at for kind, at, _ in boxes(moof, begin, end) if kind == b"tfhd"), None)
+    if at is None:
+        raise BadStream("a track's part has no header")
+    return int(struct.unpack_from(">I", moof, at + 4)[0])
 
 
 def _read_defaults(moof: bytes, at: int, default: Sample) -> Sample:
@@ -207,25 +303,24 @@ def _read_run(moof: bytes, at: int, default: Sample) -> Iterator[Sample]:
     if flags & 4:
         first_is_sync = not struct.unpack_from(">I", moof, at)[0] & _NON_SYNC
         at += 4
-    if count * 4 > len(moof) * 4:
+    words = [bit for bit in (_DURATION, _SIZE, _FLAGS, _OFFSET) if flags & bit]
+    if count > len(moof):
         raise BadStream(f"a run of {count} samples")
-    for number in range(count):
-        sample = default
-        for bit in (0x100, 0x200, 0x400, 0x800):
-            if flags & bit:
-                value = struct.unpack_from(">i" if bit == 0x800 and version else ">I", moof, at)[0]
-                sample = _with(sample, bit, value)
-                at += 4
-        if number == 0 and first_is_sync is not None:
-            sample = replace(sample, is_sync=first_is_sync)
-        yield sample
-
-
-def _with(sample: Sample, bit: int, value: int) -> Sample:
-    if bit == 0x100:
-        return replace(sample, duration=value)
-    if bit == 0x200:
-        return replace(sample, size=value)
-    if bit == 0x400:
-        return replace(sample, is_sync=not value & _NON_SYNC)
-    return replace(sample, offset=value)
+    values = struct.unpack_from(f">{count * len(words)}I", moof, at)
+    columns = {bit: values[number :: len(words)] for number, bit in enumerate(words)}
+    flagged = columns.get(_FLAGS)
+    syncs = (not value & _NON_SYNC for value in flagged) if flagged else repeat(default.is_sync)
+    offsets = columns.get(_OFFSET, ())
+    if version:
+        offsets = tuple(value - (value >> 31 << 32) for value in offsets)
+    for number, (size, duration, is_sync, offset) in enumerate(
+        zip(
+            columns.get(_SIZE) or repeat(default.size, count),
+            columns.get(_DURATION) or repeat(default.duration, count),
+            syncs,
+            offsets or repeat(default.offset, count),
+            strict=False,
+        )
+    ):
+        first = number == 0 and first_is_sync is not None
+        yield Sample(size, duration, bool(first_is_sync) if first else is_sync, offset)

@@ -295,13 +295,15 @@ class Keeper:
             self.say("warn", "footage.missing", f"{len(names)} segments have no file: {', '.join(names[:3])}")
 
     def _tell_coverage(self) -> None:
-        """Journal how far each camera's durable footage has come, and the head of the chain."""
+        """Journal how far each camera's durable footage has come, and the head of the chain: always.
+
+        A minute without a head is one in which the card may have been changed.
+        """
         now = self._look_at_clock()
         said = self._coverage.tell(now.boot_ns, self._kept_ago_s(now))
         head = self.flusher.head
-        if said:
-            body = recording.Coverage(cameras=said, chain=head.chain, links=head.links, head=head.head)
-            self._journal.append(recording.COVERAGE_KIND, body, "bulk")
+        body = recording.Coverage(cameras=said, chain=head.chain, links=head.links, head=head.head)
+        self._journal.append(recording.COVERAGE_KIND, body, "bulk")
 
     def _kept_ago_s(self, now: Observation) -> dict[str, int]:
         """How long ago the oldest footage is that retention has left, of each camera."""

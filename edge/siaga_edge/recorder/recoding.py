@@ -1,13 +1,17 @@
-"""The first group of pictures coded anew from the asked picture on: nothing before it is in the file."""
+"""Groups of pictures at the edges of a clip coded anew: nothing from outside the span is in the file."""
 
+import itertools
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from siaga_core.errors import SiagaError
-from siaga_edge.recorder.fragments import BadStream, Fragment, Init, Parser
-from siaga_edge.recorder.pictures import Picture
+from siaga_edge.recorder.choice import Choice
+from siaga_edge.recorder.dating import Dated
+from siaga_edge.recorder.fragments import Init
+from siaga_edge.recorder.pictures import Strip, Wall
+from siaga_edge.recorder.scan import Found, scan
 
 # One group is a few seconds; a Raspberry Pi 4 codes 1080p at about 15 pictures a second.
 LIMIT_S = 300.0
@@ -16,21 +20,64 @@ QUALITY = "17"
 
 
 class NotRecoded(SiagaError):
-    """The first group could not be coded anew; nothing was released."""
+    """A group at an edge could not be coded anew; nothing was released."""
 
 
-def coded_again(program: str, group: Path, target: Path, shown: Sequence[Picture]) -> list[Picture]:
-    """The shown pictures of `group` (a movie with an edit list), coded into `target`. Raises NotRecoded.
+def groups(strips: Iterable[Strip], wall: Wall) -> Iterator[list[Strip]]:
+    """Strips cut where what follows can be decoded alone: at key pictures that are seen first."""
+    group: list[Strip] = []
+    for following in _at_keys(strips, wall):
+        seen = [at for one in following for at in one.seen(wall)]
+        if group and min(seen) == seen[0]:
+            yield group
+            group = []
+        group += following
+    if group:
+        yield group
+
+
+def _at_keys(strips: Iterable[Strip], wall: Wall) -> Iterator[list[Strip]]:
+    group: list[Strip] = []
+    for strip in strips:
+        keys = [n for n, is_key in enumerate(strip.columns.keys) if is_key]
+        edges = sorted({0, *keys, len(strip.columns.sizes)})
+        for first, after in itertools.pairwise(edges):
+            if first in keys and group:
+                yield group
+                group = []
+            group.append(strip.part(first, after, wall))
+    if group:
+        yield group
+
+
+def coded_again(program: str, old: Path, target: Path, group: Choice) -> list[Strip]:
+    """The shown pictures of the movie `old`, which `group` became, coded into `target`. Raises NotRecoded.
 
     There are as many as were shown and each keeps its time.
     """
-    target.write_bytes(_run(_command(program, group, shown[0].init)))
-    made = _read(target)
-    if len(made) != len(shown):
-        raise NotRecoded(f"the first group gave {len(made)} pictures instead of {len(shown)}")
-    return [
-        replace(new, wall_ns=old.wall_ns, error_ms=old.error_ms) for new, old in zip(made, shown, strict=True)
-    ]
+    first = group.strips[0]
+    target.write_bytes(_run(_command(program, old, first.init)))
+    made = list(scan(target))
+    count = sum(len(one.columns.sizes) for one in made)
+    if count != group.pictures:
+        raise NotRecoded(f"a group of pictures came back as {count} instead of {group.pictures}")
+    errors = [error for one in group.strips for error in (one.began.error_ms, one.ended.error_ms)]
+    error_ms = None if None in errors else max(error for error in errors if error is not None)
+    return list(_dated(made, target, first, group.start_wall_ns, error_ms))
+
+
+def _dated(
+    made: Iterable[Found], path: Path, old: Strip, begin_ns: int, error_ms: int | None
+) -> Iterator[Strip]:
+    """Coded in the order in which they are seen, and seen as late after decoding as those around them."""
+    for one in made:
+        scale = one.init.timescale
+        lead = old.lead * scale // old.init.timescale
+        columns = replace(one.columns, offsets=(lead,) * len(one.columns.sizes))
+        end_ns = begin_ns + sum(columns.durations) * 1_000_000_000 // scale
+        began, ended = Dated(begin_ns, error_ms), Dated(end_ns, error_ms)
+        yield Strip(one.init, columns, path, one.at, 0, lead, old.boot_seq, old.begin_boot_ns, began, ended)
+        begin_ns = end_ns
 
 
 def _command(program: str, group: Path, init: Init) -> list[str]:
@@ -46,22 +93,9 @@ def _run(command: list[str]) -> bytes:
     try:
         ended = subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotRecoded(f"the first group was not coded anew: {error}") from error
+        raise NotRecoded(f"a group of pictures was not coded anew: {error}") from error
     if ended.returncode or not ended.stdout:
         said = ended.stderr.decode(errors="replace").strip().splitlines()
-        raise NotRecoded(f"the first group was not coded anew: {said[-1] if said else 'ffmpeg said nothing'}")
+        why = said[-1] if said else "ffmpeg said nothing"
+        raise NotRecoded(f"a group of pictures was not coded anew: {why}")
     return ended.stdout
-
-
-def _read(path: Path) -> list[Picture]:
-    parser, made = Parser(), []
-    try:
-        for part in parser.feed(path.read_bytes()):
-            if isinstance(part, Fragment) and parser.init is not None:
-                at = parser.consumed - len(part.octets) + part.payload_at
-                for sample in part.samples:
-                    made.append(Picture(0, None, parser.init, sample, path, at))
-                    at += sample.size
-    except BadStream as error:
-        raise NotRecoded(f"the first group came back unreadable: {error}") from error
-    return made

@@ -45,16 +45,17 @@ def test_an_operator_holds_footage_and_reads_what_the_node_has(
     browser = login("operator")
     id = hold(city, browser, number)
     assert f'data-hold="{id}" data-hold-state="asked"' in browser.get(f"/kejadian/{number}").text
+    with city.store.read() as connection:
+        [row] = holds.wanted(connection)
+    gap_ns = (row.start_us + 100_000_000) * 1000
     said = HoldState(
         id=id,
         state="held",
-        start_wall_ns=1_795_500_000 * 10**9,
-        end_wall_ns=1_795_500_500 * 10**9,
+        start_wall_ns=row.start_us * 1000,
+        end_wall_ns=row.end_us * 1000,
         size_bytes=250_000_000,
-        missing=((1_795_500_100 * 10**9, 1_795_500_104 * 10**9),),
+        missing=((gap_ns, gap_ns + 4 * 10**9),),
     )
-    with city.store.read() as connection:
-        [row] = holds.wanted(connection)
     city.store.write(lambda c: holds.settle(c, row.node, said, city.now_us))
     for path in (f"/kejadian/{number}", "/rekaman-ditahan"):
         text = browser.get(path).text

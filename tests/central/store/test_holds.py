@@ -12,7 +12,6 @@ from siaga_central.domain.hold import POLICY, IllegalHold
 from siaga_central.domain.timeline import Anchor
 from siaga_central.store import events, holds, incidents, timings, wants
 from siaga_central.store.incidents import Opening
-from siaga_central.store.schema import incident
 from siaga_central.store.writer import Store
 from siaga_core.wire.recording import HOLDS_MOST, HoldState
 
@@ -27,8 +26,12 @@ def place(store: Store, id: str, start_us: int = 10 * MIN, incident_id: str | No
     )
 
 
-def say(store: Store, id: str, state: str, node: str = NODE) -> bool:
-    said = HoldState(id=id, state=state)  # type: ignore[arg-type]
+def say(store: Store, id: str, state: str, node: str = NODE, end_us: int | None = None) -> bool:
+    """The node speaks of the whole span as it stands, or (`end_us`) of one that ends earlier."""
+    with store.read() as connection:
+        row = holds.find(connection, id)
+    span = (0, 0) if row is None or state != "held" else (row.start_us, end_us or row.end_us)
+    said = HoldState(id=id, state=state, start_wall_ns=span[0] * 1000, end_wall_ns=span[1] * 1000)  # type: ignore[arg-type]
     return store.write(lambda c: holds.settle(c, node, said, 2))
 
 
@@ -166,24 +169,6 @@ def test_holds_of_an_incident_end_long_after_it_was_closed_and_not_before(store:
     store.write(lambda c: holds.sweep(c, 3 * MIN + POLICY.kept_after_closing_us))
     assert wished(store) == {"h2"}
     assert kinds(store, "i1")[-1] == "hold.released"
-
-
-def test_the_nearest_cameras_of_an_incident_with_a_place_are_held_once(store: Store) -> None:
-    store.write(lambda c: incidents.open_new(c, "i1", Opening("KBR", "P1", "sms", "api"), "hub", 100 * MIN))
-
-    def held() -> list[str]:
-        def work(connection: Connection) -> list[str]:
-            return holds.for_incident(connection, incidents.find(connection, "i1"), ["h1", "h2"], "hub", 1)
-
-        return store.write(work)
-
-    assert held() == []  # nobody knows where it is
-    store.write(lambda c: c.execute(incident.update().values(latitude=1.1201, longitude=104.05)))
-    assert held() == [CAMERA]
-    assert held() == [CAMERA]
-    assert wished(store) == {"h1"}
-    store.write(lambda c: c.execute(incident.update().values(latitude=1.3, longitude=104.05)))
-    assert held() == []
 
 
 def test_in_10000_random_words_and_deeds_no_hold_is_broken_silently() -> None:

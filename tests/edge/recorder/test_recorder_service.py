@@ -21,6 +21,7 @@ from siaga_edge.inbox import InboxWriter, wake
 from siaga_edge.recorder.chain import FIRST_HEAD, LINK_BYTES
 from siaga_edge.recorder.dating import Observation
 from siaga_edge.recorder.disk import open_disk
+from siaga_edge.recorder.fragments import Init, Parser
 from siaga_edge.recorder.index import Index, open_finder
 from siaga_edge.recorder.retention import Stored
 from siaga_edge.recorder.salvage import link_of
@@ -186,13 +187,25 @@ def test_no_password_is_seen_in_the_process_list(recorder: Recorder, cameras: Si
     assert not any(password.encode() in line for line in lines if b"ffmpeg" in line)
 
 
-def test_live_pictures_are_a_decodable_ring(recorder: Recorder) -> None:
+def test_live_pictures_are_a_ring_of_short_fragments_that_covers_the_last_group(recorder: Recorder) -> None:
     live = recorder.folder / "run" / "live" / "cam-a"
-    until(lambda: len(list(live.glob("*.m4s"))) == 3, 15)
-    newest = sorted(live.glob("*.m4s"))[-1]
+    names = until(lambda: _ring(live), 15)
+    assert not names[0].endswith("-on.m4s"), "it begins with a key picture"
+    assert len([name for name in names if not name.endswith("-on.m4s")]) >= 2
+    assert len(names) <= 7, "groups of 1 s in fragments of 0.5 s: four at least, a group is spare"
+    # Half a second of pictures and 0.1 s of rounding; ten pictures a second, so five of them.
+    init = (live / "init.mp4").read_bytes()
+    for made in Parser().feed(init + (live / names[0]).read_bytes() + (live / names[1]).read_bytes()):
+        assert isinstance(made, Init) or made.duration <= 45_000
     joined = recorder.folder / "live.mp4"
-    joined.write_bytes((live / "init.mp4").read_bytes() + newest.read_bytes())
-    assert probe(joined)["codec_name"] == "h264"
+    joined.write_bytes(init + b"".join((live / name).read_bytes() for name in names))
+    assert int(probe(joined)["nb_read_frames"]) >= 5 * len(names) - 4
+
+
+def _ring(live: Path) -> list[str]:
+    """Names of the fragments, oldest first; empty while there are few."""
+    names = sorted(path.name for path in live.glob("[0-9]*.m4s"))
+    return names if len(names) >= 5 else []
 
 
 def test_a_clip_is_what_was_asked_and_plays(recorder: Recorder) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from siaga_edge.cli.wib import BadTime, instant_ns, shown, span_ns
+from siaga_core.wib import BadTime, instant_ns, shown, span_ns
 
 NOW_NS = int(datetime(2026, 11, 24, 8, 0, tzinfo=UTC).timestamp()) * 10**9  # 15.00 WIB
 
