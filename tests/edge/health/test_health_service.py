@@ -4,13 +4,15 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from siaga_core.wire.command import Command, SoundSiren
-from siaga_edge.inbox import InboxWriter, wake
+from siaga_edge.inbox import InboxWriter, power, wake
+from siaga_edge.inbox.power import PowerCut
 from support.waiting import until
 
 
@@ -108,3 +110,19 @@ def test_a_node_without_a_panel_does_not_claim_to_have_sounded(tmp_path: Path) -
         until(lambda: bare.states("one") == ["failed"])
     finally:
         bare.kill()
+
+
+def test_the_modems_power_is_taken_away_for_as_long_as_it_is_asked(service: Service) -> None:
+    run_dir = service.folder / "run"
+
+    def powered() -> bool:
+        return bool(json.loads((run_dir / "panel.json").read_text())["modem_power"])
+
+    power.ask(run_dir, PowerCut(until_mono_s=time.monotonic() + 1.0, reason="it does not answer"))
+    wake(run_dir / "health.sock")
+    until(lambda: not powered())
+    until(powered, because="it comes back by itself")
+    assert [body["detail"] for body in service.bodies("service") if body["code"] == "modem.power"] == [
+        "off",
+        "on",
+    ]
