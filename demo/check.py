@@ -188,7 +188,11 @@ class Check:
         number = self._number_of(self._first_mark)
         self._screen.submit(f"/kejadian/{number}", "jawab", {"text": "Petugas menuju lokasi"})
         with self._city.modem as modem:
-            sent = self._wait(modem.sent, 20, "the SMS at the modem")
+
+            def answers() -> list[dict[str, Any]]:
+                return [one for one in modem.sent() if one["text"] == "Petugas menuju lokasi"]
+
+            sent = self._wait(answers, 20, "the SMS at the modem")
             modem.report(sent[-1]["reference"])
         self._wait(
             lambda: self._row("SELECT 1 FROM reply WHERE state = 'DELIVERED'"), 20, "the delivery report"

@@ -43,13 +43,13 @@ def parser() -> argparse.ArgumentParser:
         dest="kind", required=True, metavar="DEED"
     )
     footage.add_arguments(kinds, DEFAULT_CONFIG)
+    recorder = _add(commands, "recorder", "how each camera is recorded now; its gaps by reason", _recorder)
+    recorder.add_argument("--json", action="store_true", help="cameras as JSON")
     text = "this node's modem: how it is, what came in, a text out, a journal run through again"
     kinds = commands.add_parser("modem", help=text, description=text).add_subparsers(
         dest="kind", required=True, metavar="DEED"
     )
     modem.add_arguments(kinds, DEFAULT_CONFIG)
-    recorder = _add(commands, "recorder", "how each camera is recorded now; its gaps by reason", _recorder)
-    recorder.add_argument("--json", action="store_true", help="cameras as JSON")
     text = "read what is left of a damaged store into a new file; the damaged one stays as it is"
     salvage = commands.add_parser("salvage", help=text, description=text)
     salvage.add_argument("damaged", type=Path, help="the file, such as journal-modem.db.damaged-1")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from siaga_core.wire.command import Command, SoundSiren
-from siaga_edge.inbox import InboxWriter, power, wake
+from siaga_edge.inbox import InboxWriter, power, siren, wake
 from siaga_edge.inbox.power import PowerCut
 from support.waiting import until
 
@@ -126,3 +126,17 @@ def test_the_modems_power_is_taken_away_for_as_long_as_it_is_asked(service: Serv
         "off",
         "on",
     ]
+
+
+def test_the_siren_sounds_for_another_services_lease_and_ends_with_it(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    try:
+        now_s = time.monotonic()
+        siren.ask(tmp_path / "run", siren.SirenLease(until_mono_s=now_s + 1.5, reason="4F7K"))
+        wake(tmp_path / "run/health.sock")
+        until(service.sounds, because="the siren sounds")
+        until(lambda: not service.sounds(), because="nobody renews the lease")
+        assert time.monotonic() >= now_s + 1.5
+    finally:
+        service.process.terminate()
+        service.process.wait()
