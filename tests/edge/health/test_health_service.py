@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from siaga_core.wire.command import Command, SoundSiren
-from siaga_edge.inbox import InboxWriter, siren, wake
+from siaga_edge.inbox import InboxWriter, power, siren, wake
+from siaga_edge.inbox.power import PowerCut
 from support.waiting import until
 
 
@@ -109,6 +110,22 @@ def test_a_node_without_a_panel_does_not_claim_to_have_sounded(tmp_path: Path) -
         until(lambda: bare.states("one") == ["failed"])
     finally:
         bare.kill()
+
+
+def test_the_modems_power_is_taken_away_for_as_long_as_it_is_asked(service: Service) -> None:
+    run_dir = service.folder / "run"
+
+    def powered() -> bool:
+        return bool(json.loads((run_dir / "panel.json").read_text())["modem_power"])
+
+    power.ask(run_dir, PowerCut(until_mono_s=time.monotonic() + 1.0, reason="it does not answer"))
+    wake(run_dir / "health.sock")
+    until(lambda: not powered())
+    until(powered, because="it comes back by itself")
+    assert [body["detail"] for body in service.bodies("service") if body["code"] == "modem.power"] == [
+        "off",
+        "on",
+    ]
 
 
 def test_the_siren_sounds_for_another_services_lease_and_ends_with_it(tmp_path: Path) -> None:
