@@ -386,3 +386,19 @@ def test_many_who_were_answered_long_ago_do_not_stand_before_one_who_waits(node:
     node.text(FIRE_AT)
     node.pass_time(2)
     assert node.queued(CITIZEN) == [REPORT]
+
+
+def test_many_reports_without_a_hub_all_get_their_alarm_and_phones_are_texted_within_bounds(
+    node: FrontDesk,
+) -> None:
+    node.roster(ROSTER)
+    node.hub_takes_all = False
+    for place in range(50):
+        node.text(FIRE_AT, f"+62812666{place:05d}")
+    node.pass_time(25)
+    assert node.deeds().count("sounded") == 50
+    assert len(node.queued(FIRST.number)) == duty.TEXTS_A_MINUTE
+    node.hub_takes_all = True
+    node.pass_time(2)
+    assert node.deeds().count("over") == 50
+    assert not node.sounds()
