@@ -56,6 +56,8 @@ Told = Durable | Closed | Unwritten | WrittenAgain | CanaryCame
 class Keeper:
     """Owns index and flusher; used in the recorder's one thread, but for what pumps ask of `place`."""
 
+    make_flusher = Flusher
+
     def __init__(
         self,
         config: NodeConfig,
@@ -98,7 +100,7 @@ class Keeper:
         self._note_clock()
         self._recover()
         self._holding.take()  # before anything may be deleted
-        self.flusher = Flusher(
+        self.flusher = self.make_flusher(
             self._clock, self._told.put, self.index.head(self._meta.disk), lambda: self._seen
         )
         self._flushing = threading.Thread(target=self.flusher.work, args=(stop,), daemon=True)

@@ -402,3 +402,17 @@ def test_many_reports_without_a_hub_all_get_their_alarm_and_phones_are_texted_wi
     node.pass_time(2)
     assert node.deeds().count("over") == 50
     assert not node.sounds()
+
+
+def test_the_second_modem_goes_by_its_own_stream_and_the_nodes_roster(tmp_path: Path) -> None:
+    node = FrontDesk(tmp_path, lambda *given: desk.Desk(*given, "modemb", [OTHER]))
+    node.service = "modemb"
+    node.roster(ROSTER)
+    assert node.desk.roster == ROSTER
+    assert node.bodies("want.state") == [], "the first modem speaks for both"
+    node.text(FIRE_AT)
+    node.text(FIRE_AT, OTHER)
+    node.pass_time(30)
+    assert node.queued() == [REPORT]
+    assert node.queued(OTHER) == [], "a SIM of our own"
+    node.end()
