@@ -1,6 +1,7 @@
 """The front desk over a real journal: who is answered and how often; what is raised without a hub."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -405,7 +406,7 @@ def test_many_reports_without_a_hub_all_get_their_alarm_and_phones_are_texted_wi
 
 
 def test_the_second_modem_goes_by_its_own_stream_and_the_nodes_roster(tmp_path: Path) -> None:
-    node = FrontDesk(tmp_path, lambda *given: desk.Desk(*given, "modemb", [OTHER]))
+    node = FrontDesk(tmp_path, partial(desk.Desk, service="modemb", own=[OTHER]))
     node.service = "modemb"
     node.roster(ROSTER)
     assert node.desk.roster == ROSTER
