@@ -38,7 +38,7 @@ class FrontDesk:
 
     def __init__(self, folder: Path, make: Callable[..., desk.Desk] = desk.Desk) -> None:
         self.folder, self.clock, self._make = folder, FakeClock(), make
-        self.hub_takes_all = True
+        self.hub_takes_all, self.service = True, "modem"
         self.upto = 0
         self._numbers, self._ids, self._slots = itertools.count(1), itertools.count(1), itertools.count(1)
         self.begin()
@@ -125,7 +125,7 @@ class FrontDesk:
 
     def sounds(self) -> bool:
         """Whether the siren is asked for now."""
-        path = self.folder / "run" / "siren-asked.json"
+        path = self.folder / "run" / "siren-modem.json"
         return path.exists() and json.loads(path.read_text())["until_mono_s"] > self.clock.mono_s()
 
     @property
@@ -136,7 +136,7 @@ class FrontDesk:
         last = self.journal.connection.execute("SELECT ifnull(max(seq), 0) FROM record WHERE lane = 'urgent'")
         if self.hub_takes_all:
             self.upto = int(last.fetchone()[0])
-        return [("modem.urgent", self.journal.epoch, self.upto), ("modem.urgent", "0" * 16, 10**6)]
+        return [(f"{self.service}.urgent", self.journal.epoch, self.upto), ("modem.urgent", "0" * 16, 10**6)]
 
     def new_id(self) -> str:
         """A fresh id."""

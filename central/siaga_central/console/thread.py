@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from siaga_central.console import wording
-from siaga_central.console.wording import N_, coordinates, distance
+from siaga_central.console.wording import N_, clock_time, coordinates, distance
+from siaga_central.console.wording import moment as moment_of
 
 EVENTS = {
     "incident.opened": N_("incident opened"),
@@ -119,7 +119,7 @@ def moment(event: Any) -> Moment:
     body = _object(event.body)
     details = [(key, str(body[key])) for key in _SHOWN if body.get(key)]
     if body.get("while_away"):
-        details.append(("happened", wording.clock_time(int(body.get("at_us", event.at_us)))))
+        details.append(("happened", clock_time(int(body.get("at_us", event.at_us)))))
     states = None
     if event.kind == "incident.moved":
         states = (str(body.get("from", "")), str(body.get("to", "")))
@@ -132,9 +132,7 @@ def moment(event: Any) -> Moment:
     elif event.kind == "camera.status":
         states = (str(body.get("from", "")), str(body.get("to", "")))
     elif event.kind == "camera.searched":
-        span = (
-            f"{wording.moment(int(body.get('from_us', 0)))} – {wording.clock_time(int(body.get('to_us', 0)))}"
-        )
+        span = f"{moment_of(int(body.get('from_us', 0)))} – {clock_time(int(body.get('to_us', 0)))}"
         details = [("span", span), ("state", f"search {body.get('answer', '')}")]
     elif event.kind == "reply.state":
         details = [("state", str(body.get("state", ""))), *details]

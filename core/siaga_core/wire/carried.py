@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from siaga_core.wire.envelope import BadRecord
 
 MARK = "SIAGA1:"
-SERVICES = ("modem", "cameras", "health", "recorder", "uplink")
+SERVICES = ("modem", "cameras", "health", "recorder", "uplink", "modemb")
 KEY_ID_BYTES, SIGNATURE_BYTES = 4, 64
 # Five parts; a longer record waits for the link. Every part is money and a chance to be lost.
 CONTENT_MOST_BYTES = 450

@@ -56,9 +56,9 @@ class Inbox:
             self._journal.end_doubt()
         return found
 
-    def wants(self) -> dict[str, Want]:
-        """The newest desired states for this service, by name."""
-        rows = self._rows("want")
+    def wants(self, service: str = "") -> dict[str, Want]:
+        """The newest desired states for this service, or for the one named, by name."""
+        rows = self._rows("want", service or self._service)
         wishes = [decode_want(row["payload"].encode()) for row in rows]
         return {wish.name: wish for wish in wishes}
 
@@ -104,7 +104,7 @@ class Inbox:
             self._connection.close()
             self._connection = None
 
-    def _rows(self, table: str) -> list[sqlite3.Row]:
+    def _rows(self, table: str, service: str = "") -> list[sqlite3.Row]:
         if self._connection is None:
             try:
                 self._connection = open_reader(self._path)
@@ -113,7 +113,7 @@ class Inbox:
         # The uplink makes the file a moment before it commits its tables.
         if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
             return []
-        return self._connection.execute(_PAYLOADS[table], (self._service,)).fetchall()
+        return self._connection.execute(_PAYLOADS[table], (service or self._service,)).fetchall()
 
     def _note(
         self,

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -49,13 +49,19 @@ class Desk:
         marks: Marks,
         run_dir: Path,
         wake_health: Callable[[], object],
+        service: str = "modem",
+        own: Collection[str] = (),
     ) -> None:
-        """`journal` was opened with SCHEMA. Raises BadText when a text would not be one part."""
+        """`journal` was opened with SCHEMA; `own` are numbers of this node's SIMs.
+
+        Raises BadText when a text would not be one part.
+        """
         template.texts()
         self._journal, self._inbox, self._clock, self._boot = journal, inbox, clock, boot
         self._run_dir, self._wake_health = run_dir, wake_health
+        self._service, self._own = service, frozenset(own)
         self.talk, self.duty = Talk(journal, new_id), Duty(journal, new_id)
-        self._handover = Handover(journal, marks)
+        self._handover = Handover(journal, marks, service)
         self._roster, self._version = Roster(), 0
         self._ticked_mono_s = self._leased_mono_s = float("-inf")
         self._leased = False
@@ -66,8 +72,7 @@ class Desk:
         if report.sms is None or carried.is_carried(report.sms.text):
             return
         now = self._now()
-        ours = {gateway.number for gateway in self._roster.gateways}
-        if report.reporter_e164 in ours:
+        if report.reporter_e164 in self._ours():
             return
         if not self.duty.answered(report, self._roster, now, records):  # type: ignore[arg-type]
             self.talk.wrote(report, now)
@@ -85,8 +90,8 @@ class Desk:
         self._read_roster()
         now, waiting, roster = self._now(), self._handover.waiting(), self._roster
         self.duty.raise_and_tell(now, waiting, roster)
-        ours = {gateway.number for gateway in roster.gateways}
-        self.talk.speak(now, waiting, self.duty.parties(now, waiting), ours, roster.instead)
+        parties = self.duty.parties(now, waiting)
+        self.talk.speak(now, waiting, parties, self._ours(), roster.instead)
         self._sound(now, now_s)
 
     def due_s(self) -> float:
@@ -104,6 +109,9 @@ class Desk:
         """The roster in force."""
         return self._roster
 
+    def _ours(self) -> frozenset[str]:
+        return self._own | {gateway.number for gateway in self._roster.gateways}
+
     def _now(self) -> Instant:
         return Instant(self._boot.id, self._clock.boot_ns(), self._clock.wall_ns())
 
@@ -116,12 +124,12 @@ class Desk:
         self._leased = bool(reason)
 
     def _lease(self, lease: SirenLease, leased_mono_s: float) -> None:
-        siren.ask(self._run_dir, lease)
+        siren.ask(self._run_dir, self._service, lease)
         self._leased_mono_s = leased_mono_s
         self._wake_health()
 
     def _read_roster(self) -> None:
-        wish = self._inbox.wants().get(NAME)
+        wish = self._inbox.wants("modem").get(NAME)
         if wish is None or wish.version == self._version:
             return
         self._version = wish.version
@@ -132,7 +140,9 @@ class Desk:
             self._note(wish, WantState(name=NAME, version=wish.version, state="refused", detail=str(error)))
 
     def _note(self, wish: Want, state: WantState) -> None:
-        """Tell the hub once of each version."""
+        """Tell the hub once of each version; the first modem speaks for both."""
+        if self._service != "modem":
+            return
         row = self._journal.connection.execute(
             "SELECT version FROM applied_want WHERE name = ?", (wish.name,)
         ).fetchone()

@@ -46,6 +46,8 @@ CREATE TABLE IF NOT EXISTS alarm_told (
 """
 # Duty phones are texted within this, so that a flood of reports leaves the SIM able to send at all.
 TEXTS_A_MINUTE = 6
+# A round must not hold up the next sweep, however many wrote while the hub was away.
+BEGUN_AT_ONCE = 20
 _KEPT_NS = 86_400 * 10**9
 Records = list[tuple[str, DutyState, str]]
 
@@ -83,13 +85,17 @@ class Duty:
         """Raise alarms for reports that no hub takes, text the next phones, end what the hub has taken."""
         ours = {gateway.number for gateway in roster.gateways}
         self._settled &= waiting.keys()
-        for id in waiting.keys() - self._settled:
+        begun = 0
+        for id in [id for id in waiting if id not in self._settled]:
             one = waiting[id]
             if one.since.until_s(now) < away.AWAY_AFTER_S:
                 continue
+            if begun >= BEGUN_AT_ONCE:
+                break
             self._settled.add(id)
             if self._wakes(one, now, roster, ours):
                 self._begin(one, now)
+                begun += 1
         phones = [phone.number for phone in roster.duty]
         for row in self._open():
             if row["report_id"] not in waiting:
@@ -119,7 +125,9 @@ class Duty:
     @property
     def is_alarmed(self) -> bool:
         """Whether an alarm is open."""
-        return bool(self._open())
+        states = "', '".join(away.OPEN)
+        query = f"SELECT 1 FROM alarm WHERE state IN ('{states}') LIMIT 1"  # noqa: S608
+        return self._connection.execute(query).fetchone() is not None
 
     def forget(self, before_wall_ns: int) -> None:
         """Drop what is older. Belongs inside a transaction."""

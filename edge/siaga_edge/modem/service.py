@@ -74,6 +74,8 @@ class ModemService:
             lambda: read_marks(config.delivery_file),
             config.node.run_dir,
             lambda: wake(config.socket_file("health")),
+            service,
+            [one.number for one in (config.modem, config.modemb) if one is not None and one.number],
         )
         self._care = Care(settings, config.node.run_dir, clock, self._tell)
         self._intake = Intake(

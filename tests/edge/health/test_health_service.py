@@ -132,7 +132,7 @@ def test_the_siren_sounds_for_another_services_lease_and_ends_with_it(tmp_path: 
     service = Service(tmp_path)
     try:
         now_s = time.monotonic()
-        siren.ask(tmp_path / "run", siren.SirenLease(until_mono_s=now_s + 1.5, reason="4F7K"))
+        siren.ask(tmp_path / "run", "modem", siren.SirenLease(until_mono_s=now_s + 1.5, reason="4F7K"))
         wake(tmp_path / "run/health.sock")
         until(service.sounds, because="the siren sounds")
         until(lambda: not service.sounds(), because="nobody renews the lease")

@@ -1,6 +1,7 @@
 """The front desk over a real journal: who is answered and how often; what is raised without a hub."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -386,3 +387,33 @@ def test_many_who_were_answered_long_ago_do_not_stand_before_one_who_waits(node:
     node.text(FIRE_AT)
     node.pass_time(2)
     assert node.queued(CITIZEN) == [REPORT]
+
+
+def test_many_reports_without_a_hub_all_get_their_alarm_and_phones_are_texted_within_bounds(
+    node: FrontDesk,
+) -> None:
+    node.roster(ROSTER)
+    node.hub_takes_all = False
+    for place in range(50):
+        node.text(FIRE_AT, f"+62812666{place:05d}")
+    node.pass_time(25)
+    assert node.deeds().count("sounded") == 50
+    assert len(node.queued(FIRST.number)) == duty.TEXTS_A_MINUTE
+    node.hub_takes_all = True
+    node.pass_time(2)
+    assert node.deeds().count("over") == 50
+    assert not node.sounds()
+
+
+def test_the_second_modem_goes_by_its_own_stream_and_the_nodes_roster(tmp_path: Path) -> None:
+    node = FrontDesk(tmp_path, partial(desk.Desk, service="modemb", own=[OTHER]))
+    node.service = "modemb"
+    node.roster(ROSTER)
+    assert node.desk.roster == ROSTER
+    assert node.bodies("want.state") == [], "the first modem speaks for both"
+    node.text(FIRE_AT)
+    node.text(FIRE_AT, OTHER)
+    node.pass_time(30)
+    assert node.queued() == [REPORT]
+    assert node.queued(OTHER) == [], "a SIM of our own"
+    node.end()
