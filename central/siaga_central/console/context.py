@@ -82,6 +82,7 @@ def _environment(language: str, console: Console) -> Environment:
         clock_time=wording.clock_time,
         day=wording.day,
         moment=wording.moment,
+        lasting=lambda seconds: wording.lasting(seconds, say),
         happened=lambda made: wording.happened(made.low_ns, made.high_ns, say),
         form_moment=wording.form_moment,
         masked=wording.masked,
