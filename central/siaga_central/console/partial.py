@@ -175,11 +175,20 @@ def _emptied(box: bytes, numbers: Iterator[int]) -> bytes:
             child = _until_the_end(child)
         elif kind == b"tkhd":
             at = 28 if child[8] else 20
-            child = child[:at] + struct.pack(">I", next(numbers)) + child[at + 4 :]
+            child = child[:at] + struct.pack(">II", next(numbers), 0) + child[at + 8 :]
+            child = _no_length(child, 36 if child[8] else 28)
+        elif kind in (b"mvhd", b"mdhd"):
+            child = _no_length(child, 32 if child[8] else 24)
         elif kind in _CONTAINERS:
             child = _box(kind, _emptied(child, numbers))
         made.append(child)
     return b"".join(made)
+
+
+def _no_length(box: bytes, at: int) -> bytes:
+    """A header without a duration: the fragments say it."""
+    size = 8 if box[8] else 4
+    return box[:at] + bytes(size) + box[at + size :]
 
 
 def _until_the_end(elst: bytes) -> bytes:

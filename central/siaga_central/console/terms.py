@@ -62,7 +62,7 @@ WORDS = {
     "stopped": N_("stopped"),
     "dropped": N_("given up"),
     "waits.offline": N_(
-        "The node is not connected. It goes on by itself when the node is back; if that takes long, send a crew."
+        "The node is not connected. It goes on by itself when it is back; if that takes long, send a crew."
     ),
     "waits.sending": N_("The node has not answered yet."),
     "waits.cutting": N_("The node is cutting the clip; a few seconds after its end."),

@@ -104,9 +104,7 @@ def progress(connection: Connection, id: str, got_bytes: int, size_bytes: int, n
         return
     rate = speed(row.rate_bytes_s, got_bytes - row.got_bytes, now_us - (row.got_us or 0))
     values = {"state": "coming", "got_bytes": got_bytes, "size_bytes": size_bytes}
-    connection.execute(
-        update(clip).where(clip.c.id == id).values(**values, got_us=now_us, rate_bytes_s=rate)
-    )
+    connection.execute(update(clip).where(clip.c.id == id).values(**values, got_us=now_us, rate_bytes_s=rate))
 
 
 def ready(connection: Connection, id: str, sha256: str, size_bytes: int, now_us: int) -> None:

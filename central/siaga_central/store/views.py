@@ -228,7 +228,7 @@ def clip(connection: Connection, clip_id: str) -> Row[Any] | None:
 def order_of_clip(connection: Connection, clip_id: str) -> Row[Any] | None:
     """The command behind a clip: its state, its result and whether its node is connected."""
     return connection.execute(
-        select(t.command.c.state, t.command.c.result, t.node.c.online)
+        select(t.command, t.node.c.online)
         .join(t.node, t.node.c.id == t.command.c.node)
         .where(t.command.c.id == clip_id)
     ).one_or_none()
