@@ -5,7 +5,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("journal", "ingest", "wear", "drain", "nodes", "restore", "lexicon", "record", "clip")
+NAMES = ("journal", "ingest", "wear", "drain", "nodes", "restore", "lexicon", "record", "clip", "find", "sms")
 
 
 def main() -> int:
@@ -15,7 +15,10 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="names and goals")
     parser.add_argument("--all", action="store_true", help="every benchmark")
     parser.add_argument("--table", action="store_true", help="with --all: a Markdown table instead of JSON")
+    parser.add_argument("--vs", choices=("motion",), default="", help="with record: against this recorder")
     options = parser.parse_args()
+    if options.vs and options.name != "record":
+        parser.error("--vs goes with record")
     if options.list:
         for name in NAMES:
             module = _module(name)
@@ -24,7 +27,8 @@ def main() -> int:
     if not options.all and options.name is None:
         parser.error("name a benchmark, or use --list or --all")
     names = NAMES if options.all else (options.name,)
-    figures = [figure for name in names for figure in _module(name).run()]
+    chosen = {"versus": options.vs} if options.vs else {}
+    figures = [figure for name in names for figure in _module(name).run(**chosen)]
     if options.table:
         print("| benchmark | figure | ours | anchor | ratio | goal |\n|---|---|---|---|---|---|")
     for figure in figures:

@@ -5,14 +5,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import process_tree
-from bench.loop_disk import LoopDisk, loop_disk, must_be_root
+from bench.loop_disk import loop_disk, must_be_root
 from bench.measure import Figure
-from bench.recorders import Recorder, Where, ffmpeg_segments, siaga
+from bench.recorders import Recorder, Start, Where, ffmpeg_segments, siaga
 from bench.streams import RATE_BITS, Streams, streams
 
 GOAL = "<= 1.25, <= 1.02"
@@ -26,8 +25,6 @@ WARM_S = 6.0
 _STARTED_WITHIN_S = 20.0
 ANCHOR_IS = "ffmpeg -c copy -f segment, fMP4, no sync, same run"
 
-Start = Callable[[Where, Streams, float], Recorder]
-
 
 @dataclass(frozen=True, slots=True)
 class Used:
@@ -38,9 +35,16 @@ class Used:
     written_ratio: float  # octets at the device for each of footage, over the whole run
 
 
-def run() -> list[Figure]:
-    """Medians over alternating runs; each segment ends once within what is measured."""
+def run(versus: str = "") -> list[Figure]:
+    """Medians over alternating runs; each segment ends once within what is measured.
+
+    `versus`: `motion` compares with that instead, and counts what a crash and a power cut cost.
+    """
     must_be_root()
+    if versus:
+        from bench.record_motion import compare
+
+        return compare()
     with streams(CAMERAS) as cameras:
         measure(siaga, cameras)  # not counted: what is read from the disk for the first time
         pairs = [(measure(siaga, cameras), measure(ffmpeg_segments, cameras)) for _ in range(RUNS)]
@@ -53,18 +57,23 @@ def run() -> list[Figure]:
     ]
 
 
-def measure(start: Start, cameras: Streams) -> Used:
-    """One run on a disk of its own."""
-    size_bytes = int(CAMERAS * RATE_BITS / 8 * (SECONDS + WARM_S + _STARTED_WITHIN_S) * 1.5) + 2**27
+def measure(start: Start, cameras: Streams, least_kept: float = 1.0) -> Used:
+    """One run on a disk of its own. Raises SystemExit when less than `least_kept` of it was recorded."""
+    size_bytes = disk_bytes(len(cameras.names), SECONDS)
     with loop_disk(size_bytes) as disk, tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
         where = Where(disk.folder, Path(memory))
         before = disk.written_bytes()
         recorder = start(where, cameras, SECONDS)
         try:
-            cpu_s, pss_bytes = _watch(recorder, where)
+            until_recorded(where, len(cameras.names))
+            cpu_s, pss_bytes = _watch(recorder)
         finally:
             recorder.end()
-        used = Used(cpu_s, pss_bytes, _ratio(disk, before, where))
+        footage = _footage_bytes(where)
+        used = Used(cpu_s, pss_bytes, (disk.written_bytes() - before) / footage)
+        kept = footage / (len(cameras.names) * RATE_BITS / 8 * SECONDS)
+    if kept < least_kept:
+        raise SystemExit(f"{kept:.0%} of the footage was kept: the machine is too busy, or cameras were lost")
     sys.stderr.write(
         f"record {start.__name__:16s} {used.cpu_s:6.2f} s {used.pss_bytes / 1e6:6.1f} MB"
         f" {used.written_ratio:.4f} bytes/byte\n"
@@ -72,24 +81,35 @@ def measure(start: Start, cameras: Streams) -> Used:
     return used
 
 
-def _watch(recorder: Recorder, where: Where) -> tuple[float, int]:
+def disk_bytes(cameras: int, seconds: float) -> int:
+    """Room for a run and its start."""
+    return int(cameras * RATE_BITS / 8 * (seconds + WARM_S + _STARTED_WITHIN_S) * 1.5) + 2**27
+
+
+def until_recorded(where: Where, cameras: int) -> None:
+    """Wait until every camera has a file. Raises SystemExit."""
     deadline_s = time.monotonic() + _STARTED_WITHIN_S
-    while sum(1 for _ in where.footage.glob("cam-*/**/*.mp4")) < CAMERAS:
+    while len({path.relative_to(where.footage).parts[0] for path in files(where)}) < cameras:
         if time.monotonic() > deadline_s:
             raise SystemExit("not every camera is recorded; does ffmpeg work here?")
         time.sleep(0.1)
+
+
+def files(where: Where) -> list[Path]:
+    """Every file of footage, oldest first."""
+    found = [path for path in where.footage.rglob("*") if path.suffix in (".mp4", ".mkv")]
+    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))
+
+
+def _watch(recorder: Recorder) -> tuple[float, int]:
     time.sleep(WARM_S)
     before_s = process_tree.cpu_s(recorder.pids)
     time.sleep(SECONDS)
     return process_tree.cpu_s(recorder.pids) - before_s, process_tree.pss_bytes(recorder.pids)
 
 
-def _ratio(disk: LoopDisk, before_bytes: int, where: Where) -> float:
-    footage = sum(path.stat().st_size for path in where.footage.rglob("*.mp4"))
-    least = CAMERAS * RATE_BITS / 8 * SECONDS
-    if footage < least:
-        raise SystemExit(f"{footage} bytes of footage, {least:.0f} should be there: cameras were lost")
-    return (disk.written_bytes() - before_bytes) / footage
+def _footage_bytes(where: Where) -> int:
+    return sum(path.stat().st_size for path in files(where))
 
 
 def _cpu(used: list[Used]) -> float:

@@ -1,8 +1,9 @@
 """Programs that record the same cameras: ours with everything on, and the anchors."""
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,33 @@ _CAMERA = '[[cameras]]\nid = "{name}"\nrtsp_url = "{url}"\n'
 _HOLD_NS = (1_000_000_000 * 10**9, 4_000_000_000 * 10**9)
 
 
+# 4.5: continuous movies of what the camera sent; motion decodes every picture all the same.
+_MOTION = """
+daemon off
+setup_mode off
+log_level 4
+target_dir {footage}
+webcontrol_port 0
+stream_port 0
+picture_output off
+movie_output on
+movie_passthrough on
+movie_max_time {segment_s:.0f}
+emulate_motion on
+pre_capture 0
+post_capture 0
+width 1920
+height 1080
+framerate 25
+"""
+_MOTION_CAMERA = """
+camera_id {number}
+camera_name {name}
+netcam_url {url}
+movie_filename {name}/%Y%m%d%H%M%S
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Folders of one run: `disk` is counted, `memory` is what /run is on a node."""
@@ -55,6 +83,12 @@ class Recorder:
         """The roots of the process tree."""
         return [process.pid for process in self.processes]
 
+    def kill(self) -> None:
+        """End it as a crash does, its children too."""
+        for process in self.processes:
+            process.kill()
+            process.wait(20)
+
     def end(self) -> None:
         """Ask it to end, and wait. Raises SystemExit when it had ended by itself."""
         died = [process for process in self.processes if process.poll() is not None]
@@ -64,6 +98,9 @@ class Recorder:
             process.wait(20)
         if died:
             raise SystemExit(f"{died[0].args!r} ended by itself, status {died[0].returncode}")
+
+
+Start = Callable[[Where, Streams, float], Recorder]
 
 
 def siaga(where: Where, streams: Streams, segment_s: float) -> Recorder:
@@ -92,3 +129,18 @@ def ffmpeg_segments(where: Where, streams: Streams, segment_s: float) -> Recorde
         command += ["movflags=+frag_keyframe+empty_moov+default_base_moof", str(folder / "%06d.mp4")]
         processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     return Recorder(processes)
+
+
+def motion(where: Where, streams: Streams, segment_s: float) -> Recorder:
+    """Debian's motion in pass-through, recording all the time, every camera in one process."""
+    if shutil.which("motion") is None:
+        raise SystemExit("motion is not installed: apt-get install --no-install-recommends motion")
+    text = _MOTION.format(footage=where.footage, segment_s=segment_s)
+    where.footage.mkdir()
+    for number, name in enumerate(streams.names, 1):
+        camera = where.memory / f"{name}.conf"
+        camera.write_text(_MOTION_CAMERA.format(number=number, name=name, url=streams.url(name)))
+        text += f"camera {camera}\n"
+    (where.memory / "motion.conf").write_text(text)
+    command = ["motion", "-n", "-c", str(where.memory / "motion.conf")]
+    return Recorder([subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)])

@@ -1,5 +1,6 @@
 """The node's config: one TOML file from which every service of the node reads its part."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,7 +38,10 @@ class Camera(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[[cameras]]`: one camera. Its password is the first line of `password_file`."""
 
     id: str
-    rtsp_url: str  # without user and password
+    rtsp_url: str  # the main stream, without user and password
+    sub_rtsp_url: str = ""  # the small stream, likewise; empty: the camera has none
+    record: Literal["main", "sub"] = "main"  # which of them is recorded
+    sound: bool = True  # record the sound that the camera sends
     onvif_url: str = ""  # device service; empty: no ONVIF
     user: str = ""
     password_file: Path | None = None
@@ -46,6 +50,11 @@ class Camera(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     priority: int = 0
     keep_least_h: Annotated[float, Meta(ge=0)] = 0  # kept while there is other to give up; 0: no claim
     keep_most_h: Annotated[float, Meta(ge=0)] = 0  # deleted when older, unless held; 0: stays while it may
+
+    @property
+    def recorded_url(self) -> str:
+        """The address of the stream that is recorded."""
+        return self.sub_rtsp_url if self.record == "sub" else self.rtsp_url
 
     def password(self) -> str:
         """Read the password; empty if the camera has none."""
@@ -64,6 +73,8 @@ class Recorder(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         40  # of the disk; held footage beyond is an alarm
     )
     ffmpeg: str = "ffmpeg"
+    # A camera whose stream gives no picture for this long is asked again from the start.
+    silent_most_s: Annotated[float, Meta(ge=2, le=60)] = 12
 
 
 class Cameras(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -78,7 +89,7 @@ class Cameras(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Modem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[modem]`: the GSM modem. `port` is a device or `socket://host:port`."""
+    """`[modem]` and `[modemb]`: a GSM modem. `port` is a device or `socket://host:port`."""
 
     port: str
     name: str = "modem"
@@ -87,6 +98,15 @@ class Modem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sweep_every_s: Annotated[float, Meta(ge=0.2, le=60)] = 5
     answer_limit_s: Annotated[float, Meta(ge=0.5, le=60)] = 4
     reject_after_s: Annotated[float, Meta(ge=0, le=120)] = 15  # design: an operator may pick up first
+    power_relay: bool = False  # the board's modem_power relay is in this modem's supply
+    # A text to `loop_to` (the other modem's number, or its own) proves the whole way; empty: none is sent.
+    number: str = ""  # this SIM's own, E.164
+    loop_to: str = ""
+    loop_every_s: Annotated[float, Meta(ge=30, le=86400)] = 1800
+    balance_code: str = ""  # USSD of a prepaid SIM, such as *888#; empty: never asked
+    balance_every_s: Annotated[float, Meta(ge=60, le=604800)] = 86400
+    balance_least: Annotated[int, Meta(ge=0)] = 20000  # rupiah
+    sim_expires: date | None = None  # the SIM's last day ("masa aktif"); alarms 30 and 7 days before
 
 
 class Health(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -108,6 +128,7 @@ class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     recorder: Recorder | None = None
     picture: Cameras | None = None
     modem: Modem | None = None
+    modemb: Modem | None = None
     health: Health | None = None
 
     @property
@@ -122,6 +143,7 @@ class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "recorder": self.recorder,
             "cameras": self.picture,
             "modem": self.modem,
+            "modemb": self.modemb,
             "health": self.health,
         }
         return (*(name for name, section in named.items() if section is not None), "uplink")
@@ -129,6 +151,10 @@ class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def journal_file(self, service: str) -> Path:
         """Where `service` keeps its journal."""
         return self.node.data_dir / f"journal-{service}.db"
+
+    def relay_dir(self, service: str) -> Path:
+        """What another modem of this node has left for `service` to send."""
+        return self.node.data_dir / f"relay-{service}"
 
     @property
     def delivery_file(self) -> Path:
@@ -166,6 +192,8 @@ def load(path: Path) -> NodeConfig:
         if camera.id in seen:
             raise ConfigError(path, f"cameras[{index}].id", f"{camera.id} is named twice")
         seen.add(camera.id)
+        if camera.record == "sub" and not camera.sub_rtsp_url:
+            raise ConfigError(path, f"cameras[{index}].record", "sub needs sub_rtsp_url")
     if (loaded.recorder or loaded.picture) and not loaded.cameras:
         raise ConfigError(path, "cameras", "recorder and picture need at least one [[cameras]] table")
     return loaded

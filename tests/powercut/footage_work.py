@@ -15,6 +15,7 @@ from siaga_edge.recorder.dating import Observation
 from siaga_edge.recorder.disk import open_disk
 from siaga_edge.recorder.flushing import Durable, Flusher
 from siaga_edge.recorder.fragments import Fragment, Init, Parser
+from siaga_edge.recorder.holds import Hold, held
 from siaga_edge.recorder.index import Index
 from siaga_edge.recorder.retention import Stored
 from siaga_edge.recorder.salvage import Closed, discard, link_of
@@ -59,13 +60,17 @@ class Recording:
     """One camera: segments of ten fragments, a new run now and then, the oldest given up by unlink."""
 
     name = "footage"
-    rounds = 90
+    rounds = 120
     writer: type[SegmentWriter] = SegmentWriter
     flusher: type[Flusher] = Flusher
 
     def add(self, index: Index, closed: Closed, say: Say) -> None:
         index.add(closed)
         say(f"segment {closed.name} {closed.link.sha256.hex()}")
+
+    def hold(self, index: Index, hold: Hold) -> None:
+        """Keep a span from being given up; acknowledged when this returns."""
+        index.keep_holds("local", [*index.holds(), hold])
 
     def give_up(self, index: Index, footage: Path, name: str) -> None:
         discard(segment_path(footage, name))
@@ -96,9 +101,17 @@ class Recording:
                     clock.advance(TICK_S)
                     say(f"now {clock.boot_ns()}")
                 kept = index.oldest_first()
-                if len(kept) > 5:
-                    say(f"may drop {kept[0].name}")
-                    self.give_up(index, footage, kept[0].name)
+                if kept and number % 30 == 20:
+                    one = kept[-1]
+                    middle_ns = (one.start_wall_ns + one.end_wall_ns) // 2  # nothing but this segment
+                    self.hold(index, Hold(f"local-{number}", "gate", middle_ns, middle_ns + 1))
+                    say(f"held local-{number} {one.name}")
+                free = [one for one in kept if not held([one], index.holds())]
+                if len(free) > 3:
+                    say(f"may drop {free[0].name}")
+                    self.give_up(index, footage, free[0].name)
+                    for again in range(8):  # the index goes on before any footage is flushed
+                        index.set_wish("holds", number * 10 + again)
             writer.abandon()
 
     def _hear(self, index: Index, told: list[Durable | Closed], say: Say) -> None:
@@ -137,8 +150,12 @@ class Recording:
             index.remove(index.missing())
             list(index.recover(meta.disk, observation(clock)))
             stored = {one.name: one for one in index.oldest_first()}
+            holds = {hold.id for hold in index.holds()}
             rows = segments_of(index)
         found += [lost(f"segment {name}") for name in closed if name not in stored and name not in dropped]
+        marks = [mark.split() for mark in said if mark.startswith("held ")]
+        found += [lost(f"the hold {id}") for _, id, _ in marks if id not in holds]
+        found += [lost(f"the held segment {name}") for _, _, name in marks if name not in stored]
         for name in stored:
             octets = segment_path(footage, name).read_bytes()[:-LINK_BYTES]
             if name in closed and hashlib.sha256(octets).hexdigest() != closed[name]:

@@ -5,11 +5,12 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import ClassVar
 
 from powercut.campaign import Say, Workload
 from powercut.footage_work import Recording
 from powercut.hub_work import Delivering, Storing
-from powercut.node_work import STATE, Journaling, Marking, Publishing, Receiving, TakingIn
+from powercut.node_work import STATE, Journaling, Marking, Publishing, Receiving, SendingOut, TakingIn
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Boot
 from siaga_core.service.files import write_all
@@ -17,13 +18,17 @@ from siaga_core.wire.command import Command
 from siaga_core.wire.envelope import Lane
 from siaga_edge.inbox import Inbox, InboxWriter
 from siaga_edge.journal import Journal
-from siaga_edge.modem import at
+from siaga_edge.modem import at, pdu
 from siaga_edge.modem.intake import PLAIN, Intake
+from siaga_edge.modem.ledger import Outgoing, SentPart
+from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.port import Port
 from siaga_edge.modem.profile import Profile
+from siaga_edge.recorder.chain import LINK_BYTES, Link
 from siaga_edge.recorder.flushing import Closing, Flusher, Tail
+from siaga_edge.recorder.holds import Hold
 from siaga_edge.recorder.index import Index
-from siaga_edge.recorder.salvage import discard
+from siaga_edge.recorder.salvage import Closed, discard
 from siaga_edge.recorder.writing import segment_path
 from siaga_edge.uplink.ledger import Ledger
 from support.clock import FakeClock
@@ -187,6 +192,22 @@ class IntakeDeletesFirst(TakingIn):
     intake = DeletesFirst
 
 
+class SendsUnnoted(Outbound):
+    """Hands a part over before it has committed that it does."""
+
+    def _hand_over(self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit) -> None:
+        reference = port.send(octets.length, octets.pdu, 60)
+        self._note(text, "sending", part, "sending")
+        self._accepted(text, part, reference)
+
+
+class OutboundUnnoted(SendingOut):
+    """A courtesy leaves before the journal knows."""
+
+    name = "modem outbound, sent before the commit"
+    outbound = SendsUnnoted
+
+
 class IntakeNormal(TakingIn):
     """The commit before AT+CMGD is not flushed."""
 
@@ -300,6 +321,80 @@ class FootageRowFirst(Recording):
         discard(segment_path(footage, name))
 
 
+class NoFolder(Flusher):
+    """Flushes a file and not the folder in which its name is new; ext4 does that with a new file's fsync."""
+
+    def _sync(self, tail: Tail) -> bool:
+        tail.folders = ()
+        return super()._sync(tail)
+
+
+class FootageNoDirectory(Recording):
+    """No folder is flushed: a segment that was given up is there again, and its row is gone."""
+
+    name = "footage, directory not synced"
+    flusher = NoFolder
+
+    def give_up(self, index: Index, footage: Path, name: str) -> None:
+        segment_path(footage, name).unlink()
+        index.remove([name])
+
+
+class LinksFirst(Flusher):
+    """Writes the link where the segment will end and flushes it before what it stands for."""
+
+    def _link(self, closing: Closing) -> None:
+        tail, before = closing.tail, self.head
+        octets = tail.path.read_bytes()
+        link = Link(
+            before.chain,
+            before.links + 1,
+            before.head,
+            closing.sha256,
+            closing.span,
+            self.observation(),
+        )
+        # What came since the last flush is not there yet, though the link says that it is.
+        os.truncate(tail.path, self._flushed.get(tail.name, 0))
+        os.pwrite(tail.descriptor, link.box(), len(octets))
+        os.fsync(tail.descriptor)
+        self.head = link.head(tail.name)
+        self.tell(Closed(tail.name, tail.camera, len(octets) + LINK_BYTES, link))
+        os.pwrite(tail.descriptor, octets, 0)
+        os.close(tail.descriptor)
+
+    _flushed: ClassVar[dict[str, int]] = {}
+
+
+class FootageLinkFirst(Recording):
+    """A link is durable, and told, before the data that it is about."""
+
+    name = "footage, link before data"
+    flusher = LinksFirst
+
+
+class FootageHoldForgotten(Recording):
+    """A hold is kept in memory alone."""
+
+    name = "footage, hold forgotten"
+
+    def hold(self, index: Index, hold: Hold) -> None:
+        _weaken(index._connection, "synchronous=OFF")
+        super().hold(index, hold)
+        _weaken(index._connection, "synchronous=FULL")
+
+
+class FootageHoldIgnored(Recording):
+    """Retention does not ask whether a segment is held."""
+
+    name = "footage, hold ignored"
+
+    def hold(self, index: Index, hold: Hold) -> None:
+        super().hold(index, hold)
+        one = index.between(hold.camera, hold.start_wall_ns, hold.end_wall_ns)[-1]
+        self.give_up(index, index._folder, one.name)
+
+
 def _write_synced(path: Path, content: bytes, how: int = os.O_TRUNC) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o644)
     try:
@@ -310,6 +405,15 @@ def _write_synced(path: Path, content: bytes, how: int = os.O_TRUNC) -> None:
         os.close(descriptor)
 
 
+FOOTAGE_MUTANTS: tuple[type[Workload], ...] = (
+    FootageUnsynced,
+    FootageClosedUnsynced,
+    FootageRowFirst,
+    FootageNoDirectory,
+    FootageLinkFirst,
+    FootageHoldForgotten,
+    FootageHoldIgnored,
+)
 MUTANTS: tuple[type[Workload], ...] = (
     JournalNormal,
     JournalOff,
@@ -325,11 +429,10 @@ MUTANTS: tuple[type[Workload], ...] = (
     FilesInPlace,
     IntakeDeletesFirst,
     IntakeNormal,
+    OutboundUnnoted,
     HubNormal,
     HubEarly,
     PubackDelivers,
     AcknowledgesFirst,
-    FootageUnsynced,
-    FootageClosedUnsynced,
-    FootageRowFirst,
+    *FOOTAGE_MUTANTS,
 )

@@ -3,9 +3,11 @@
 import hashlib
 import random
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +25,9 @@ from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal, JournalReader
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ledger import SCHEMA as INTAKE_SCHEMA
+from siaga_edge.modem.ledger import Ledger as Outbox
+from siaga_edge.modem.ledger import Outgoing
+from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.port import Port
 from siaga_edge.simulate.modem import tpdu
 from siaga_edge.uplink.delivery import Mark
@@ -301,6 +306,82 @@ class TakingIn:
             named = {str(row[0]) for row in connection.execute("SELECT report_id FROM pdu")}
         found = [lost(f"message {pdu[-20:]}") for pdu in forgotten - kept]
         return found + [broken(f"report {id} is not there with its message") for id in named - reports]
+
+
+class Network:
+    """A modem that hands texts on; what it took, the network has, whatever becomes of the node."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self.references = 0
+
+    def send(self, length: int, pdu: str, limit_s: float) -> int:
+        """Take one part and give its reference."""
+        self._say(f"left {pdu}")
+        self.references = (self.references + 1) % 256
+        return self.references
+
+
+class SendingOut:
+    """A text that was queued leaves: an alert at least once, a courtesy at most once, whatever is cut."""
+
+    name = "modem outbound"
+    rounds = 40
+    outbound: type[Outbound] = Outbound
+
+    def open(self, folder: Path, clock: FakeClock) -> Journal:
+        schema = f"{EXTRA_SCHEMA};{INTAKE_SCHEMA}"
+        return Journal(folder / "journal.db", clock, Boot(1, "b"), extra_schema=schema)
+
+    def run(self, folder: Path, say: Say, rng: random.Random) -> None:
+        clock = FakeClock()
+        with closing(self.open(folder, clock)) as journal:
+            outbound, network = self._outbound(folder, journal, clock), Network(say)
+            for number in range(self.rounds):
+                clock.advance(1)
+                kind = rng.choice(("alert", "courtesy"))
+                words = f"{kind} {number}"
+                text = Outgoing(f"{number:026d}", f"+62811{number:06d}", words, kind == "alert", 0)
+                journal.append_all([], partial(_queue, text, clock.wall_ns()))
+                say(f"queued {number} {kind}")
+                while rng.random() < 0.8 and outbound.send_next(cast(Port, network)):
+                    continue
+
+    def _outbound(self, folder: Path, journal: Journal, clock: FakeClock) -> Outbound:
+        return self.outbound(journal, Inbox(folder / "inbox.db", "modem", journal), clock)
+
+    def check(self, folder: Path, said: Sequence[str]) -> list[Complaint]:
+        queued = dict(mark.split()[1:] for mark in said if mark.startswith("queued "))
+        left = [mark.removeprefix("left ") for mark in said if mark.startswith("left ")]
+        clock = FakeClock()
+        clock.advance(10_000)
+        with closing(self.open(folder, clock)) as journal:
+            outbound = self._outbound(folder, journal, clock)
+            outbound.recover()
+            network = Network(lambda mark: left.append(mark.removeprefix("left ")))
+            while outbound.send_next(cast(Port, network)):
+                continue
+        times = Counter(_recipient(octets) for octets in left)
+        found = [
+            lost(f"alert {number}")
+            for number, kind in queued.items()
+            if kind == "alert" and not times[number]
+        ]
+        return found + [
+            broken(f"courtesy {number} left {times[number]} times")
+            for number, kind in queued.items()
+            if kind == "courtesy" and times[number] > 1
+        ]
+
+
+def _queue(text: Outgoing, now_wall_ns: int, connection: sqlite3.Connection) -> None:
+    Outbox(connection).queue(text, now_wall_ns)
+
+
+def _recipient(octets: str) -> str:
+    """The number of the text, which its recipient ends in."""
+    submit = tpdu.decode_submit(bytes.fromhex(octets)[1 + int(octets[:2], 16) :])
+    return str(int(submit.to[-6:]))
 
 
 def _tpdu_length(pdu: str) -> int:

@@ -7,7 +7,7 @@ from powercut.campaign import Workload, run
 from powercut.footage_work import Recording
 from powercut.hub_work import Delivering, Storing
 from powercut.mutants import MUTANTS, FilesNoDirectory, InboxEarly, JournalNormal, PubackDelivers
-from powercut.node_work import Journaling, Marking, Publishing, Receiving, TakingIn
+from powercut.node_work import Journaling, Marking, Publishing, Receiving, SendingOut, TakingIn
 
 WORKLOADS: tuple[type[Workload], ...] = (
     Journaling,
@@ -15,6 +15,7 @@ WORKLOADS: tuple[type[Workload], ...] = (
     Marking,
     Publishing,
     TakingIn,
+    SendingOut,
     Storing,
     Delivering,
     Recording,

@@ -38,6 +38,8 @@ class KeptFootage:
         cameras: list[Camera],
         reserve: int,
         ca_file: Path,
+        keeper: type[Keeper] = Keeper,
+        state: tuple[ClockState, int | None] = ("synced", 10),
     ) -> None:
         settings = Recorder(footage_dir=footage, segment_s=SEGMENT_S, free_reserve_bytes=reserve)
         none = Path("x")
@@ -45,12 +47,12 @@ class KeptFootage:
         node = Node(id="btm-017", site="s", data_dir=folder / "data", run_dir=folder / "run")
         self.config = NodeConfig(node=node, hub=hub, cameras=cameras, recorder=settings)
         self.clock = clock
-        self.state: tuple[ClockState, int | None] = ("synced", 10)
+        self.state = state
         node.data_dir.mkdir(exist_ok=True)
         boot = read_boot(node.data_dir)
         self.journal = Journal(self.config.journal_file("recorder"), clock, boot, extra_schema=EXTRA_SCHEMA)
         inbox = Inbox(self.config.inbox_file, "recorder", self.journal)
-        self.keeper = Keeper(self.config, settings, clock, boot, self.journal, inbox, self.judge)
+        self.keeper = keeper(self.config, settings, clock, boot, self.journal, inbox, self.judge)
         self._inbox, self._stop, self._number = inbox, Stop(), 0
         self.keeper.begin(self._stop)
         self.keeper.flusher.gather_s = 0.002
@@ -119,6 +121,8 @@ def kept_footage(
     cameras: list[Camera] | None = None,
     reserve: int = 0,
     ca_file: Path = Path("x"),
+    keeper: type[Keeper] = Keeper,
+    state: tuple[ClockState, int | None] = ("synced", 10),
 ) -> Iterator[KeptFootage]:
     """A running keeper; ended, as at a stop of the service, when the block is left."""
     kept = KeptFootage(
@@ -128,6 +132,8 @@ def kept_footage(
         cameras or [Camera(id="gate", rtsp_url="rtsp://x")],
         reserve,
         ca_file,
+        keeper,
+        state,
     )
     try:
         yield kept

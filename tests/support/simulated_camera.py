@@ -66,7 +66,7 @@ def simulated_cameras(
             return False
 
     try:
-        until(answers, 60, because="the simulated cameras answer")
+        until(answers, 240, because="the simulated cameras answer")
         yield SimulatedCameras(port, onvif_port, password_file, control_file, control, process)
     finally:
         process.terminate()

@@ -22,11 +22,17 @@ class SmallDisk:
 
     def mount(self) -> None:
         """Put it in."""
-        _run("mount", "-o", "loop,noatime", str(self.image), str(self.folder))
+        _run("mount", "-o", "loop,noatime,errors=remount-ro", str(self.image), str(self.folder))
 
     def unmount(self) -> None:
         """Take it out; who has files open keeps them, dead."""
         _run("umount", "--lazy", str(self.folder))
+
+    def turn_read_only(self) -> None:
+        """As ext4 does when it finds itself damaged; until it is mounted anew."""
+        device = self.folder.stat().st_dev
+        name = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
+        Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("1")
 
     def break_off(self) -> None:
         """Every access fails from now on, as of a disk that is gone."""

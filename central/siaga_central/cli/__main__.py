@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     for name in ("latitude", "longitude"):
         camera.add_argument(f"--{name}", type=float)
     _node_commands(_group(commands, "node", "nodes of the registry"))
+    _roster_commands(_group(commands, "roster", "phones on duty and our modems, left with every GSM node"))
     link = _group(commands, "link", "the ways of nodes to the hub")
     _add(link, "status", "each node: up or not, last heard, what has come of each stream, alarms")
     _add(link, "quarantine", "what was refused, counted by reason")
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     settle = _add(link, "settle", "say that an alarm of a node has been looked into")
     settle.add_argument("node")
     settle.add_argument("code", help="as `link status` shows it, e.g. fork")
+    _policy_commands(_group(commands, "policy", "what the city has decided about held footage"))
     _footage_commands(_group(commands, "footage", "footage on nodes: grants to copy it, heads to verify by"))
     _backup_commands(commands)
     authority = _group(commands, "authority", "the hub's own certificate authority")
@@ -56,6 +58,22 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--to", type=Path, required=True, help="a new file on a medium for the safe")
     export.add_argument("--passphrase-file", type=Path, help="its first line; else standard input")
     return made
+
+
+def _policy_commands(group: Any) -> None:
+    _add(group, "show", "what is in force, and every version")
+    made = _add(group, "set", "decide other values; what was decided before stays known")
+    made.add_argument("values", nargs="+", type=_value, metavar="NAME=VALUE", help="e.g. cameras=4")
+    made.add_argument("--from", dest="valid_from", help="from when, e.g. 2027-01-01T00:00:00+07:00 (now)")
+
+
+def _value(text: str) -> tuple[str, Any]:
+    """`cameras=4` as name and JSON value. Raises argparse.ArgumentTypeError."""
+    name, equals, value = text.partition("=")
+    try:
+        return name, json.loads(value if equals else "")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text}: write NAME=JSON, e.g. priorities=["P1"]') from error
 
 
 def _footage_commands(group: Any) -> None:
@@ -125,6 +143,20 @@ def _node_commands(group: Any) -> None:
     _add(group, "revoke", "revoke a node's certificates").add_argument("node")
 
 
+def _roster_commands(group: Any) -> None:
+    phone = _add(group, "phone-add", "put a phone last on the list of those texted while the hub is away")
+    phone.add_argument("number", help="as +62...")
+    phone.add_argument("--name", required=True)
+    remove = _add(group, "phone-remove", "take a phone off the list")
+    remove.add_argument("number")
+    modem = _add(group, "modem", "say which number a node's modem has; it then gets the roster")
+    modem.add_argument("node")
+    modem.add_argument("--number", required=True, help="as +62...")
+    text = "it takes no urgent texts of nodes without internet (a camera site's own modem)"
+    modem.add_argument("--sends-only", dest="takes_urgent", action="store_false", default=True, help=text)
+    _add(group, "show", "who is on duty, and which nodes know it")
+
+
 def _group(commands: Any, name: str, text: str) -> Any:
     group = commands.add_parser(name, help=text, description=text)
     return group.add_subparsers(dest="deed", required=True, metavar="DEED")
@@ -169,6 +201,8 @@ def _carry_out(args: argparse.Namespace) -> int:
     order = f"{args.command} {args.deed}" if hasattr(args, "deed") else args.command
     own = ("command", "deed", "config", "json", "password_file", "out")
     keys = {key: value for key, value in vars(args).items() if key not in own and value is not None}
+    if order == "policy set":
+        keys["values"] = dict(args.values)
     if "password_file" in vars(args) and (args.password_file or order != "operator-client add"):
         keys["password"] = _read_password(args.password_file)
     if args.command == "footage":

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from siaga_central.authority import passwords
-from siaga_central.cli import footage_orders, operator_clients
+from siaga_central.cli import footage_orders, operator_clients, roster_orders
 from siaga_central.cli.ledger import ADMIN, Answer, Office, Refused, good_password, known_user
+from siaga_central.domain.hold import IllegalHold
 from siaga_central.domain.role import ROLES
 from siaga_central.ingest import projection
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.projection import Moment
-from siaga_central.store import certificates, claims, clients, links, nodes, records, users
+from siaga_central.store import certificates, claims, clients, links, nodes, policies, records, users
 from siaga_central.store.schema import node as node_table
 from siaga_core.service.clock import new_id
 from siaga_core.wire.ids import camera_id, node_id
@@ -165,6 +166,37 @@ def settle(office: Office, node: str, code: str) -> Answer:
     return {"node": node, "settled": code}
 
 
+def show_policy(office: Office) -> Answer:
+    """What is in force for held footage, and every version of it."""
+    with office.store.read() as connection:
+        version, policy = policies.holds(connection, office.now_us())
+        rows = policies.versions(connection, policies.HOLDS)
+    keys = ("number", "valid_from_us", "set_by", "set_us")
+    versions = [{key: getattr(row, key) for key in keys} for row in rows]
+    return {"version": version, "values": msgspec.to_builtins(policy), "versions": versions}
+
+
+def set_policy(office: Office, values: dict[str, Any], valid_from: str | None = None) -> Answer:
+    """Decide other values for held footage, from now on or from a moment to come."""
+    now_us = office.now_us()
+    from_us = now_us if valid_from is None else _moment_us(valid_from)
+    try:
+        number = office.store.write(lambda c: policies.set_holds(c, values, from_us, ADMIN, now_us))
+    except IllegalHold as error:
+        raise Refused(str(error)) from error
+    return {"version": number, "valid_from_us": from_us}
+
+
+def _moment_us(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Refused(f"{text} is no moment; write it as 2027-01-01T00:00:00+07:00") from error
+    if moment.tzinfo is None:
+        raise Refused(f"{text} has no time zone; write it as {text}+07:00")
+    return int(moment.timestamp() * 1e6)
+
+
 def quarantine(office: Office) -> Answer:
     """What was refused, counted by reason."""
     with office.store.read() as connection:
@@ -184,12 +216,18 @@ ORDERS: dict[str, Callable[..., Answer]] = {
     "node invite": invite_node,
     "node list": list_nodes,
     "node revoke": revoke_node,
+    "roster phone-add": roster_orders.add_phone,
+    "roster phone-remove": roster_orders.remove_phone,
+    "roster modem": roster_orders.set_modem,
+    "roster show": roster_orders.show,
     "footage grant": footage_orders.grant,
     "footage heads": footage_orders.heads,
     "link status": link_status,
     "link quarantine": quarantine,
     "link replay": replay,
     "link settle": settle,
+    "policy show": show_policy,
+    "policy set": set_policy,
 }
 
 

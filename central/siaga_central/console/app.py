@@ -15,7 +15,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from siaga_central.console import page
 from siaga_central.console.access import NotLoggedIn
 from siaga_central.console.context import Console, ConsoleSettings
-from siaga_central.console.pages import callbacks, devices, entry, footage, holds, incident, lanes, session
+from siaga_central.console.pages import (
+    callbacks,
+    cameras,
+    devices,
+    entry,
+    footage,
+    holds,
+    incident,
+    lanes,
+    session,
+)
 from siaga_central.console.stream import Stream
 from siaga_central.domain.hold import IllegalHold
 from siaga_central.domain.incident import IllegalMove
@@ -53,7 +63,7 @@ def create_app(store: Store, settings: ConsoleSettings, clock: Clock) -> FastAPI
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.console, app.state.stream = console, stream
     app.state.watched = set()  # (session, clip): ranges after the first belong to a look already on record
-    for part in (session, lanes, incident, footage, holds, callbacks, devices, entry):
+    for part in (session, lanes, incident, footage, holds, cameras, callbacks, devices, entry):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Headers)

@@ -76,10 +76,13 @@ def _environment(language: str, console: Console) -> Environment:
         categories=terms.CATEGORIES,
         priorities=terms.PRIORITIES,
         marks=terms.MARKS,
+        coordinates=wording.coordinates,
     )
     made.filters.update(
         age=lambda since_us, now_us: wording.age(since_us, now_us, say),
         clock_time=wording.clock_time,
+        bound=lambda error_ns: wording.bound(error_ns, say),
+        distance=wording.distance,
         day=wording.day,
         moment=wording.moment,
         lasting=lambda seconds: wording.lasting(seconds, say),

@@ -52,6 +52,10 @@ CODES = {
     "under_voltage_since_boot": N_("voltage was too low since the start"),
     "footage": N_("footage"),
     "data": N_("reports"),
+    "holds": N_("held footage"),
+    "footage.held": N_("budget of held footage"),
+    "footage-disk": N_("footage disk"),
+    "footage-chain": N_("chain of segments"),
 }
 
 SENTENCES = (
@@ -77,6 +81,13 @@ SENTENCES = (
     N_("%(count)s MB left and nothing that may be deleted"),
     N_("sent nothing for %(seconds)s s"),
     N_("the stream ended"),
+    N_("no picture came for %(seconds)s s"),
+    N_("the camera's time jumped"),
+    N_("the camera's time jumped forward by %(seconds)s s"),
+    N_("the camera's time jumped back by %(seconds)s s"),
+    N_("ffmpeg complains without end: %(why)s"),
+    N_("the stream cannot be read: %(why)s"),
+    N_("the recorder itself failed; its log says how"),
     N_("Connection refused"),
     N_("Connection timed out"),
     N_("Connection reset by peer"),
@@ -136,6 +147,22 @@ SENTENCES = (
     N_("a hold ends after it begins and is at most 12 hours long"),
     N_("say why the footage is held or released"),
     N_("there is no camera %(camera)s"),
+    N_("nobody has said where camera %(camera)s stands"),
+    N_("no position: type coordinates, a map link, a plus code or a listed place, or choose a camera"),
+    N_("a search ends after it begins and spans at most 24 hours"),
+    N_("a search cannot begin in the future"),
+    N_("there is no such search"),
+    N_("%(node)s has %(count)s holds; release some that nobody needs any more"),
+    # why footage is held or let go of without a person
+    N_("nearest to the incident"),
+    N_("the clip is settled"),
+    N_("its incident was closed long ago"),
+    N_("its incident was %(state)s"),
+    # what the hub has against a node for its footage
+    N_("not held by itself, the budget of held footage is used up"),
+    N_("footage that is to be held is not confirmed and will soon be overwritten"),
+    N_("held footage of %(camera)s is lost"),
+    N_("%(count)s of at most %(most)s holds are in use"),
 )
 
 
@@ -153,6 +180,8 @@ def code(text: str, say: Say) -> str:
     """A code or a reading's name: `gap.cam-1` is `recording cam-1`; an unknown one as it came."""
     if text in CODES:
         return say(CODES[text])
+    if text.startswith("hold-"):
+        return f"{say(CODES['holds'])} {text.removeprefix('hold-')}"
     family, dot, member = text.partition(".")
     if not dot or family not in CODES:
         return text

@@ -74,6 +74,27 @@ WORDS = {
     "held": N_("held"),
     "lost": N_("LOST"),
     "released": N_("released"),
+    # phones on duty ("done" as below)
+    "told": N_("texted, no answer yet"),
+    "accepted": N_("accepted"),
+    "underway": N_("on the way"),
+    # what became of a part of a camera's footage
+    "footage there": N_("there"),
+    "footage held": N_("there and held"),
+    "footage missing": N_("not recorded"),
+    "footage gone": N_("not there any more"),
+    "footage unknown": N_("not known yet"),
+    # the answer to a search
+    "search found": N_("FOUND"),
+    "search partly": N_("FOUND IN PART"),
+    "search none": N_("NOT FOUND"),
+    "search unknown": N_("NOT KNOWN YET"),
+    # who says where an incident is
+    "place operator": N_("an operator says so"),
+    "place phone": N_("the caller's phone says so"),
+    "place coordinates": N_("from the reporter's text"),
+    "place camera": N_("at the camera"),
+    "place listed": N_("a listed place"),
     # incidents
     "new": N_("new"),
     "taken": N_("taken"),

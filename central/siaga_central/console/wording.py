@@ -116,6 +116,29 @@ def size(count: int | None) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}".replace(".", ",")
 
 
+def distance(metres: float | None) -> str:
+    """`50 m`, `1,2 km`, `12 km`; a dash when nobody knows."""
+    if metres is None:
+        return "–"
+    if metres < 950:
+        return f"{round(metres, -1) if metres >= 100 else round(metres):.0f} m"
+    return f"{metres / 1000:.{1 if metres < 9950 else 0}f} km".replace(".", ",")
+
+
+def coordinates(latitude: float, longitude: float) -> str:
+    """`1,12010; 104,05000`, decimal commas; to a metre."""
+    return f"{latitude:.5f}; {longitude:.5f}".replace(".", ",")
+
+
+def bound(error_ns: int, translate: Callable[[str], str]) -> str:
+    """How wrong a time may be, rounded up: `±0,4 dtk`, `±3 mnt`, `±2 jam`."""
+    seconds = error_ns / 1e9
+    if seconds < 60:
+        return f"±{-(-error_ns // 10**8) / 10:.1f} {_unit(N_('s ago|s'), translate)}".replace(".", ",")
+    unit, size = (N_("min ago|min"), 60) if seconds < 3600 else (N_("h ago|h"), 3600)
+    return f"±{int(-(-seconds // size))} {_unit(unit, translate)}"
+
+
 def _unit(message: str, translate: Callable[[str], str]) -> str:
     return translate(message).rpartition("|")[2]
 

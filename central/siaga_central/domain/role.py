@@ -14,6 +14,7 @@ class Permission(StrEnum):
     SEE_PICTURES = "see pictures"
     ASK_CLIPS = "ask for clips"
     WATCH_CLIPS = "watch clips"
+    SEARCH_FOOTAGE = "search for footage"
     HOLD_FOOTAGE = "hold footage"
     RELEASE_FOOTAGE = "release held footage"
     GRANT_COPIES = "let footage be copied at its node"
@@ -34,6 +35,7 @@ _OPERATOR = frozenset(
         _P.SEE_PICTURES,
         _P.ASK_CLIPS,
         _P.WATCH_CLIPS,
+        _P.SEARCH_FOOTAGE,
         _P.HOLD_FOOTAGE,
         _P.SEE_DEVICES,
         _P.SEE_QUARANTINE,

@@ -88,6 +88,7 @@ def wish(connection: Connection, id: str, wanted: Wish, actor: str, now_us: int)
     values: dict[str, Any] = {"wish": wanted, "wished_by": actor, "wished_us": now_us, "rate_bytes_s": None}
     if wanted == "drop":
         values["state"] = "dropped"
+        holds.clip_settled(connection, id, now_us)
         order = commands.find(connection, id)
         if order is not None and order.state == "queued":
             commands.settle(connection, id, "failed", "given up before it was sent", {}, actor, now_us)
@@ -111,6 +112,7 @@ def ready(connection: Connection, id: str, sha256: str, size_bytes: int, now_us:
     """The whole clip is here and its hash is what the node stated."""
     values = {"state": "ready", "sha256": sha256, "size_bytes": size_bytes, "got_bytes": size_bytes}
     connection.execute(update(clip).where(clip.c.id == id).values(**values))
+    holds.clip_settled(connection, id, now_us)
     _tell(connection, id, "clip.ready", now_us, {"sha256": sha256, "size_bytes": size_bytes})
 
 
@@ -122,6 +124,7 @@ def fail(connection: Connection, id: str, detail: str, now_us: int) -> None:
         .values(state="failed", detail=detail)
     )
     if changed.rowcount:
+        holds.clip_settled(connection, id, now_us)
         _tell(connection, id, "clip.failed", now_us, {"detail": detail})
 
 

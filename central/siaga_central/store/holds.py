@@ -18,6 +18,8 @@ from siaga_core.wire.recording import HOLDS_MOST, Hold, HoldState
 HUB = "hub"
 NOT_PLACED = "hold.not_placed"
 # Of an incident younger than this the times of reports and the places of cameras may still become known.
+# A hold that has to grow grows by this much more, so that not every report of a crowd makes it anew.
+_SPARE_US = 120 * 1_000_000
 _CONVERGE_US = 86_400 * 1_000_000
 # Above this somebody should let go of what nobody needs, before nothing more can be held.
 MANY = HOLDS_MOST * 8 // 10
@@ -142,6 +144,28 @@ def of_incident(connection: Connection, incident_id: str) -> Sequence[Row[Any]]:
     return connection.execute(found).all()
 
 
+def of_camera(connection: Connection, camera_id: str) -> Sequence[Row[Any]]:
+    """Holds of a camera that are not released, by the time of what they hold."""
+    found = select(hold).where(hold.c.camera == camera_id, hold.c.state != "released")
+    return connection.execute(found.order_by(hold.c.start_us, hold.c.id)).all()
+
+
+def kept_of(connection: Connection, camera_id: str) -> list[tuple[int, int]]:
+    """Spans of a camera that its node says it has and keeps, UTC nanoseconds; what is missing is left out."""
+    found: list[tuple[int, int]] = []
+    for row in of_camera(connection, camera_id):
+        said = reported(row)
+        if row.state == "held" and said is not None:
+            reached_ns = said.start_wall_ns
+            for begin_ns, end_ns in sorted(said.missing):
+                if begin_ns > reached_ns:
+                    found.append((reached_ns, min(begin_ns, said.end_wall_ns)))
+                reached_ns = max(reached_ns, end_ns)
+            if reached_ns < said.end_wall_ns:
+                found.append((reached_ns, said.end_wall_ns))
+    return found
+
+
 def wanted(connection: Connection, node: str | None = None) -> Sequence[Row[Any]]:
     """Holds that are not released, of one node or of all, the most endangered first."""
     found = select(hold).where(hold.c.state.in_(life.WANTED)).order_by(hold.c.danger == "", hold.c.start_us)
@@ -175,7 +199,7 @@ def sweep(connection: Connection, now_us: int) -> int:
 
 def _endanger(connection: Connection, row: Row[Any], now_us: int, policy: Policy) -> int:
     confirmed = row.state in ("held", "lost") or (row.state == "waiting" and row.end_us > now_us)
-    since_ns = None if confirmed else coverage.kept_since_ns(connection, row.camera)
+    since_ns = None if confirmed else coverage.reached_ns(connection, row.camera, now_us)
     danger = life.danger(row.start_us, None if since_ns is None else since_ns // 1000, policy)
     if danger == row.danger:
         return 0
@@ -282,8 +306,11 @@ def _has_room(connection: Connection, node: str, now_us: int) -> bool:
 def _extend(
     connection: Connection, row: Row[Any], span: tuple[int, int], actor: str, now_us: int, policy: Policy
 ) -> None:
-    start_us, end_us = life.widened((row.start_us, row.end_us), span, policy)
-    if row.state == "released" or (start_us, end_us) == (row.start_us, row.end_us):
+    old = (row.start_us, row.end_us)
+    early_us = span[0] - _SPARE_US if span[0] < row.start_us else span[0]
+    late_us = span[1] + _SPARE_US if span[1] > row.end_us else span[1]
+    start_us, end_us = life.widened(old, (early_us, late_us), policy)
+    if row.state == "released" or (start_us, end_us) == old:
         return
     values = {"start_us": start_us, "end_us": end_us, "state": life.after(row.state, "extend")}
     connection.execute(update(hold).where(hold.c.id == row.id).values(**values))

@@ -141,6 +141,14 @@ def alarm(connection: Connection, node_id: str, code: str, detail: str, now_us: 
     service(connection, node_id, state, now_us, "hub")
 
 
+def is_alarmed(connection: Connection, node_id: str, code: str) -> bool:
+    """Whether an alarm of this code is open, so that nobody has looked into it yet."""
+    mine = (
+        (service_state.c.node == node_id) & (service_state.c.code == code) & (service_state.c.level != "ok")
+    )
+    return connection.execute(select(service_state.c.code).where(mine)).first() is not None
+
+
 def settle(connection: Connection, node_id: str, code: str, actor: str, now_us: int) -> bool:
     """A person has looked into a trouble of a node; False if there was none open under this code."""
     mine = (

@@ -1,8 +1,8 @@
-"""Nodes that fall silent, commands whose time is over, holds that retention comes near to."""
+"""Nodes that fall silent or withhold their heads, commands whose time is over, holds that retention nears."""
 
 from sqlalchemy import Connection
 
-from siaga_central.store import commands, fates, holds, nodes
+from siaga_central.store import commands, coverage, fates, holds, nodes
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Heartbeat, Stop
@@ -38,13 +38,18 @@ class Timers:
             self._store.write(lambda connection: _note(connection, now_us))
         if self._clock.mono_s() - self._holds_mono_s >= HOLDS_EVERY_S:
             self._holds_mono_s = self._clock.mono_s()
-            self._store.write(lambda connection: holds.sweep(connection, now_us))
+            self._store.write(lambda connection: _minute(connection, now_us))
 
 
 def _due(connection: Connection, now_us: int) -> tuple[list[str], list[str]]:
     """(silent nodes, overdue commands)."""
     silent = nodes.unheard_since(connection, now_us - SILENT_AFTER_US)
     return silent, [row.id for row in commands.overdue(connection, now_us, GRACE_US)]
+
+
+def _minute(connection: Connection, now_us: int) -> None:
+    holds.sweep(connection, now_us)
+    coverage.silent(connection, now_us)
 
 
 def _note(connection: Connection, now_us: int) -> None:

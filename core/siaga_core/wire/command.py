@@ -9,7 +9,7 @@ from siaga_core.wire.envelope import BadRecord
 
 KIND = "command"
 
-Service = Literal["recorder", "cameras", "modem", "health", "uplink"]
+Service = Literal["recorder", "cameras", "modem", "modemb", "health", "uplink"]
 OutcomeState = Literal["received", "started", "done", "failed", "expired"]
 
 

@@ -9,7 +9,7 @@ from siaga_core.wire.envelope import BadRecord
 
 KIND = "want.state"
 
-Service = Literal["recorder", "cameras", "modem", "health", "uplink"]
+Service = Literal["recorder", "cameras", "modem", "modemb", "health", "uplink"]
 
 
 class Want(Struct, frozen=True, kw_only=True):

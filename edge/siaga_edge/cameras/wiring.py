@@ -44,7 +44,8 @@ def _source(
 ) -> Source:
     if config.recorder is not None:
         return LiveFragments(config.node.run_dir / "live" / camera.id)
-    pictures = RtspPictures(camera.rtsp_url, camera.user, camera.password(), limit_s=picture.down_after_s)
+    watched = camera.sub_rtsp_url or camera.rtsp_url  # the small stream says as much and costs less
+    pictures = RtspPictures(watched, camera.user, camera.password(), limit_s=picture.down_after_s)
     watch = StreamWatch(camera.id, pictures, picture.judge_every_s, clock)
     supervisor.add(f"stream-{camera.id}", watch.work, silence_limit_s=60 + 2 * picture.down_after_s)
     return watch

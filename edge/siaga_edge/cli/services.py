@@ -38,7 +38,8 @@ def run(config: NodeConfig, path: Path, stop: Stop) -> int:
 
 def _keep(service: str, path: Path, stop: Stop) -> None:
     clock, tries = SystemClock(), 0
-    command = [sys.executable, "-m", f"siaga_edge.{service}", "--config", str(path)]
+    module, *second = ("modem", "--second") if service == "modemb" else (service,)
+    command = [sys.executable, "-m", f"siaga_edge.{module}", "--config", str(path), *second]
     while not stop.is_set():
         started_s = clock.mono_s()
         with subprocess.Popen(tethered(command), stdin=subprocess.DEVNULL) as process:  # noqa: S603

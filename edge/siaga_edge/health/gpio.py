@@ -1,4 +1,4 @@
-"""Lamp and siren on real pins, or on the mock's: gpiozero with the factory that the config names."""
+"""Lamp, siren and the modem's power on real pins, or on the mock's: gpiozero with the named factory."""
 
 from typing import Any
 
@@ -25,6 +25,12 @@ class Panel:
                 OutputDevice(board.pins[role].bcm, initial_value=False, pin_factory=self.factory)
                 for role in ("lamp_green", "lamp_red", "siren")
             )
+            # Its relay is normally closed: the modem has power while nobody drives the pin.
+            self._modem_power = (
+                OutputDevice(board.pins["modem_power"].bcm, initial_value=False, pin_factory=self.factory)
+                if "modem_power" in board.pins
+                else None
+            )
         except (GPIOZeroError, KeyError) as error:
             raise PanelMissing(f"{board.name}: {error}; check pins and pin_factory = {factory!r}") from error
 
@@ -34,10 +40,18 @@ class Panel:
         self._red.value = shown.lamp in ("red", "amber")
         self._siren.value = shown.siren
 
+    def cut_modem_power(self, cut: bool) -> bool:
+        """Take the modem's power away or give it back; False if this board has no relay for it."""
+        if self._modem_power is None:
+            return False
+        self._modem_power.value = cut
+        return True
+
     def close(self) -> None:
-        """Everything off."""
-        for device in (self._siren, self._red, self._green):
-            device.close()
+        """Everything off; the modem has power."""
+        for device in (self._siren, self._red, self._green, self._modem_power):
+            if device is not None:
+                device.close()
         self.factory.close()
 
 

@@ -26,7 +26,7 @@ from siaga_edge.health import panel, readings, rules, timekeeping
 from siaga_edge.health.board import load
 from siaga_edge.health.gpio import Panel
 from siaga_edge.health.panel import Shown, Siren
-from siaga_edge.inbox import Inbox, WakeSocket
+from siaga_edge.inbox import Inbox, WakeSocket, power
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.inbox.siren import asked
 from siaga_edge.journal import Journal
@@ -65,6 +65,7 @@ class HealthService:
         self._level: Level = "unknown"
         self._siren: Siren | None = None
         self._shown: Shown | None = None
+        self._power_is_cut = False
         self._sampled_mono_s = self._cleaned_mono_s = float("-inf")
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
@@ -79,6 +80,7 @@ class HealthService:
                 heartbeat.beat()
             self._take_orders(now_s)
             self._show(now_s)
+            self._power(now_s)
             self._clean(now_s)
             self._wake.wait(TICK_S)
 
@@ -154,6 +156,19 @@ class HealthService:
             self._publish(shown)
             self._shown = shown
 
+    def _power(self, now_s: float) -> None:
+        """The modem's power, as the modem's own service asks for it."""
+        lease = power.asked(self._config.node.run_dir)
+        cut = power.is_cut(lease, now_s)
+        if cut == self._power_is_cut or self._panel is None or not self._panel.cut_modem_power(cut):
+            return
+        self._power_is_cut = cut
+        if cut and lease is not None:
+            log.warning("modem power taken away reason=%s", lease.reason)
+        state = ServiceState(service="health", level="ok", code="modem.power", detail="off" if cut else "on")
+        self._journal.append(health.SERVICE_KIND, state)
+        self._publish(self._shown or Shown("amber", siren=False))
+
     def _has_link(self) -> bool:
         """Whether the hub has acknowledged anything lately."""
         newest_s = 0.0
@@ -165,7 +180,8 @@ class HealthService:
 
     def _publish(self, shown: Shown) -> None:
         """What a technician without a view of the lamp can read."""
-        text = json.dumps({"lamp": shown.lamp, "siren": shown.siren})
+        power_on = not self._power_is_cut
+        text = json.dumps({"lamp": shown.lamp, "siren": shown.siren, "modem_power": power_on})
         write_atomic(self._config.node.run_dir / "panel.json", text.encode())
 
     def _clean(self, now_s: float) -> None:

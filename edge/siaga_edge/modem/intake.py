@@ -49,14 +49,18 @@ class Intake:
         new_id: Callable[[], str],
         on_status: Callable[[pdu.StatusReport], None],
         heard: Heard = lambda _report, _records: None,
+        is_loop: Callable[[str, str], bool] = lambda _sender, _text: False,
     ) -> None:
-        """`heard` is told of each report inside the transaction that commits it, and may add records."""
+        """`heard` is told of each report inside the transaction that commits it, and may add records.
+
+        `is_loop` says of sender and text whether they are a modem's own trial, which is kept and no report.
+        """
         self._journal, self._modem, self._clock, self._new_id = journal, modem, clock, new_id
         self._ledger = Ledger(journal.connection)
         # Used and total of each store, as it said when it was last selected.
         self.slots: dict[str, tuple[int, int]] = {}
         self._scanned: set[str] = set()
-        self._on_status, self._heard = on_status, heard
+        self._on_status, self._heard, self._is_loop = on_status, heard, is_loop
 
     def sweep(self, port: Port, memories: list[str], profile: Profile = PLAIN) -> int:
         """Take everything out of the modem's stores; how many messages. Raises the port's errors."""
@@ -142,6 +146,10 @@ class Intake:
         for status in batch.reports:
             self._on_status(status)
 
+    def freed(self, memory: str, slot: int) -> None:
+        """Note that a slot of the modem is free again."""
+        self._journal.append_all([], lambda _connection: self._ledger.deleted([(memory, slot)]))
+
     def _take(self, batch: Batch, memory: str, one: at.Stored, now_wall_ns: int) -> None:
         try:
             message = pdu.decode(one.pdu)
@@ -162,6 +170,10 @@ class Intake:
     def _take_message(
         self, batch: Batch, memory: str, one: at.Stored, message: pdu.Deliver, now_wall_ns: int
     ) -> None:
+        if message.part is None and self._is_loop(message.sender, message.text):
+            piece = Piece(0, "", one.pdu, message.sent_at)
+            self._ledger.add_pdu(memory, one.index, piece, "", now_wall_ns)
+            return
         key = assembly.key(message)
         number, total = (message.part.number, message.part.total) if key and message.part else (1, 1)
         known = self._ledger.message(key, now_wall_ns)

@@ -197,6 +197,15 @@ class Ledger:
             (now_wall_ns,),
         )
 
+    def queued(self) -> list[Outgoing]:
+        """Texts of which no part has begun to go out in this pass."""
+        rows = self._connection.execute(
+            "SELECT * FROM outgoing WHERE state = 'queued' AND tries = 0 AND NOT EXISTS"
+            " (SELECT 1 FROM sent_part WHERE sent_part.id = outgoing.id AND sent_part.state != 'queued')"
+            " ORDER BY at_wall_ns, id"
+        )
+        return [_outgoing(row) for row in rows]
+
     def interrupted(self) -> list[Outgoing]:
         """Texts whose sending had begun when the service died: nobody knows whether they left."""
         rows = self._connection.execute("SELECT * FROM outgoing WHERE state = 'sending'")

@@ -4,6 +4,8 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -21,6 +23,7 @@ from siaga_edge.modem.fate import PartState
 from siaga_edge.modem.ledger import Ledger, Outgoing, SentPart
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, Refused
+from siaga_edge.modem.relay import Left, found, leave
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +101,38 @@ class Outbound:
                     why = "" if report.outcome == "DELIVERED" else _gave_up(report)
                     self._part_over(part, report.outcome, why)
                 return
+
+    def hand_over(self, folder: Path) -> int:
+        """Leave every text that has not begun to go out to the other modem; how many.
+
+        An alert is left first and let go of here afterwards: a power cut in between sends it twice. A
+        courtesy is let go of first, and is then sent once or not at all.
+        """
+        texts = self._ledger.queued()
+        for text in texts:
+            left = Left(
+                id=text.id, recipient=text.recipient, text=text.text, at_least_once=text.at_least_once
+            )
+            if text.at_least_once:
+                leave(folder, left)
+            self._journal.append_all([], partial(self._let_go, text.id))
+            if not text.at_least_once:
+                leave(folder, left)
+        return len(texts)
+
+    def take_over(self, folder: Path) -> None:
+        """Queue what the other modem has left, each once."""
+        for path, left in found(folder):
+            if self._ledger.outgoing(left.id) is None:
+                text = Outgoing(left.id, left.recipient, left.text, left.at_least_once, 0)
+                self._journal.append_all([], partial(self._queue, text))
+            path.unlink(missing_ok=True)
+
+    def _let_go(self, id: str, _connection: sqlite3.Connection) -> None:
+        self._ledger.set_outgoing(id, "handed over")
+
+    def _queue(self, text: Outgoing, _connection: sqlite3.Connection) -> None:
+        self._ledger.queue(text, self._clock.wall_ns())
 
     def give_up_waiting(self) -> int:
         """Parts of which the network will not report any more are UNKNOWN; how many."""

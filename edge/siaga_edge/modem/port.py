@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import queue
+import select
 import threading
 import time
 import warnings
@@ -66,10 +67,17 @@ class Refused(SiagaError):
 class Port(GsmModem):  # type: ignore[misc]
     """One open modem, used by one thread. `fileno` becomes readable when a line has come."""
 
-    def __init__(self, port: str, baud: int, answer_limit_s: float, events: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        port: str,
+        baud: int,
+        answer_limit_s: float,
+        events: tuple[str, ...] = (),
+        now_mono_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Open the port; `events` are the words that its family says by itself. Raises PortMissing."""
         super().__init__(port, baud)
-        self._limit_s, self.family_events = answer_limit_s, events
+        self._limit_s, self.family_events, self._now_mono_s = answer_limit_s, events, now_mono_s
         self._owner = threading.get_ident()
         self._question, self._asked_last = 0, ""
         # Whether the modem may owe an answer: what it says next may belong to an earlier question.
@@ -78,6 +86,7 @@ class Port(GsmModem):  # type: ignore[misc]
         self._events: list[at.Event] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._prompt = threading.Event()
+        self._unfinished = b""
         self.noise = 0
         # Hears every event at once, in the owner's thread and perhaps inside another command's answer; one
         # that it takes (True) is not kept for `events`. It must send nothing.
@@ -85,7 +94,11 @@ class Port(GsmModem):  # type: ignore[misc]
         # A line that is picked up without audio makes the caller think he was heard: nothing sets this until
         # an audio path has been proved on this modem since it was opened.
         self.audio_is_proved = False
-        self.connect()
+        try:
+            self.connect()
+        except PortMissing:
+            self._close_wake()  # it is tried every second while the modem is away
+            raise
 
     def connect(self, *_: Any, **__: Any) -> None:
         """Open without flow control (a 3-wire UART has none) and alone; begin to read."""
@@ -110,6 +123,9 @@ class Port(GsmModem):  # type: ignore[misc]
         with contextlib.suppress(OSError):
             self.serial.close()
         self.rxThread.join(2)
+        self._close_wake()
+
+    def _close_wake(self) -> None:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
@@ -152,7 +168,7 @@ class Port(GsmModem):  # type: ignore[misc]
             self._write(f"{_ESCAPE}\r")
             self._write("ATE0V1Q0\r")
             self._write(f"{question}\r")
-            if self._came_round(question, time.monotonic() + limit_s):
+            if self._came_round(question, self._now_mono_s() + limit_s):
                 self._owes = False
                 return
         raise NoAnswer(f"modem {self.port} does not answer; check power and SIM tray")
@@ -171,10 +187,20 @@ class Port(GsmModem):  # type: ignore[misc]
 
     def _listen(self, seconds: float) -> None:
         """Hear events for a while; what else comes is nobody's answer."""
-        until_s = time.monotonic() + seconds
+        until_s = self._now_mono_s() + seconds
         while (line := self._line("", until_s)) is not None:
             if not _looks_like_answer(line):
                 self._take_event(line, until_s)
+
+    def wait(self, woken: int, limit_s: float) -> bool:
+        """Until a line has come, or `woken` can be read (True), or the time is over."""
+        readable, _, _ = select.select([self.fileno(), woken], [], [], max(0.0, limit_s))
+        return woken in readable
+
+    def shout(self, text: str) -> None:
+        """Say something to a modem that answers nothing; it may hear all the same. Raises PortGone."""
+        self._owes = True
+        self._write(f"{_ESCAPE}\r{text}\r")
 
     def leave_calls_alone(self) -> None:
         """Forbid the modem to pick calls up by itself: one stored with ATS0=1 does so before anybody asks.
@@ -203,7 +229,7 @@ class Port(GsmModem):  # type: ignore[misc]
         self._ready("AT+CMGS")
         self._prompt.clear()
         self._write(f"AT+CMGS={length}\r")
-        deadline_s = time.monotonic() + self._limit_s
+        deadline_s = self._now_mono_s() + self._limit_s
         while not self._prompt.is_set():
             final = self._line("AT+CMGS", deadline_s, quiet=True)
             kind = final and at.classify(final, "AT+CMGS", self.family_events)
@@ -211,7 +237,7 @@ class Port(GsmModem):  # type: ignore[misc]
                 raise Refused("AT+CMGS", at.failure(final) or final)
             if final is not None and kind == "event":
                 self._take_event(final, deadline_s)
-            if time.monotonic() > deadline_s:
+            if self._now_mono_s() > deadline_s:
                 self._drain()
                 raise NoAnswer(
                     f"modem {self.port} gave no prompt in {self._limit_s:.0f} s; it is being reset"
@@ -228,9 +254,9 @@ class Port(GsmModem):  # type: ignore[misc]
             while os.read(self._wake_read, READ_MOST):
                 pass
         while not self._lines.empty():
-            line = self._line("its silence", time.monotonic())
+            line = self._line("its silence", self._now_mono_s())
             if line is not None:
-                self._take_event(line, time.monotonic() + 0.5)
+                self._take_event(line, self._now_mono_s() + 0.5)
         events, self._events = self._events, []
         return events
 
@@ -278,10 +304,10 @@ class Port(GsmModem):  # type: ignore[misc]
         if first:
             self._ready(pending)
         self._write(text + end)
-        end_s = time.monotonic() + limit_s
+        end_s = self._now_mono_s() + limit_s
         lines: list[str] = []
         while True:
-            due_s = end_s if quiet_s is None else min(end_s, time.monotonic() + quiet_s)
+            due_s = end_s if quiet_s is None else min(end_s, self._now_mono_s() + quiet_s)
             line = self._line(pending, due_s)
             if line is None:
                 self._drain()
@@ -307,9 +333,9 @@ class Port(GsmModem):  # type: ignore[misc]
 
     def _line(self, pending: str, deadline_s: float, *, quiet: bool = False) -> str | None:
         """The next line; None at the deadline, or soon if `quiet`. Raises PortGone, at once when it dies."""
-        left_s = max(0.0, deadline_s - time.monotonic())
+        left_s = max(0.0, deadline_s - self._now_mono_s())
         try:
-            line = self._lines.get(timeout=min(left_s, 0.02) if quiet else left_s)
+            line = self._next(min(left_s, 0.02) if quiet else left_s)
         except queue.Empty:
             return None
         if line is None:
@@ -317,10 +343,14 @@ class Port(GsmModem):  # type: ignore[misc]
             raise PortGone(f"modem {self.port} vanished during {pending.partition('=')[0]}; check its plug")
         return line
 
+    def _next(self, limit_s: float) -> str | None:
+        """What the reader has queued. Raises queue.Empty after `limit_s`."""
+        return self._lines.get(timeout=limit_s)
+
     def _take_event(self, line: str, deadline_s: float) -> None:
         pdu = ""
         if at.has_pdu(line):
-            pdu = self._line("", min(deadline_s, time.monotonic() + 0.5)) or ""
+            pdu = self._line("", min(deadline_s, self._now_mono_s() + 0.5)) or ""
         event = at.Event(line, pdu)
         if not self.listener(event):
             self._events.append(event)
@@ -340,23 +370,24 @@ class Port(GsmModem):  # type: ignore[misc]
     # -- the reader's thread: it queues lines, and nothing it reads can end it -------------------------
 
     def _readLoop(self) -> None:
-        buffer = b""
         while self.alive:
             try:
                 octets = self.serial.read(max(1, min(READ_MOST, self.serial.in_waiting)))
-            except (OSError, TypeError, ValueError, serial.SerialException):
-                break
-            if not octets:
-                continue
-            *lines, buffer = (buffer + octets).replace(b"\r", b"\n").split(b"\n")
-            for line in lines:
-                self._put(line)
-            if buffer.lstrip(b"\x00 ") == b">" or buffer.endswith(b"> "):
-                buffer = b""
-                self._prompt.set()
-            buffer = buffer[-READ_MOST:]
+            except (OSError, TypeError, ValueError, AttributeError, serial.SerialException):
+                break  # pyserial's ports raise any of these when they are closed under a reader
+            if octets:
+                self._take_octets(octets)
         self._lines.put(None)
         self._call()
+
+    def _take_octets(self, octets: bytes) -> None:
+        *lines, buffer = (self._unfinished + octets).replace(b"\r", b"\n").split(b"\n")
+        for line in lines:
+            self._put(line)
+        if buffer.lstrip(b"\x00 ") == b">" or buffer.endswith(b"> "):
+            buffer = b""
+            self._prompt.set()
+        self._unfinished = buffer[-READ_MOST:]
 
     def _put(self, raw: bytes) -> None:
         text = raw.decode("latin-1").replace("\x00", "").strip()

@@ -1,24 +1,31 @@
 """The modem's one thread: it owns port and journal, and sweeps before everything else."""
 
+import contextlib
 import logging
-import select
 from collections.abc import Callable
+from functools import partial
 
 from siaga_core.service.clock import Clock, new_id, read_boot
-from siaga_core.service.workers import Heartbeat, Stop, back_off_s
+from siaga_core.service.workers import Heartbeat, Stop
 from siaga_core.wire import anchor, health
 from siaga_core.wire.health import Level, ServiceState
 from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, calls, desk, pdu, profile
+from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile
 from siaga_edge.modem.calls import Calls
+from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
+from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA, Ledger
 from siaga_edge.modem.outbound import Outbound
+from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
+from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
+from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
+from siaga_edge.modem.vitals import Verdict
 from siaga_edge.node import Modem, NodeConfig
 
 log = logging.getLogger(__name__)
@@ -26,7 +33,10 @@ log = logging.getLogger(__name__)
 # The modem may have restarted without a word and forgotten how to announce (measured: no other sign).
 CHECK_EVERY_S = 10.0
 CALL_TICK_S = 0.5
-OPEN_AGAIN_MOST_S = 3.0
+# Somebody has to come; whether he has is looked for without haste, and a wrong PIN is never tried meanwhile.
+LOCKED_LOOK_S = 10.0
+CURE_TICK_S = 0.1
+STATUS_EVERY_S = 5.0
 HOUSEKEEPING_EVERY_S = 3600.0
 KEEP_PDUS_NS = 90 * 86400 * 10**9
 
@@ -34,18 +44,26 @@ KEEP_PDUS_NS = 90 * 86400 * 10**9
 class ModemService:
     """One modem. Made and used in one thread."""
 
-    def __init__(self, config: NodeConfig, settings: Modem, clock: Clock) -> None:
-        self._config, self._settings, self._clock = config, settings, clock
+    def __init__(
+        self,
+        config: NodeConfig,
+        settings: Modem,
+        clock: Clock,
+        service: str = "modem",
+        remedies: Remedies | None = None,
+    ) -> None:
+        """`service`: under which name it journals, `modem` or `modemb`; `remedies`: a test's own hands."""
+        self._config, self._settings, self._clock, self._service = config, settings, clock, service
         boot = read_boot(config.node.data_dir)
         self._network_time = NetworkTime(config.node.data_dir, clock, boot)
         self._journal = Journal(
-            config.journal_file("modem"),
+            config.journal_file(service),
             clock,
             boot,
             extra_schema=f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA}",
         )
-        self._inbox = Inbox(config.inbox_file, "modem", self._journal)
-        self._wake = WakeSocket(config.socket_file("modem"))
+        self._inbox = Inbox(config.inbox_file, service, self._journal)
+        self._wake = WakeSocket(config.socket_file(service))
         self._outbound = Outbound(self._journal, self._inbox, clock)
         self._desk = desk.Desk(
             self._journal,
@@ -57,12 +75,27 @@ class ModemService:
             config.node.run_dir,
             lambda: wake(config.socket_file("health")),
         )
+        self._care = Care(settings, config.node.run_dir, clock, self._tell)
         self._intake = Intake(
-            self._journal, settings.name, clock, self._new_id, self._outbound.status, self._desk.heard
+            self._journal,
+            settings.name,
+            clock,
+            self._new_id,
+            self._outbound.status,
+            self._desk.heard,
+            self._care.is_loop,
+        )
+        second = config.modemb is not None and service == "modem"
+        wake_health = partial(wake, config.socket_file("health"))
+        self._remedies: Remedies = remedies or LocalRemedies(
+            settings, config.node.run_dir, clock, wake_health, second=second
         )
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
         self._memories = ["SM"]
+        # Stores still to be swept, and whether they make a full sweep.
+        self._stores: list[str] = []
+        self._is_full = False
         self._calls = Calls(
             self._journal,
             settings.name,
@@ -74,27 +107,140 @@ class ModemService:
         self._wants_waiting = self._knows_waiting = True
         self._restarted = self._sends_on = False
         self._said: tuple[Level, str] | None = None
+        self._verdicts: dict[str, Verdict] = {}
+        self._port: Port | None = None
+        self._ladder, self._rung, self._model, self._family = Ladder(), "", "", "generic"
+        self._swept_wall_ns = 0
+        # Once the second modem has been asked, it gets what comes later too, until this one is well.
+        self._hands_over, self._handed_mono_s = False, float("-inf")
         self._swept_mono_s = self._checked_mono_s = self._cleaned_mono_s = float("-inf")
+        self._status_mono_s, self._was_ready = float("-inf"), False
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
-        """Serve until asked to stop; a modem that is away or silent is opened again, for ever."""
+        """Serve until asked to stop; a modem that is away or silent is put right rung by rung, for ever."""
         self._outbound.recover()
-        tries = 0
+        try:
+            while not stop.is_set():
+                self._attempt(stop, heartbeat)
+        finally:
+            self._drop()
+
+    def _attempt(self, stop: Stop, heartbeat: Heartbeat) -> None:
+        """One stretch of service, and what is done when it ends."""
+        try:
+            self._serve(stop, heartbeat)
+        except SimLocked as error:
+            self._fail("modem.locked", str(error))
+            self._drop()
+            heartbeat.beat()
+            self._remedies.pause(stop, LOCKED_LOOK_S)
+        except PortMissing as error:
+            self._fail("modem.missing", str(error))
+            self._cure(stop, heartbeat, missing=True)
+        except PortGone as error:
+            self._fail("modem.silent", str(error))
+            self._drop()
+            self._cure(stop, heartbeat, missing=False)
+        except (NoAnswer, Refused) as error:
+            self._fail("modem.silent", str(error))
+            self._cure(stop, heartbeat, missing=False)
+
+    def _cure(self, stop: Stop, heartbeat: Heartbeat, *, missing: bool) -> None:
+        """Climb until there is reason to try the modem again."""
+        self._ladder = ladder.failed(self._ladder, self._clock.mono_s())
         while not stop.is_set():
-            try:
-                self._serve(stop, heartbeat)
-            except PortMissing as error:
-                self._say("crit", "modem.missing", str(error))
-            except (PortGone, NoAnswer, Refused) as error:
-                self._say("crit", "modem.silent", str(error))
             self._calls.wait()
             self._intake.give_up_missing()
             self._desk.tick()
             self._outbound.recover()
-            tries = 0 if self._said == ("ok", "modem.ok") else tries + 1
-            # The cause is outside: a service that waits for its modem is not stuck.
+            now_s, waits_s = self._clock.mono_s(), self._remedies.waits_s(self._profile)
+            self._ladder, step = ladder.step(self._ladder, now_s, waits_s, missing=missing)
+            self._write_status(ready=False)
+            if self._hands_over and now_s - self._handed_mono_s >= STATUS_EVERY_S:
+                self._handed_mono_s = now_s
+                self._hand_over()
+            if step is None:
+                self._remedies.pause(stop, CURE_TICK_S)
+            elif self._climb(step, stop, heartbeat):
+                return
+
+    def _climb(self, step: Step, stop: Stop, heartbeat: Heartbeat) -> bool:
+        """Do one step; whether the modem is worth another try. Each rung is an event at the hub."""
+        did = ""
+        try:
+            match step.rung:
+                case "drain":
+                    did = self._drain()
+                case "restart":
+                    did = self._restart(stop)
+                case "usb":
+                    self._drop()
+                    did = self._remedies.usb(stop)
+                case "power":
+                    self._drop()
+                    did = self._remedies.power()
+                case "second":
+                    did = self._hand_over()
+                case "reopen":
+                    self._drop()
+                    did = "the device is opened again"
+        except (Unavailable, NoAnswer, PortGone) as error:
+            did = f"without success: {error}"
+        if step.anew:
+            self._rung = step.rung
+            # A rung done is proof that this thread works, while the modem is known and told to be away.
             heartbeat.beat()
-            stop.wait(back_off_s(tries, 0.5, first_s=0.3, most_s=OPEN_AGAIN_MOST_S))
+            self._note("warn", "modem.ladder", f"{step.rung}: {did}")
+            log.warning("modem ladder rung=%s did=%s", step.rung, did)
+        return step.rung == "reopen" or (step.rung == "drain" and not did.startswith("without"))
+
+    def _drain(self) -> str:
+        if self._port is None:
+            raise Unavailable("the device is not open")
+        self._port.settle()
+        return "it answers again"
+
+    def _restart(self, stop: Stop) -> str:
+        """Reset by command, said also to a modem that answers nothing: some hear all the same."""
+        if self._port is None:
+            try:
+                self._port = self._open()
+            except PortMissing as error:
+                raise Unavailable(str(error)) from error
+        for command in self._profile.reset:
+            self._port.shout(command)
+            self._remedies.pause(stop, 1.0)
+        self._drop()
+        return " ".join(self._profile.reset)
+
+    def _hand_over(self) -> str:
+        """Let the other modem send what waits here."""
+        self._hands_over = True
+        self._outbound.take_orders()
+        moved = self._outbound.hand_over(self._config.relay_dir("modemb"))
+        if moved:
+            wake(self._config.socket_file("modemb"))
+        return f"{moved} texts handed to the second modem"
+
+    def _open(self) -> Port:
+        port = self._remedies.open(profile.every_event(self._profiles))
+        port.listener = lambda event: self._calls.hear(event.line) or self._care.hear(event.line)
+        return port
+
+    def _drop(self) -> None:
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+
+    @property
+    def trouble_since_mono_s(self) -> float | None:
+        """Since when the modem has been known not to be well; None while it is."""
+        return self._ladder.since_mono_s
+
+    @property
+    def swept_mono_s(self) -> float:
+        """When the last sweep succeeded."""
+        return self._swept_mono_s
 
     def close(self) -> None:
         """Close the files."""
@@ -103,25 +249,21 @@ class ModemService:
         self._journal.close()
 
     def _serve(self, stop: Stop, heartbeat: Heartbeat) -> None:
-        words = profile.every_event(self._profiles)
-        port = Port(self._settings.port, self._settings.baud, self._settings.answer_limit_s, words)
-        port.listener = lambda event: self._calls.hear(event.line)
-        try:
-            self._set_up(port)
-            while not stop.is_set():
-                self._round(port)
-                heartbeat.beat()
-                self._sleep(port)
-        finally:
-            port.close()
+        self._port = port = self._port or self._open()
+        self._set_up(port)
+        while not stop.is_set():
+            if self._round(port):
+                heartbeat.beat()  # only a fresh sweep feeds the watchdog
+            self._sleep(port)
 
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
         port.leave_calls_alone()
-        model = " ".join(port.command("AT+CGMM"))
-        name, self._profile = profile.choose(self._profiles, model)
+        self._model = " ".join(port.command("AT+CGMM"))
+        self._family, self._profile = profile.choose(self._profiles, self._model)
         port.family_events = (*self._profile.events, *self._profile.boot)
-        self._unlock(port)
+        tried = self._config.node.data_dir / f"{self._service}-pin-refused"
+        pin.unlock(port, self._settings.pin_file, tried, self._profile.pin_tries)
         for command in self._profile.init:
             try:
                 port.command(command)
@@ -129,25 +271,10 @@ class ModemService:
                 log.info("modem has no %s: %s", command, error)
         self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
         self._announce(port)
-        self._swept_mono_s = float("-inf")
+        self._swept_mono_s, self._stores, self._is_full = float("-inf"), [], False
         self._wants_waiting = self._knows_waiting
-        log.info("modem ready model=%s profile=%s stores=%s", model, name, ",".join(self._memories))
-
-    def _unlock(self, port: Port) -> None:
-        """Give the SIM its PIN once: three wrong ones lock it, so a refused one is not tried again."""
-        state = " ".join(port.command("AT+CPIN?"))
-        if "READY" in state or self._settings.pin_file is None or "SIM PIN" not in state:
-            return
-        tried = self._config.node.data_dir / "modem-pin-refused"
-        if tried.exists():
-            raise NoAnswer(f"the SIM refused its PIN before; check pin_file, then delete {tried}")
-        try:
-            port.command(f'AT+CPIN="{self._settings.pin_file.read_text().strip()}"', 20)
-        except Refused as error:
-            tried.write_text(str(error))
-            raise NoAnswer(
-                f"the SIM refused its PIN: {error}; check pin_file, then delete {tried}"
-            ) from error
+        stores = ",".join(self._memories)
+        log.info("modem ready model=%s profile=%s stores=%s", self._model, self._family, stores)
 
     def _announce(self, port: Port) -> None:
         for command in self._profile.announce:
@@ -161,29 +288,52 @@ class ModemService:
             self._settings.sweep_every_s,
         )
 
-    def _round(self, port: Port) -> None:
-        """Everything there is to do now; a sweep before any other command."""
-        wants_sweep = self._hear(port)
+    def _round(self, port: Port) -> bool:
+        """Everything there is to do now; a sweep before any other command. Whether a full one was finished.
+
+        Stores are swept one by one, the announced one first: on a slow modem a message that comes while the
+        others are read would wait for all of them.
+        """
+        self._hear(port)
         if self._restarted:
             port.leave_calls_alone()
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
-        if wants_sweep or now_s - self._swept_mono_s >= self._settings.sweep_every_s:
-            self._intake.sweep(port, self._memories, self._profile)
-            self._swept_mono_s = self._clock.mono_s()
-            self._say("ok", "modem.ok", "")
+        if not self._is_full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
+            self._stores += [name for name in self._memories if name not in self._stores]
+            self._is_full = True
+        finished = self._sweep_one(port)
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
         self._desk.tick()
         self._outbound.take_orders()
+        self._outbound.take_over(self._config.relay_dir(self._service))
+        if self._stores:
+            return finished
         self._sends_on = not self._calls.busy and self._outbound.send_next(port)
         if not self._calls.busy:
             self._ask_time(port)
             self._let_calls_wait(port)
+            self._care.tend(port, self._profile, self._intake.slots)
         if now_s - self._checked_mono_s >= CHECK_EVERY_S:
             self._checked_mono_s = now_s
             self._check(port)
         self._clean(now_s)
+        self._write_status(ready=True)
+        return finished
+
+    def _sweep_one(self, port: Port) -> bool:
+        """Sweep the store whose turn it is; whether that was the last of a full sweep."""
+        if not self._stores:
+            return False
+        self._intake.sweep(port, [self._stores[0]], self._profile)
+        del self._stores[0]
+        if self._stores or not self._is_full:
+            return False
+        self._is_full = False
+        self._swept_mono_s, self._swept_wall_ns = self._clock.mono_s(), self._clock.wall_ns()
+        self._well()
+        return True
 
     def _let_calls_wait(self, port: Port) -> None:
         """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
@@ -200,19 +350,22 @@ class ModemService:
         if (told := self._network_time.look(port)) is not None:
             self._journal.append(anchor.KIND, told, "bulk")
 
-    def _hear(self, port: Port) -> bool:
-        """Note what the modem said by itself; whether that asks for a sweep."""
-        wants_sweep = False
+    def _hear(self, port: Port) -> None:
+        """Note what the modem said by itself, and which stores that asks to be swept."""
         for event in port.events():
             if event.line.startswith("+CDS:"):
                 self._status(event.pdu)
             elif at.is_boot(event.line, tuple(self._profile.boot)):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
-                self._restarted = wants_sweep = True
-            elif event.line.startswith(("+CMTI:", "+CDSI:")):
-                wants_sweep = True
-        return wants_sweep
+                self._restarted = True
+                self._announced(self._memories)
+            elif (name := at.announced_store(event.line)) is not None:
+                # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
+                self._announced([name] if name in self._memories else self._memories)
+
+    def _announced(self, names: list[str]) -> None:
+        self._stores = [*names, *(name for name in self._stores if name not in names)]
 
     def _status(self, octets: str) -> None:
         try:
@@ -246,14 +399,56 @@ class ModemService:
         """Wait for the modem, for an order, or for the next thing that falls due."""
         now_s = self._clock.mono_s()
         due_s = min(self._swept_mono_s + self._settings.sweep_every_s - now_s, self._desk.due_s())
-        if self._sends_on:
+        if self._sends_on or self._stores:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
-        woken = self._wake.fileno()
-        readable, _, _ = select.select([port.fileno(), woken], [], [], max(0.0, due_s))
-        if woken in readable:
+        if port.wait(self._wake.fileno(), max(0.0, due_s)):
             self._wake.wait(0)
+
+    def _well(self) -> None:
+        """A sweep has succeeded: the trouble, if there was one, is over."""
+        if self._ladder.since_mono_s is not None:
+            took_s = self._clock.mono_s() - self._ladder.since_mono_s
+            self._note("ok", "modem.ladder", f"well again after {took_s:.0f} s by {self._rung or 'itself'}")
+        self._ladder, self._rung, self._hands_over = ladder.healthy(), "", False
+        self._say("ok", "modem.ok", "")
+
+    def _fail(self, code: str, why: str) -> None:
+        self._say("crit", code, why)
+        self._write_status(ready=False)
+
+    def _tell(self, verdict: Verdict) -> None:
+        """Note how one thing about modem or SIM is, when its level has changed."""
+        before = self._verdicts.get(verdict.code)
+        self._verdicts[verdict.code] = verdict
+        if (before.level if before else "ok") != verdict.level and verdict.level != "unknown":
+            self._note(verdict.level, verdict.code, verdict.detail)
+
+    def _note(self, level: Level, code: str, detail: str) -> None:
+        state = ServiceState(service=self._service, level=level, code=code, detail=detail)
+        self._journal.append(health.SERVICE_KIND, state)
+
+    def _write_status(self, *, ready: bool) -> None:
+        now_s = self._clock.mono_s()
+        if now_s - self._status_mono_s < STATUS_EVERY_S and ready == self._was_ready:
+            return
+        self._status_mono_s, self._was_ready = now_s, ready
+        trouble = "" if self._said is None or self._said[0] == "ok" else self._said[1]
+        status = ModemStatus(
+            at_wall_ns=self._clock.wall_ns(),
+            ready=ready,
+            model=self._model,
+            profile=self._family,
+            swept_wall_ns=self._swept_wall_ns,
+            trouble=trouble,
+            rung=self._rung,
+            noise=self._port.noise if self._port else 0,
+            slots=dict(self._intake.slots),
+            verdicts={code: (one.level, one.detail) for code, one in self._verdicts.items()},
+        )
+        with contextlib.suppress(OSError):
+            write_status(self._config.node.run_dir, self._service, status)
 
     def _say(self, level: Level, code: str, detail: str) -> None:
         """Tell the hub how the modem is, when that has changed."""
@@ -261,7 +456,9 @@ class ModemService:
             self._said = (level, code)
             return
         self._said = (level, code)
-        state = ServiceState(service="modem", level=level, code="modem", detail=f"{code} {detail}".strip())
+        state = ServiceState(
+            service=self._service, level=level, code="modem", detail=f"{code} {detail}".strip()
+        )
         self._journal.append(health.SERVICE_KIND, state)
 
     @property

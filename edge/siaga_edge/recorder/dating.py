@@ -69,6 +69,8 @@ class _Line:
         self._boots = [one.boot_ns for one in self._seen]
         walls = [one.wall_ns for one in self._seen]
         self._walls = walls
+        offsets = [wall - boot for boot, wall in zip(self._boots, walls, strict=True)]
+        self._offsets = min(offsets), max(offsets)
         self._rising = self.trusted and all(a < b for a, b in itertools.pairwise(walls))
 
     def wall(self, boot_ns: int) -> Dated:
@@ -92,8 +94,7 @@ class _Line:
         """Boot times that cover the wall times asked for, or a little more."""
         if self._rising:
             return self._boot(start_wall_ns), self._boot(end_wall_ns)
-        offsets = [wall - boot for boot, wall in zip(self._boots, self._walls, strict=True)]
-        return start_wall_ns - max(offsets), end_wall_ns - min(offsets)
+        return start_wall_ns - self._offsets[1], end_wall_ns - self._offsets[0]
 
     def _boot(self, wall_ns: int) -> int:
         after = bisect.bisect_right(self._walls, wall_ns)

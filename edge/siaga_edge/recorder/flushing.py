@@ -71,6 +71,7 @@ class Flusher:
     head: Head
     observation: Callable[[], Observation]
     fdatasync: Callable[[int], None] = os.fdatasync
+    sync_directory: Callable[[Path], None] = sync_directory
     _open: dict[str, Tail] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     gather_s: float = GATHER_S
@@ -164,9 +165,10 @@ class Flusher:
         other, each fdatasync commits a transaction or two of its own: 1.06 octets at the device for each
         of footage (docs/decisions/0016).
         """
-        for step in (writeback.begin_to_write, writeback.wait_until_written):
-            for tail in tails:
-                self._attempt(tail, step)
+        if len(tails) > 1:
+            for step in (writeback.begin_to_write, writeback.wait_until_written):
+                for tail in tails:
+                    self._attempt(tail, step)
 
     def _sync(self, tail: Tail) -> bool:
         upto, folders = tail.written_boot_ns, tail.folders
@@ -181,7 +183,7 @@ class Flusher:
     def _make_durable(self, descriptor: int, folders: tuple[Path, ...]) -> None:
         self.fdatasync(descriptor)
         for folder in folders:
-            sync_directory(folder)
+            self.sync_directory(folder)
 
     def _attempt(self, tail: Tail, deed: Callable[[int], None]) -> bool:
         """Do it with a descriptor of the file's; once it failed, the file is never asked for again."""

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from siaga_core.errors import SiagaError
 
@@ -45,10 +46,10 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Init:
-    """What every decoder needs first: ftyp and moov."""
+class Track:
+    """A track's number, units per second and what its samples are unless they say otherwise."""
 
-    octets: bytes
+    id: int
     timescale: int
     default_duration: int
     default_size: int
@@ -56,8 +57,29 @@ class Init:
 
 
 @dataclass(frozen=True, slots=True)
+class Init:
+    """What every decoder needs first: ftyp and moov. The numbers are of the video; `sound` may be there."""
+
+    octets: bytes
+    timescale: int
+    default_duration: int
+    default_size: int
+    default_flags: int
+    track: int = 1
+    sound: Track | None = None
+
+    @property
+    def video(self) -> Track:
+        """The video track."""
+        return Track(self.track, self.timescale, self.default_duration, self.default_size, self.default_flags)
+
+
+@dataclass(frozen=True, slots=True)
 class Fragment:
-    """moof and mdat as they came, the samples in it, and where the pictures begin in `octets`."""
+    """moof and mdat as they came, the pictures in it, and where they begin in `octets`.
+
+    Sound, where there is any, stays in the octets until somebody asks for it (`sound_of`).
+    """
 
     octets: bytes
     samples: tuple[Sample, ...]
@@ -142,10 +164,10 @@ class Parser:
             raise BadStream("a fragment came before moov")
         if not mdat_at:
             octets, mdat_at = self._moof + octets, len(self._moof)
-        samples = _read_samples(self._moof, self.init)
-        if sum(sample.size for sample in samples) > len(octets) - mdat_at - 8:
+        samples, at = _read_samples(self._moof, self.init.video)
+        if at + sum(sample.size for sample in samples) > len(octets):
             raise BadStream("a fragment is shorter than its samples")
-        made = Fragment(octets, samples, mdat_at + 8, self._mark)
+        made = Fragment(octets, samples, at, self._mark)
         self.consumed = self._seen
         self._moof, self._mark = b"", None
         return made
@@ -180,30 +202,83 @@ def find(octets: bytes, *path: bytes) -> tuple[int, int]:
     return at, end
 
 
+def moov_of(init: Init) -> bytes:
+    """The moov box."""
+    begin = next(at - 8 for kind, at, _ in boxes(init.octets, 0) if kind == b"moov")
+    return init.octets[begin:]
+
+
+def sound_of(fragment: Fragment, init: Init) -> tuple[tuple[Sample, ...], int]:
+    """The sound's samples and where they begin in the fragment's octets; none if there is none.
+
+    Raises BadStream.
+    """
+    if init.sound is None:
+        return (), len(fragment.octets)
+    size = struct.unpack_from(">I", fragment.octets)[0]
+    samples, at = _read_samples(fragment.octets[:size], init.sound)
+    if at + sum(sample.size for sample in samples) > len(fragment.octets):
+        raise BadStream("a fragment is shorter than its sound")
+    return samples, at
+
+
 def _read_init(octets: bytes, moov: bytes) -> Init:
-    at, _ = find(moov, b"trak", b"mdia", b"mdhd")
-    wide = moov[at] == 1
-    timescale = struct.unpack_from(">I", moov, at + (20 if wide else 12))[0]
-    trex, _ = find(moov, b"mvex", b"trex")
-    duration, size, flags = struct.unpack_from(">III", moov, trex + 12)
-    if not timescale:
-        raise BadStream("the track has no time scale")
-    return Init(octets, timescale, duration, size, flags)
+    found = {kind: track for kind, track in _read_tracks(moov) if kind in (b"vide", b"soun")}
+    video = found.get(b"vide")
+    if video is None:
+        raise BadStream("there is no video")
+    defaults = (video.default_duration, video.default_size, video.default_flags)
+    return Init(octets, video.timescale, *defaults, video.id, found.get(b"soun"))
 
 
-def _read_samples(moof: bytes, init: Init) -> tuple[Sample, ...]:
+def _read_tracks(moov: bytes) -> Iterator[tuple[bytes, Track]]:
+    """(handler type, track) of each trak; of two of a kind the first counts."""
+    defaults = {}
+    for kind, at, _ in boxes(moov, *find(moov, b"mvex")):
+        if kind == b"trex":
+            defaults[struct.unpack_from(">I", moov, at + 4)[0]] = struct.unpack_from(">III", moov, at + 12)
+    traks = [moov[at - 8 : end] for kind, at, end in boxes(moov) if kind == b"trak"]
+    for trak in reversed(traks):
+        at, _ = find(trak, b"tkhd")
+        number = struct.unpack_from(">I", trak, at + (20 if trak[at] == 1 else 12))[0]
+        at, _ = find(trak, b"mdia", b"mdhd")
+        timescale = struct.unpack_from(">I", trak, at + (20 if trak[at] == 1 else 12))[0]
+        if not timescale:
+            raise BadStream("the track has no time scale")
+        at, _ = find(trak, b"mdia", b"hdlr")
+        yield trak[at + 8 : at + 12], Track(number, timescale, *defaults.get(number, (0, 0, 0)))
+
+
+def _read_samples(moof: bytes, track: Track) -> tuple[tuple[Sample, ...], int]:
+    """The samples of one track, and where they begin counted from the moof (§8.8.7, §8.8.8)."""
+    samples: list[Sample] = []
+    data_at = len(moof) + 8
     try:
-        at, end = find(moof, b"traf")
-        default = Sample(init.default_size, init.default_duration, not init.default_flags & _NON_SYNC, 0)
-        samples: list[Sample] = []
-        for kind, begin, stop in boxes(moof, at, end):
-            if kind == b"tfhd":
-                default = _read_defaults(moof, begin, default)
-            elif kind == b"trun":
-                samples += _read_run(moof[:stop], begin, default)
+        for name, begin, end in boxes(moof):
+            if name != b"traf" or _track_of(moof, begin, end) != track.id:
+                continue
+            default = Sample(
+                track.default_size, track.default_duration, not track.default_flags & _NON_SYNC, 0
+            )
+            for kind, at, stop in boxes(moof, begin, end):
+                if kind == b"tfhd":
+                    default = _read_defaults(moof, at, default)
+                elif kind == b"trun":
+                    if not samples and moof[at + 3] & 1:
+                        data_at = struct.unpack_from(">i", moof, at + 8)[0]
+                    samples += _read_run(moof[:stop], at, default)
     except struct.error as error:
         raise BadStream(f"moof is cut short: {error}") from error
-    return tuple(samples)
+    if not data_at >= 0:
+        raise BadStream("samples before their fragment")
+    return tuple(samples), data_at
+
+
+def _track_of(moof: bytes, begin: int, end: int) -> int:
+    at = next((at for kind, at, _ in boxes(moof, begin, end) if kind == b"tfhd"), None)
+    if at is None:
+        raise BadStream("a track's part has no header")
+    return int(struct.unpack_from(">I", moof, at + 4)[0])
 
 
 def _read_defaults(moof: bytes, at: int, default: Sample) -> Sample:
@@ -228,15 +303,24 @@ def _read_run(moof: bytes, at: int, default: Sample) -> Iterator[Sample]:
     if flags & 4:
         first_is_sync = not struct.unpack_from(">I", moof, at)[0] & _NON_SYNC
         at += 4
+    words = [bit for bit in (_DURATION, _SIZE, _FLAGS, _OFFSET) if flags & bit]
     if count > len(moof):
         raise BadStream(f"a run of {count} samples")
-    columns = [bit for bit in (_DURATION, _SIZE, _FLAGS, _OFFSET) if flags & bit]
-    form = struct.Struct(">" + "".join("i" if bit == _OFFSET and version else "I" for bit in columns))
-    for number in range(count):
-        row = dict(zip(columns, form.unpack_from(moof, at), strict=True))
-        at += form.size
-        is_sync = not row[_FLAGS] & _NON_SYNC if _FLAGS in row else default.is_sync
-        if number == 0 and first_is_sync is not None:
-            is_sync = first_is_sync
-        duration, size = row.get(_DURATION, default.duration), row.get(_SIZE, default.size)
-        yield Sample(size, duration, is_sync, row.get(_OFFSET, 0))
+    values = struct.unpack_from(f">{count * len(words)}I", moof, at)
+    columns = {bit: values[number :: len(words)] for number, bit in enumerate(words)}
+    flagged = columns.get(_FLAGS)
+    syncs = (not value & _NON_SYNC for value in flagged) if flagged else repeat(default.is_sync)
+    offsets = columns.get(_OFFSET, ())
+    if version:
+        offsets = tuple(value - (value >> 31 << 32) for value in offsets)
+    for number, (size, duration, is_sync, offset) in enumerate(
+        zip(
+            columns.get(_SIZE) or repeat(default.size, count),
+            columns.get(_DURATION) or repeat(default.duration, count),
+            syncs,
+            offsets or repeat(default.offset, count),
+            strict=False,
+        )
+    ):
+        first = number == 0 and first_is_sync is not None
+        yield Sample(size, duration, bool(first_is_sync) if first else is_sync, offset)

@@ -116,12 +116,18 @@ class Finder:
         """A camera's segments that may touch a span, in order of arrival."""
         found: list[Stored] = []
         for boot, low, high in self.dating.boot_spans(start_wall_ns, end_wall_ns):
-            for row in self._in_boot(camera, boot, low - _JITTER_NS, high + _JITTER_NS):
+            if high + _JITTER_NS <= 0:
+                continue  # that boot began later
+            in_boot: list[Stored] = []
+            for row in self._before(camera, boot, high + _JITTER_NS):
                 stored = self._stored(row)
                 slack_ns = (stored.error_ms or 0) * 1_000_000
                 before, after = stored.start_wall_ns - slack_ns, stored.end_wall_ns + slack_ns
                 if before < end_wall_ns and after > start_wall_ns:
-                    found.append(stored)
+                    in_boot.append(stored)
+                if row["end_boot_ns"] < low - _JITTER_NS - slack_ns:
+                    break
+            found += reversed(in_boot)
         return found
 
     def oldest_first(self, limit: int = 10_000, after: int = 0) -> list[Stored]:
@@ -225,14 +231,13 @@ class Finder:
         row = self._connection.execute("SELECT meta FROM disk").fetchone()
         return None if row is None else msgspec.json.decode(row["meta"], type=Meta)
 
-    def _in_boot(self, camera: str, boot: int, low: int, high: int) -> list[sqlite3.Row]:
-        """Segments that begin in a boot's span, and the one before them."""
+    def _before(self, camera: str, boot: int, high: int) -> Iterator[sqlite3.Row]:
+        """Segments of a boot that begin before a moment, the last one first; read as far as somebody asks."""
         return self._connection.execute(
-            "SELECT * FROM segment WHERE camera = :camera AND boot_seq = :boot AND start_boot_ns < :high"
-            " AND start_boot_ns >= ifnull((SELECT max(start_boot_ns) FROM segment WHERE camera = :camera"
-            " AND boot_seq = :boot AND start_boot_ns <= :low), 0) ORDER BY start_boot_ns",
-            {"camera": camera, "boot": boot, "low": low, "high": high},
-        ).fetchall()
+            "SELECT * FROM segment WHERE camera = ? AND boot_seq = ? AND start_boot_ns < ?"
+            " ORDER BY start_boot_ns DESC",
+            (camera, boot, high),
+        )
 
     def _observations(self) -> Iterator[Observation]:
         rows = self._connection.execute("SELECT * FROM clock_observation ORDER BY boot_seq, boot_ns")

@@ -56,6 +56,8 @@ Told = Durable | Closed | Unwritten | WrittenAgain | CanaryCame
 class Keeper:
     """Owns index and flusher; used in the recorder's one thread, but for what pumps ask of `place`."""
 
+    make_flusher = Flusher
+
     def __init__(
         self,
         config: NodeConfig,
@@ -98,7 +100,7 @@ class Keeper:
         self._note_clock()
         self._recover()
         self._holding.take()  # before anything may be deleted
-        self.flusher = Flusher(
+        self.flusher = self.make_flusher(
             self._clock, self._told.put, self.index.head(self._meta.disk), lambda: self._seen
         )
         self._flushing = threading.Thread(target=self.flusher.work, args=(stop,), daemon=True)
@@ -295,13 +297,15 @@ class Keeper:
             self.say("warn", "footage.missing", f"{len(names)} segments have no file: {', '.join(names[:3])}")
 
     def _tell_coverage(self) -> None:
-        """Journal how far each camera's durable footage has come, and the head of the chain."""
+        """Journal how far each camera's durable footage has come, and the head of the chain: always.
+
+        A minute without a head is one in which the card may have been changed.
+        """
         now = self._look_at_clock()
         said = self._coverage.tell(now.boot_ns, self._kept_ago_s(now))
         head = self.flusher.head
-        if said:
-            body = recording.Coverage(cameras=said, chain=head.chain, links=head.links, head=head.head)
-            self._journal.append(recording.COVERAGE_KIND, body, "bulk")
+        body = recording.Coverage(cameras=said, chain=head.chain, links=head.links, head=head.head)
+        self._journal.append(recording.COVERAGE_KIND, body, "bulk")
 
     def _kept_ago_s(self, now: Observation) -> dict[str, int]:
         """How long ago the oldest footage is that retention has left, of each camera."""

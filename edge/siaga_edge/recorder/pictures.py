@@ -6,13 +6,13 @@ the two stray from each other, as after a jump of the camera's RTP clock.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from siaga_edge.recorder.dating import Dated
 from siaga_edge.recorder.fragments import Init
-from siaga_edge.recorder.scan import Columns, scan
+from siaga_edge.recorder.scan import Columns, Heard, scan
 
 # Media time and arrival further apart than this are of different stretches: a second for the longest
 # fragment and one for the network.
@@ -33,6 +33,7 @@ class Piece:
     arrived_boot_ns: int
     columns: Columns
     at: int
+    heard: Heard | None = None
 
     @property
     def lasts_ns(self) -> int:
@@ -58,6 +59,7 @@ class Strip:
     begin_boot_ns: int
     began: Dated
     ended: Dated
+    heard: Heard | None = None  # the sound of the whole fragment
 
     @property
     def in_order(self) -> bool:
@@ -122,17 +124,22 @@ def _stretches(pieces: list[Piece]) -> Iterator[list[Piece]]:
         yield stretch
 
 
-def believable(columns: Columns, timescale: int) -> Columns:
-    """Pictures without durations that none has: such a one lasts as long as the one before it. Pure."""
+def believable(durations: Sequence[int], timescale: int) -> Sequence[int]:
+    """Durations that pictures have; one that none has lasts as long as the picture before it. Pure."""
     most = STANDS_MOST_S * timescale
-    if all(duration <= most for duration in columns.durations):
-        return columns
-    usual = next((one for one in columns.durations if one <= most), timescale // 25)
+    if max(durations, default=0) <= most:
+        return durations
+    usual = next((one for one in durations if one <= most), timescale // 25)
     made = []
-    for duration in columns.durations:
+    for duration in durations:
         usual = duration if duration <= most else usual
         made.append(usual)
-    return replace(columns, durations=tuple(made))
+    return made
+
+
+def _believable(columns: Columns, timescale: int) -> Columns:
+    durations = believable(columns.durations, timescale)
+    return columns if durations is columns.durations else replace(columns, durations=tuple(durations))
 
 
 def read(path: Path) -> list[Piece]:
@@ -142,8 +149,9 @@ def read(path: Path) -> list[Piece]:
             found.init,
             found.mark.boot_seq,
             found.mark.boot_ns,
-            believable(found.columns, found.init.timescale),
+            _believable(found.columns, found.init.timescale),
             found.at,
+            found.heard,
         )
         for found in scan(path)
         if found.mark is not None and found.columns.sizes
@@ -161,7 +169,8 @@ def of_segment(path: Path, wall: Wall) -> Iterator[Strip]:
         began = ended if same else wall(piece.boot_seq, begin_ns)
         ended, before = wall(piece.boot_seq, end_ns), (stretch, piece.boot_seq, end_ns)
         columns, at, boot = piece.columns, piece.at, piece.boot_seq
-        yield Strip(piece.init, columns, path, at, stretch, lead, boot, begin_ns, began, ended)
+        heard = piece.heard
+        yield Strip(piece.init, columns, path, at, stretch, lead, boot, begin_ns, began, ended, heard)
 
 
 def _earliest(columns: Columns) -> int:

@@ -2,27 +2,30 @@
 
 import logging
 import queue
+import random
 import select
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from siaga_core.service.clock import Clock
-from siaga_core.service.workers import Stop, back_off_s
+from siaga_core.service.workers import Stop
 from siaga_edge.node import Camera, Recorder
-from siaga_edge.recorder import ffmpeg
-from siaga_edge.recorder.ffmpeg import CameraAway
+from siaga_edge.recorder import ffmpeg, parameters
 from siaga_edge.recorder.fragments import BadStream, Fragment, Init, Parser
-from siaga_edge.recorder.writing import LiveRing, Place, SegmentWriter
+from siaga_edge.recorder.live import LiveRing
+from siaga_edge.recorder.pacing import Pace
+from siaga_edge.recorder.trouble import CameraTrouble, Kind, kind_of, pause_s
+from siaga_edge.recorder.writing import Place, SegmentWriter
 
 log = logging.getLogger(__name__)
 
-# A child that gives nothing for this long is wedged, whatever it thinks.
-SILENT_MOST_S = 12.0
-RETRY_MOST_S = 5.0
+# Until the first fragment ffmpeg connects, tries both ways of the password and looks at 5 s of the stream.
+START_MOST_S = 20.0
 # ffmpeg writes a fragment in many pieces within a millisecond: waited for, they are read as one.
 GATHER_S = 0.004
 STEADY_S = 20.0
+_POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Started:
     camera: str
     gap_start_wall_ns: int
     gap_end_wall_ns: int
+    kind: Kind | None
     reason: str
 
 
@@ -40,10 +44,61 @@ class Stopped:
     """A camera gives no stream any more."""
 
     camera: str
+    kind: Kind
     reason: str
 
 
-Notice = Started | Stopped
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Datagrams of a camera that never came."""
+
+    camera: str
+    packets: int
+
+
+Notice = Started | Stopped | Missed
+
+
+class Recording:
+    """One run of one camera: what the child's octets become. Made anew for each child."""
+
+    def __init__(self, writer: SegmentWriter, live: LiveRing) -> None:
+        self._writer, self._live = writer, live
+        self._init: Init | None = None
+        self._sets: parameters.Sets | None = None
+        self._pace = Pace()
+
+    def take(self, made: Init | Fragment, now_mono_s: float) -> None:
+        """Write it. Raises CameraTrouble when the stream's time has leapt, BadStream."""
+        if isinstance(made, Init):
+            self._begin(made)
+            self._sets = parameters.sets_of(made)
+            return
+        if self._init is None:
+            raise BadStream("a fragment came before moov")
+        if fresh := self._fresh(made):
+            self._sets = fresh
+            self._begin(parameters.with_sets(self._init, fresh))
+        self._writer.add(made)
+        self._live.add(made)
+        leapt_s = self._pace.leapt_s(now_mono_s, made.duration / self._init.timescale)
+        if leapt_s:
+            raise _leapt(leapt_s)
+
+    def _fresh(self, fragment: Fragment) -> parameters.Sets | None:
+        """Other parameter sets than before; what follows belongs into a new segment."""
+        return parameters.changed(fragment, self._sets) if self._sets else None
+
+    def _begin(self, init: Init) -> None:
+        self._init = init
+        self._writer.begin(init)
+        self._live.begin(init)
+
+
+def _leapt(leapt_s: float) -> CameraTrouble:
+    if leapt_s > 0:
+        return CameraTrouble("jump", f"the camera's time jumped forward by {leapt_s:.1f} s")
+    return CameraTrouble("jump", f"the camera's time jumped back by {-leapt_s:.1f} s")
 
 
 class Pump:
@@ -58,70 +113,98 @@ class Pump:
         clock: Clock,
         notices: "queue.Queue[Notice]",
         runs: "queue.Queue[int]",
+        rng: random.Random | None = None,
     ) -> None:
         """`runs` gives the number of each new run, durable before it is used."""
         self._camera, self._settings, self._place, self._clock = camera, settings, place, clock
         self._notices, self._runs = notices, runs
         self._live_dir = live_dir
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._container: ffmpeg.Container = "mp4"
         self._last_wall_ns = 0
+        self._kind: Kind | None = None
         self._reason = ""
 
     def work(self, stop: Stop) -> None:
         """Record, and try again whenever it ends."""
         tries = 0
         while not stop.is_set():
-            began_s = self._clock.mono_s()
-            try:
-                self._record(stop)
-            except (CameraAway, BadStream, OSError) as error:
-                self._ended(str(error))
+            began_s, kind = self._clock.mono_s(), self._try(stop)
+            if kind is None:
+                continue
             tries = 1 if self._clock.mono_s() - began_s > STEADY_S else tries + 1
-            stop.wait(back_off_s(tries, 0.5, first_s=0.5, most_s=RETRY_MOST_S))
+            stop.wait(pause_s(kind, tries, self._rng.random()))
+
+    def _try(self, stop: Stop) -> Kind | None:
+        """Record until it ends; why. None: at once again."""
+        try:
+            self._record(stop)
+        except ffmpeg.OtherContainer:
+            self._container = "mov"
+            return None
+        except CameraTrouble as error:
+            return self._ended(error.kind, str(error))
+        except BadStream as error:
+            return self._ended("garbage", f"the stream cannot be read: {error}")
+        except OSError as error:
+            return self._ended("away", str(error))
+        except Exception:  # one camera's trouble, even ours, is not another's: said, counted, tried again
+            log.exception("recording failed camera=%s", self._camera.id)
+            return self._ended("bug", "the recorder itself failed; its log says how")
+        return None
 
     def _record(self, stop: Stop) -> None:
         writer = SegmentWriter(self._place, self._camera.id, self._runs.get())
-        live, parser = LiveRing(self._live_dir), Parser()
+        recording, parser = Recording(writer, LiveRing(self._live_dir)), Parser()
         try:
-            with ffmpeg.stream(self._settings.ffmpeg, self._camera) as child:
+            with ffmpeg.stream(self._settings.ffmpeg, self._camera, self._container) as child:
+                deadline_s = self._clock.mono_s() + max(START_MOST_S, self._settings.silent_most_s)
                 while not stop.is_set():
-                    octets = self._read(child, stop)
-                    for made in parser.feed(octets):
-                        self._take(made, writer, live)
+                    for made in parser.feed(self._read(child, stop, deadline_s)):
+                        recording.take(made, self._clock.mono_s())
+                        if isinstance(made, Fragment):
+                            self._grew()
+                            deadline_s = self._clock.mono_s() + self._settings.silent_most_s
         finally:
             writer.close()
 
-    def _read(self, child: ffmpeg.Child, stop: Stop) -> bytes:
-        deadline_s = self._clock.mono_s() + SILENT_MOST_S
+    def _read(self, child: ffmpeg.Child, stop: Stop, deadline_s: float) -> bytes:
         while not stop.is_set():
-            if select.select([child.descriptor], [], [], 0.5)[0]:
+            ends = [child.descriptor, child.complaints] if child.talks else [child.descriptor]
+            ready = select.select(ends, [], [], _POLL_S)[0]
+            now_s = self._clock.mono_s()
+            if child.complaints in ready:
+                self._listen(child, now_s)
+            if child.descriptor in ready:
                 time.sleep(GATHER_S)
                 octets = child.read()
                 if not octets:
-                    raise CameraAway(child.last_words())
-                return octets
-            if self._clock.mono_s() > deadline_s:
-                raise CameraAway(f"sent nothing for {SILENT_MOST_S:.0f} s")
+                    said = child.last_words()
+                    raise CameraTrouble(kind_of(said), said)
+                if now_s <= deadline_s:
+                    return octets
+            if now_s > deadline_s:
+                raise CameraTrouble("silent", f"no picture came for {self._settings.silent_most_s:.0f} s")
         return b""
 
-    def _take(self, made: Init | Fragment, writer: SegmentWriter, live: LiveRing) -> None:
-        if isinstance(made, Init):
-            writer.begin(made)
-            live.begin(made)
-            return
-        writer.add(made)
-        live.add(made)
-        self._grew()
+    def _listen(self, child: ffmpeg.Child, now_s: float) -> None:
+        child.listen(now_s)
+        if child.packets_missed:
+            self._notices.put(Missed(self._camera.id, child.packets_missed))
+            child.packets_missed = 0
 
     def _grew(self) -> None:
         now_wall_ns = self._clock.wall_ns()
-        if self._reason or not self._last_wall_ns:
+        if self._kind is not None or not self._last_wall_ns:
             begin_wall_ns = self._last_wall_ns or now_wall_ns
-            self._notices.put(Started(self._camera.id, begin_wall_ns, now_wall_ns, self._reason))
-            self._reason = ""
+            notice = Started(self._camera.id, begin_wall_ns, now_wall_ns, self._kind, self._reason)
+            self._notices.put(notice)
+            self._kind, self._reason = None, ""
         self._last_wall_ns = now_wall_ns
 
-    def _ended(self, reason: str) -> None:
-        if not self._reason:
-            log.warning("stream ended camera=%s cause=%s", self._camera.id, reason)
-            self._notices.put(Stopped(self._camera.id, reason))
-        self._reason = reason or "the stream ended"
+    def _ended(self, kind: Kind, reason: str) -> Kind:
+        if self._kind is None:
+            log.warning("stream ended camera=%s kind=%s cause=%s", self._camera.id, kind, reason)
+            self._notices.put(Stopped(self._camera.id, kind, reason))
+            self._kind, self._reason = kind, reason  # the first reason is the gap's; the next are its effects
+        return kind

@@ -18,15 +18,18 @@ from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
 from siaga_edge.node import NodeConfig, Recorder
 from siaga_edge.recorder import export
+from siaga_edge.recorder.gaps import Gaps
 from siaga_edge.recorder.keeping import Keeper
-from siaga_edge.recorder.pump import Notice, Pump, Started, Stopped
+from siaga_edge.recorder.pump import Missed, Notice, Pump, Started, Stopped
 from siaga_edge.recorder.recoding import NotRecoded
+from siaga_edge.recorder.status import write_status
 from siaga_edge.recorder.writing import segment_path
 
 log = logging.getLogger(__name__)
 
 CLEAN_EVERY_S = 3600.0
-POLL_S = 0.2
+# Orders come by the wake socket; room that a pump asks for is waited for much longer than this.
+POLL_S = 0.5
 # A clip's end is only cut when its last fragment must have come.
 SETTLED_NS = 3_000_000_000
 # A clip whose cutting ends the recorder every time must not keep it from recording.
@@ -51,6 +54,7 @@ class RecorderService:
         self._runs = {camera.id: queue.Queue[int](1) for camera in config.cameras}
         self._cleaned_mono_s = float("-inf")
         self._away: set[str] = set()
+        self._gaps = Gaps([camera.id for camera in config.cameras], clock.wall_ns())
         self._proof_mono_s = clock.mono_s()
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
@@ -92,15 +96,19 @@ class RecorderService:
         while not self._notices.empty():
             notice = self._notices.get_nowait()
             match notice:
+                case Missed(camera, packets):
+                    self._gaps.missed(camera, packets)
                 case Started():
                     self._resumed(notice)
-                case Stopped(camera, reason):
+                case Stopped(camera, _, reason):
                     self._away.add(camera)
+                    self._gaps.stopped(camera, reason, self._clock.wall_ns())
                     self._keeper.say("warn", f"gap.{camera}", f"{camera}: {reason}")
 
     def _resumed(self, notice: Started) -> None:
         self._away.discard(notice.camera)
-        if notice.reason:
+        self._gaps.started(notice)
+        if notice.kind is not None:
             self._keeper.gap(notice.camera, notice.gap_start_wall_ns, notice.gap_end_wall_ns, notice.reason)
 
     def _tend(self, heartbeat: Heartbeat) -> None:
@@ -108,6 +116,8 @@ class RecorderService:
         if self._keeper.tend():
             self._proof_mono_s = now_s
         self._clips()
+        if self._gaps.is_news(now_s):
+            write_status(self._config.node.run_dir, self._gaps.status(self._clock.wall_ns()))
         if now_s - self._cleaned_mono_s >= CLEAN_EVERY_S:
             self._cleaned_mono_s = now_s
             self._journal.prune(read_marks(self._config.delivery_file))

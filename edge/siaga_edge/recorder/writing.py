@@ -16,11 +16,11 @@ from siaga_edge.recorder import segments
 from siaga_edge.recorder.chain import Span
 from siaga_edge.recorder.flushing import FULL, Flusher, Tail
 from siaga_edge.recorder.fragments import Fragment, Init, Mark
+from siaga_edge.recorder.pictures import believable
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-LIVE_KEPT = 3
 # A full disk is waited for with the fragment in hand, so long; a stream stands that in its buffers.
 ROOM_WITHIN_S = 4.0
 _ROOM_POLL_S = 0.05
@@ -98,7 +98,9 @@ class SegmentWriter:
         """Append a fragment; it is durable when the flusher says so."""
         assert self._init is not None
         clock = self._place.clock
-        duration_ms = fragment.duration * 1000 // self._init.timescale
+        timescale = self._init.timescale
+        lasts = sum(believable([sample.duration for sample in fragment.samples], timescale))
+        duration_ms = lasts * 1000 // timescale
         mark = Mark(self._place.boot.seq, clock.boot_ns(), clock.wall_ns(), duration_ms)
         try:
             self._add(fragment, mark, clock.mono_s())
@@ -228,34 +230,6 @@ class SegmentWriter:
             end_ns = mark.wall_ns - mark.duration_ms * 1_000_000
             self._place.tell(WrittenAgain(self._camera, self._lost_wall_ns, end_ns, self._lost_reason))
             self._lost_reason = ""
-
-
-class LiveRing:
-    """The newest pictures of one camera in memory, for whoever judges or shows them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._number = 0
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.iterdir():
-            old.unlink()
-
-    def begin(self, init: Init) -> None:
-        """Publish what a decoder needs first."""
-        self._publish("init.mp4", init.octets)
-
-    def add(self, fragment: Fragment) -> None:
-        """Publish a fragment that can be decoded alone; the oldest gives way."""
-        if not fragment.starts_with_key:
-            return
-        self._number += 1
-        self._publish(f"{self._number:010d}.m4s", fragment.octets)
-        (self._folder / f"{self._number - LIVE_KEPT:010d}.m4s").unlink(missing_ok=True)
-
-    def _publish(self, name: str, octets: bytes) -> None:
-        part = self._folder / f".{name}"
-        part.write_bytes(octets)
-        part.replace(self._folder / name)
 
 
 def segment_path(folder: Path, name: str) -> Path:

@@ -122,6 +122,10 @@ def test_orders_reach_a_running_hub_which_ends_soon_after_term(hub: Hub) -> None
     assert (link["node"], link["online"], link["heard_s"], link["streams"]) == ("btm-017", False, None, [])
     assert "btm-017" in link_page([link])
     assert hub.order("link", "quarantine") == {"refused": {}}
+    assert hub.order("policy", "show")["version"] == 0
+    made = hub.order("policy", "set", "cameras=4", 'priorities=["P1"]', "--from", "2026-01-01T00:00:00+07:00")
+    shown = hub.order("policy", "show")
+    assert (shown["version"], shown["values"]["cameras"]) == (made["version"], 4)
     stream = open_stream(hub)
     began_s = time.monotonic()
     hub.process.send_signal(signal.SIGTERM)

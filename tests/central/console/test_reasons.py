@@ -20,7 +20,7 @@ from support.console import City
 Browse = Callable[[str], httpx.Client]
 _EDGE = Path(siaga_edge.__file__).parent
 # Errors whose text a node sends to the hub as a reason or detail.
-_TOLD = {"PictureUnreadable", "CameraAway", "PortMissing", "PortGone", "NoAnswer", "NoFootage"}
+_TOLD = {"PictureUnreadable", "CameraTrouble", "PortMissing", "PortGone", "NoAnswer", "NoFootage"}
 _HUB = Path(siaga_central.__file__).parent
 # Errors whose text the console shows to an operator.
 _SHOWN = {"HTTPException", "IllegalMove", "BadSpan", "NoSuchIncident", "NoSuchCallback"}

@@ -4,11 +4,14 @@ import hashlib
 import http.client
 import json
 import ssl
+from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 import uvicorn
 from cryptography import x509
@@ -16,12 +19,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from siaga_central.authority.certificates import Key, new_key
+from siaga_central.authority.voice import Voice
 from siaga_central.gateway.app import create_app
 from siaga_central.gateway.server import Server, mutual_tls
 from siaga_central.store import certificates, claims, clips
+from siaga_central.store.schema import chain_head
 from siaga_central.store.writer import Store
+from siaga_edge import announced
+from siaga_edge.cli.footage_check import check
+from siaga_edge.node import Hub
+from siaga_edge.uplink.ledger import Ledger
 from support.clock import FakeClock
 from support.hub import Identity, Place, make_place, running
+from support.kept_footage import kept_footage
 from support.waiting import free_port, until
 
 CLIP = "01J0000000000000000000CL1P"
@@ -157,3 +167,42 @@ def test_a_picture_is_of_ones_own_camera_whole_and_bounded(door: Door, store: St
     assert door.ask("PUT", path, picture + b"!", node, headers)[0] == 422
     assert door.ask("PUT", "/v1/transfers/picture/cam-b", picture, node, headers)[0] == 404
     assert door.ask("PUT", path, picture, identity(door, store, "gsm-001"), headers)[0] == 404
+
+
+def test_a_node_verifies_its_footage_by_the_heads_that_the_hub_was_told(
+    door: Door, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "node").mkdir()
+    with kept_footage(tmp_path / "node") as kept:
+        kept.record(75)
+        kept.writers["gate"].close()
+        kept.settle()
+        told = {one["links"]: one for one in kept.records("recording.coverage") if one["links"]}
+        config = kept.config
+    rows = [
+        {"node": "btm-017", "chain": one["chain"], "links": links, "received_us": links}
+        | {"head": b64decode(one["head"]).hex()}
+        for links, one in told.items()
+    ]
+    store.write(lambda c: c.execute(chain_head.insert(), rows))
+    shown = identity(door, store, "btm-017")
+    hub = Hub(
+        broker_host="",
+        gateway_url=f"https://127.0.0.1:{door.port}",
+        ca_file=door.place.authority.ca_file,
+        certificate_file=shown.certificate_file,
+        key_file=shown.key_file,
+    )
+    config = msgspec.structs.replace(config, hub=hub)
+    unheard = check(config, None, [], offline=False)
+    assert (unheard.heads, unheard.status) == (0, 0)
+    assert "has not heard its hub" in unheard.heads_from
+    voice = Voice(door.place.authority, "life-one", 1, datetime.now(UTC))
+    root_pem = door.place.authority.ca_file.read_bytes()
+    with closing(Ledger(config.delivery_file, FakeClock())) as ledger:
+        ledger.keep_announcement(announced.newer(None, voice.announcement(), root_pem))
+    verdict = check(config, None, [], offline=False)
+    assert (verdict.heads, verdict.heads_from, verdict.findings) == (len(rows), hub.gateway_url, ())
+    store.write(lambda c: c.execute(chain_head.update().values(head="ab" * 32)))
+    assert {one.code for one in check(config, None, [], offline=False).findings} == {"other-head"}
+    assert door.ask("GET", "/v1/heads")[0] == 403

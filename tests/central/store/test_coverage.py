@@ -1,15 +1,18 @@
 """What the hub says there is of a camera: no more than its node told, dated by what is known now."""
 
+import hashlib
+
 import msgspec
 import pytest
 from sqlalchemy import Connection
 
 from siaga_central.domain.timeline import Anchor
-from siaga_central.store import coverage, records, timings
+from siaga_central.store import coverage, events, nodes, records, timings
 from siaga_central.store.coverage import Stretch
 from siaga_central.store.writer import Store
 from siaga_core.wire.envelope import Record, Stamp
 from siaga_core.wire.recording import COVERAGE_KIND, CameraCoverage, Coverage
+from siaga_edge.recorder.chain import Head
 
 S = 10**9
 T0 = 1_795_000_000 * S  # the true time at the boot's beginning
@@ -147,3 +150,87 @@ def test_neighbours_are_joined_only_when_they_touch() -> None:
     assert coverage.joined(apart) == apart
     assert coverage.joined([Stretch(0, 10 * S, 1), Stretch(9 * S, 20 * S, 5)]) == [Stretch(0, 20 * S, 5)]
     assert coverage.joined([Stretch(0, 30 * S, 1), Stretch(9 * S, 20 * S, 5)]) == [Stretch(0, 30 * S, 5)]
+
+
+def heads_alarm(store: Store, *at_s: float, boots: tuple[int, ...] = ()) -> bool:
+    """Whether heads told at these moments raise the alarm of missing minutes."""
+    given = [
+        told(seq, at, 55, boot=boots[seq - 1] if boots else 1, links=seq, head=bytes([seq]) * 32)
+        for seq, at in enumerate(at_s, 1)
+    ]
+    take(store, *given)
+    return coverage.HEADS_CODE in alarms(store)
+
+
+def test_heads_that_come_each_minute_are_no_news(store: Store) -> None:
+    assert not heads_alarm(store, 5, 65, 125, 186, 262)
+
+
+@pytest.mark.parametrize("at_s", [(60, 120, 300), (60, 185), (5, 65, 3725)])
+def test_a_missing_minute_between_two_heads_alarms(store: Store, at_s: tuple[float, ...]) -> None:
+    assert heads_alarm(store, *at_s)
+
+
+def test_a_power_cut_between_two_heads_is_no_missing_minute(store: Store) -> None:
+    assert not heads_alarm(store, 60, 4000, boots=(1, 2))
+
+
+def test_a_head_alone_with_no_camera_recording_counts(store: Store) -> None:
+    record, body = told(1, 60, 55)
+    idle = [told(seq, 60.0 * seq) for seq in (2, 3)]
+    stripped = [
+        (one, Coverage(cameras=(), chain=body.chain, links=body.links, head=body.head)) for one, _ in idle
+    ]
+    take(store, (record, body), *stripped)
+    assert alarms(store) == set()
+
+
+def test_a_node_that_is_heard_and_says_no_head_alarms_once_until_somebody_has_looked(store: Store) -> None:
+    take(store, told(1, 60, 55))
+    store.write(lambda c: nodes.heard(c, NODE, 2))
+    minute = 60_000_000
+    assert store.write(lambda c: coverage.silent(c, 4 * minute)) == 0
+    assert store.write(lambda c: coverage.silent(c, 6 * minute)) == 1
+    assert alarms(store) == {coverage.HEADS_CODE}
+    store.write(lambda c: coverage.silent(c, 7 * minute))
+    with store.read() as connection:
+        raised = [row.kind for row in events.of(connection, NODE) if "service" in row.kind]
+    assert len(raised) == 1
+    store.write(lambda c: nodes.silent(c, NODE, "not heard", 8 * minute))
+    store.write(lambda c: nodes.settle(c, NODE, coverage.HEADS_CODE, "admin", 8 * minute))
+    assert store.write(lambda c: coverage.silent(c, 9 * minute)) == 0, "a node that is away is another matter"
+
+
+class Unlinked(Head):
+    """Says each head as if nothing had come before it."""
+
+    def after(self, name: str, sha256: bytes) -> Head:
+        return Head(self.chain, self.links + 1, hashlib.sha256(name.encode() + sha256).digest())
+
+
+class Unhashed(Head):
+    """Links names alone."""
+
+    def after(self, name: str, sha256: bytes) -> Head:
+        head = hashlib.sha256(self.head + name.encode()).digest()
+        return type(self)(self.chain, self.links + 1, head)
+
+
+def _told_after(kind: type[Head], edited: int) -> dict[int, bytes]:
+    """Heads of five segments, of which one (0: none) is other than it was."""
+    head: Head = kind("5be1c3a09f77d2e4", 0, bytes(32))
+    said = {}
+    for number in range(1, 6):
+        content = b"edited" if number == edited else b"as it was"
+        head = kind(head.chain, head.links, head.head).after(f"cam-a/1-1/{number:06d}", content)
+        said[number] = head.head
+    return said
+
+
+@pytest.mark.parametrize(("kind", "noticed"), [(Head, True), (Unlinked, False), (Unhashed, False)])
+def test_an_edit_is_noticed_by_the_next_head_because_each_is_made_of_all_before_it(
+    store: Store, kind: type[Head], noticed: bool
+) -> None:
+    take(store, told(1, 60, 55, links=5, head=_told_after(kind, 0)[5]))
+    take(store, told(2, 120, links=5, head=_told_after(kind, 2)[5]))
+    assert ("footage-chain" in alarms(store)) == noticed

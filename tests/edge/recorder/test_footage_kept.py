@@ -9,6 +9,7 @@ from powercut import disk as recorded_disk
 from siaga_edge.node import Camera
 from siaga_edge.recorder.canary import Canary
 from siaga_edge.recorder.holding import LocalRequest, ask
+from siaga_edge.recorder.keeping import Keeper
 from siaga_edge.recorder.salvage import link_of
 from support.clock import FakeClock
 from support.kept_footage import KeptFootage, kept_footage
@@ -97,27 +98,6 @@ def test_a_technicians_hold_is_kept_beside_the_hubs(tmp_path: Path) -> None:
         ask(kept.config.node.data_dir, LocalRequest(id="local-1", release=True))
         kept.record(2)
         assert [hold.id for hold in kept.keeper.index.holds()] == ["h1"]
-
-
-def test_late_synchronisation_dates_earlier_footage_without_touching_files(tmp_path: Path) -> None:
-    clock = FakeClock()
-    with kept_footage(tmp_path, clock=clock) as kept:
-        kept.state = ("unknown", None)
-        kept.keeper._seen = kept.keeper._look_at_clock()
-        clock.jump_wall(-86400 * 30)
-        true_ns = clock.wall_ns() + 86400 * 30 * S
-        kept.record(12)
-        before = {path: path.read_bytes() for path in kept.place.folder.glob("*/*/*.mp4") if link_of(path)}
-        clock.jump_wall(86400 * 30)
-        kept.state = ("synced", 10)
-        kept.record(2)
-        found = kept.keeper.index.between("gate", true_ns, true_ns + 6 * S)
-        assert found
-        assert abs(found[0].start_wall_ns - true_ns) < 1 * S
-        assert found[0].error_ms is not None
-        assert found[0].error_ms < 50
-        assert before
-        assert all(path.read_bytes() == octets for path, octets in before.items())
 
 
 def test_a_clock_that_is_behind_after_a_boot_does_not_make_the_newest_the_oldest(tmp_path: Path) -> None:
@@ -214,42 +194,16 @@ def test_recording_comes_back_by_itself_after_the_disk_died_and_was_put_back(tmp
         assert kept.records("service")[-1]["level"] == "ok"
         until(lambda: kept.keeper.flusher.clock.advance(6) or not kept.keeper.flusher._orphans, 5)  # type: ignore[attr-defined]
         kept.keeper.tend()
-        unlinked = [path for path in disk.folder.glob("*/*/*.mp4") if link_of(path) is None]
-        assert len(unlinked) == 1, "what was let go of was taken in; one is being written"
+        # The flusher may be at the last link just now.
+        until(
+            lambda: sum(link_of(path) is None for path in disk.folder.glob("*/*/*.mp4")) == 1,
+            5,
+            because="what was let go of was taken in; one is being written",
+        )
 
 
 def _put_back(disk: SmallDisk) -> None:
     disk.mount()
-
-
-def test_a_failed_flush_abandons_the_file_and_the_next_key_picture_begins_another(tmp_path: Path) -> None:
-    with kept_footage(tmp_path) as kept:
-        kept.record(3)
-        flushed: list[int] = []
-
-        def fails_once(descriptor: int) -> None:
-            flushed.append(descriptor)
-            kept.keeper.flusher.fdatasync = os.fdatasync
-            raise OSError(5, "Input/output error")
-
-        kept.keeper.flusher.fdatasync = fails_once
-        kept.record(5)
-        assert len(flushed) == 1
-        [gap] = [one for one in kept.records("recording") if one["event"] == "gap"]
-        assert "Input/output" in gap["reason"]
-        assert gap["duration_ms"] <= 2000
-        assert len(list(kept.place.folder.glob("gate/*/*.mp4"))) == 2
-
-
-def test_a_new_name_is_synced_in_every_folder_that_it_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: list[Path] = []
-    monkeypatch.setattr("siaga_edge.recorder.flushing.sync_directory", synced.append)
-    with kept_footage(tmp_path) as kept:
-        kept.record(1)
-        [segment] = kept.place.folder.glob("gate/*/*.mp4")
-        assert synced == [segment.parent, segment.parent.parent, kept.place.folder]
 
 
 def test_a_card_that_lies_is_found_and_a_good_one_is_left_alone(tmp_path: Path) -> None:
@@ -266,3 +220,31 @@ def test_what_comes_is_durable_within_half_a_second(tmp_path: Path) -> None:
         kept.record(5)
         [camera] = kept.keeper._coverage.tell(kept.clock.boot_ns(), {})
         assert camera.upto_ago_ms == 0, "all that came was flushed before the next fragment"
+
+
+class Quiet(Keeper):
+    """Says its head only when some camera has recorded."""
+
+    def _tell_coverage(self) -> None:
+        if self._coverage.tell(self._clock.boot_ns(), {}):
+            super()._tell_coverage()
+
+
+def _heads_of_idle_minutes(folder: Path, keeper: type[Keeper]) -> list[int]:
+    with kept_footage(folder, keeper=keeper) as kept:
+        kept.record(12)
+        kept.writers["gate"].close()
+        kept.settle()
+        for _ in range(240):
+            kept.clock.advance(1)
+            kept.keeper.tend()
+        return [one["links"] for one in kept.records("recording.coverage")]
+
+
+def test_the_head_of_the_chain_is_told_each_minute_also_while_no_camera_records(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    told = _heads_of_idle_minutes(tmp_path / "one", Keeper)
+    assert len(told) == 5
+    assert told[-3:] == [3, 3, 3]
+    assert len(_heads_of_idle_minutes(tmp_path / "two", Quiet)) < 5, "a recorder that says none is noticed"

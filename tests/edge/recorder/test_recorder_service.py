@@ -3,122 +3,28 @@
 import base64
 import contextlib
 import hashlib
-import json
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from siaga_core.service.clock import SystemClock, read_boot
-from siaga_core.service.database import StoreMissing
-from siaga_core.wire.command import Command, FetchClip
-from siaga_edge.inbox import Inbox, InboxWriter, wake
+from siaga_edge.inbox import Inbox
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.recorder.chain import FIRST_HEAD, LINK_BYTES
 from siaga_edge.recorder.dating import Observation
 from siaga_edge.recorder.disk import open_disk
-from siaga_edge.recorder.index import Index, open_finder
-from siaga_edge.recorder.retention import Stored
+from siaga_edge.recorder.fragments import Init, Parser
+from siaga_edge.recorder.index import Index
 from siaga_edge.recorder.salvage import link_of
-from support.simulated_camera import USER, SimulatedCameras, simulated_cameras
+from support.recorder_service import Recorder
+from support.simulated_camera import SimulatedCameras, simulated_cameras
 from support.waiting import until
-
-
-class Recorder:
-    """The process, its folders, and what it has journaled."""
-
-    def __init__(self, folder: Path, cameras: SimulatedCameras) -> None:
-        self.folder = folder
-        self.footage = folder / "footage"
-        tables = "".join(
-            f'[[cameras]]\nid = "{name}"\nrtsp_url = "{cameras.rtsp_url(name)}"\nuser = "{USER}"\n'
-            f'password_file = "{cameras.password_file}"\n'
-            for name in ("cam-a",)
-        )
-        (folder / "node.toml").write_text(
-            f"""
-[node]
-id = "btm-017"
-site = "BTM-017"
-data_dir = "{folder}/data"
-run_dir = "{folder}/run"
-[hub]
-broker_host = "127.0.0.1"
-gateway_url = "https://127.0.0.1"
-ca_file = "x"
-certificate_file = "x"
-key_file = "x"
-[recorder]
-footage_dir = "{self.footage}"
-segment_s = 3
-free_reserve_bytes = 1000000
-{tables}
-"""
-        )
-
-    def start(self) -> None:
-        """Start it."""
-        command = [sys.executable, "-m", "siaga_edge.recorder", "--config", str(self.folder / "node.toml")]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log)
-
-    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """End it and wait."""
-        self.process.send_signal(number)
-        self.process.wait(15)
-
-    def records(self, kind: str) -> list[dict[str, object]]:
-        """Bodies of one kind."""
-        path = self.folder / "data" / "journal-recorder.db"
-        try:
-            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-                query = "SELECT body FROM record WHERE kind = ? ORDER BY lane, seq"
-                rows = connection.execute(query, (kind,))
-                return [json.loads(row[0]) for row in rows]
-        except sqlite3.OperationalError:
-            return []
-
-    def closed(self) -> list[Stored]:
-        """Segments that the index has."""
-        try:
-            with open_finder(self.folder / "data" / "footage.db") as finder:
-                return finder.oldest_first()
-        except (StoreMissing, sqlite3.OperationalError):
-            return []
-
-    def coverage(self) -> list[dict[str, Any]]:
-        """What was told of the footage."""
-        return [dict(body) for body in self.records("recording.coverage")]
-
-    def ask(self, id: str, camera: str, start_wall_ns: int, end_wall_ns: int) -> None:
-        """Ask for a clip, as the uplink does."""
-        writer = InboxWriter(self.folder / "data" / "inbox.db")
-        order = FetchClip(camera=camera, start_wall_ns=start_wall_ns, end_wall_ns=end_wall_ns)
-        writer.put(
-            Command(
-                id=id,
-                node="btm-017",
-                service="recorder",
-                order=order,
-                issued_ms=0,
-                expires_ms=1 << 45,
-                issuer="rina",
-            )
-        )
-        writer.close()
-        wake(self.folder / "run" / "recorder.sock")
-
-    def outcome(self, id: str) -> dict[str, object]:
-        """The final outcome of a command, empty while there is none."""
-        final = [b for b in self.records("command") if b["id"] == id and b["state"] in ("done", "failed")]
-        return final[0] if final else {}
 
 
 @pytest.fixture
@@ -189,13 +95,25 @@ def test_no_password_is_seen_in_the_process_list(recorder: Recorder, cameras: Si
     assert not any(password.encode() in line for line in lines if b"ffmpeg" in line)
 
 
-def test_live_pictures_are_a_decodable_ring(recorder: Recorder) -> None:
+def test_live_pictures_are_a_ring_of_short_fragments_that_covers_the_last_group(recorder: Recorder) -> None:
     live = recorder.folder / "run" / "live" / "cam-a"
-    until(lambda: len(list(live.glob("*.m4s"))) == 3, 15)
-    newest = sorted(live.glob("*.m4s"))[-1]
+    names = until(lambda: _ring(live), 15)
+    assert not names[0].endswith("-on.m4s"), "it begins with a key picture"
+    assert len([name for name in names if not name.endswith("-on.m4s")]) >= 2
+    assert len(names) <= 7, "groups of 1 s in fragments of 0.5 s: four at least, a group is spare"
+    # Half a second of pictures and 0.1 s of rounding; ten pictures a second, so five of them.
+    init = (live / "init.mp4").read_bytes()
+    for made in Parser().feed(init + (live / names[0]).read_bytes() + (live / names[1]).read_bytes()):
+        assert isinstance(made, Init) or made.duration <= 45_000
     joined = recorder.folder / "live.mp4"
-    joined.write_bytes((live / "init.mp4").read_bytes() + newest.read_bytes())
-    assert probe(joined)["codec_name"] == "h264"
+    joined.write_bytes(init + b"".join((live / name).read_bytes() for name in names))
+    assert int(probe(joined)["nb_read_frames"]) >= 5 * len(names) - 4
+
+
+def _ring(live: Path) -> list[str]:
+    """Names of the fragments, oldest first; empty while there are few."""
+    names = sorted(path.name for path in live.glob("[0-9]*.m4s"))
+    return names if len(names) >= 5 else []
 
 
 def test_a_clip_is_what_was_asked_and_plays(recorder: Recorder) -> None:

@@ -20,13 +20,13 @@ from siaga_edge.simulate.camera.rtp import Source
 from support.simulated_camera import PASSWORD, USER, SimulatedCameras, simulated_cameras
 from support.waiting import until
 
-_CAMERAS = ("plain", "hevc=h265+aac", "alaw=pcma+basic", "mulaw=pcmu", "loud=aac")
+_CAMERAS = ("plain=sub", "hevc=h265+aac+sub", "alaw=pcma+basic", "mulaw=pcmu", "loud=aac")
 
 
 @pytest.fixture(scope="module")
 def cameras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCameras]:
     folder = tmp_path_factory.mktemp("streams")
-    with simulated_cameras(folder, *_CAMERAS, options=("--sub-size", "160x90")) as running:
+    with simulated_cameras(folder, *_CAMERAS) as running:
         yield running
 
 
@@ -59,11 +59,8 @@ _EXPECTED = {
 
 
 def test_every_codec_sound_and_size_is_what_it_says(cameras: SimulatedCameras) -> None:
-    paths = [
-        (f"{name}{rest}", transport)
-        for name in _EXPECTED
-        for rest, transport in (("", "udp"), ("/sub", "tcp"))
-    ]
+    paths = [(name, transport) for name in _EXPECTED for transport in ("udp", "tcp")]
+    paths += [("plain/sub", "tcp"), ("hevc/sub", "udp")]
     with ThreadPoolExecutor(len(paths)) as pool:
         probed = pool.map(lambda one: probe(url(cameras, one[0]), one[1]), paths)
         found = dict(zip(paths, probed, strict=True))

@@ -1,6 +1,6 @@
 """Calls that an operator took on the NTPD 112 equipment, entered by hand; and the help page."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import Response
@@ -9,9 +9,11 @@ from sqlalchemy import Connection
 from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.page import At, page, see_other
 from siaga_central.console.terms import CATEGORIES, PRIORITIES
+from siaga_central.console.whereabouts import by_name, said
 from siaga_central.console.wording import N_
 from siaga_central.domain.role import Permission
-from siaga_central.store import incidents
+from siaga_central.store import holds, incidents, views
+from siaga_core.reading.spots import every
 from siaga_core.service.clock import new_id
 
 router = APIRouter()
@@ -20,9 +22,12 @@ Line = Annotated[str, Form(max_length=200)]
 
 
 @router.get("/panggilan/baru")
-def form(console: At, visitor: Enter) -> Response:
-    """The empty form."""
-    return page(console, "entry.html", visitor)
+def form(console: At, visitor: Enter, camera: str = "") -> Response:
+    """The empty form; `camera` is chosen already when it is about what that camera saw."""
+    with console.store.read() as connection:
+        cameras = sorted(views.cameras(connection), key=lambda one: str(one.name))
+    values: dict[str, Any] = {"all_cameras": cameras, "listed_places": every(), "camera": camera}
+    return page(console, "entry.html", visitor, **values)
 
 
 @router.post("/panggilan/baru")
@@ -36,8 +41,13 @@ def enter(
     reporter_name: Line = "",
     number: Annotated[str, Form(max_length=20)] = "",
     ntpd_ticket: Annotated[str, Form(max_length=40)] = "",
+    where: Annotated[str, Form(max_length=400)] = "",
+    camera: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
-    """Open an incident for the call; a name that was not given is written down as not given."""
+    """Open an incident for the call; a name that was not given is written down as not given.
+
+    Where it is comes from what was typed or chosen, or from a listed name in the place.
+    """
     if category not in CATEGORIES or priority not in PRIORITIES or not summary.strip():
         raise HTTPException(422, "say what happened, its category and its priority")
     id, now_us = new_id(console.clock), console.now_us()
@@ -58,6 +68,10 @@ def enter(
             now_us=now_us,
         )
         incidents.take(connection, id, visitor.name, now_us)
+        spot = said(connection, where, camera) or by_name(place.strip())
+        if spot is not None:
+            incidents.locate(connection, id, spot, visitor.name, now_us)
+        holds.for_incident(connection, id, visitor.name, now_us)
         return made
 
     return see_other(f"/kejadian/{console.store.write(open_it)}")

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, HTTPException
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
 
 from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.held import shown
 from siaga_central.console.page import At, page, see_other
 from siaga_central.console.pages.incident import find
-from siaga_central.console.wording import parse_form_moment
+from siaga_central.console.span import Span
 from siaga_central.domain.role import Permission
 from siaga_central.store import holds, views
 from siaga_core.service.clock import new_id
@@ -39,18 +39,14 @@ def place(
     visitor: Place,
     number: str,
     camera: Annotated[str, Form()],
-    start: Annotated[str, Form()],
-    end: Annotated[str, Form()],
+    span: Span,
     reason: Reason,
 ) -> Response:
     """Have a camera's node keep what it recorded between two moments, both WIB."""
     row = find(console, number)
-    start_us, end_us = parse_form_moment(start), parse_form_moment(end)
-    if start_us is None or end_us is None:
-        raise HTTPException(422, "say from when to when, as date and time")
     id, now_us = new_id(console.clock), console.now_us()
     console.store.write(
-        lambda c: holds.place(c, id, camera, start_us, end_us, reason.strip(), visitor.name, now_us, row.id)
+        lambda c: holds.place(c, id, camera, *span, reason.strip(), visitor.name, now_us, row.id)
     )
     return see_other(f"/kejadian/{number}#tahan")
 

@@ -29,7 +29,8 @@ class UnknownWord(SiagaError):
 
 _CAMERAS = (
     "names, separated by commas; after a name, what is special: front=h265+aac+basic. Video h264 or h265, "
-    "sound none, aac, pcma (G.711 A-law) or pcmu (mu-law), authentication digest or basic"
+    "sound none, aac, pcma (G.711 A-law) or pcmu (mu-law), authentication digest or basic, "
+    "sub: another stream, of half the width and height, at /<name>/sub"
 )
 
 
@@ -44,7 +45,6 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--user", default="", help="empty: everybody may watch")
     parser.add_argument("--password-file", type=Path, help="its first line is the password")
     parser.add_argument("--size", default="640x360")
-    parser.add_argument("--sub-size", default="", help="of the sub-stream at /<name>/sub; empty: none")
     parser.add_argument("--fps", type=int, default=10)
     parser.add_argument("--gop", type=int, default=10, help="pictures from one key picture to the next")
     parser.add_argument("--seed", type=int, default=0, help="changes the cameras' colours")
@@ -83,6 +83,7 @@ def _make_camera(word: str, args: argparse.Namespace) -> Camera:
     codec: Codec = "h264"
     audio: Audio = "none"
     auth: Auth = "digest"
+    has_sub = False
     for one in special.split("+") if special else ():
         if one in CODECS:
             codec = one
@@ -90,17 +91,19 @@ def _make_camera(word: str, args: argparse.Namespace) -> Camera:
             audio = one
         elif one in AUTHS:
             auth = one
+        elif one == "sub":
+            has_sub = True
         else:
             raise UnknownWord(f"camera {name}: there is no {one!r}; see --help")
     folder = args.scene_dir or scene.default_folder()
     heard = scene.make_sound(audio, folder, args.ffmpeg)
+    width, _, height = args.size.partition("x")
+    form = scene.Form(int(width), int(height), args.fps, args.gop, codec, heard is not None)
+    forms = {"": form, "sub": form.other} if has_sub else {"": form}
     feeds = {}
-    for path, size in (("", args.size), ("sub", args.sub_size)):
-        if size:
-            width, _, height = size.partition("x")
-            form = scene.Form(int(width), int(height), args.fps, args.gop, codec, heard is not None)
-            shown = scene.make(camera_id(name), form, folder, args.seed, args.ffmpeg)
-            feeds[path] = Feed(f"{name}/{path}" if path else name, shown, form, heard)
+    for path, each in forms.items():
+        shown = scene.make(camera_id(name), each, folder, args.seed, args.ffmpeg)
+        feeds[path] = Feed(f"{name}/{path}" if path else name, shown, each, heard)
     return Camera(name, feeds, auth)
 
 

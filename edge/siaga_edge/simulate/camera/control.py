@@ -23,7 +23,7 @@ class SimulatorRefused(SiagaError):
 class CameraControl:
     """Client of a simulator's control socket. Every call opens a connection of its own."""
 
-    def __init__(self, path: Path, *, limit_s: float = 5.0) -> None:
+    def __init__(self, path: Path, *, limit_s: float = 60.0) -> None:
         self._path, self._limit_s = path, limit_s
 
     def switch(self, camera: str, mode: str, seconds: float | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from siaga_edge.simulate.camera.control import FAULTS
 from siaga_edge.simulate.camera.device import MODES, ONVIF_FAULTS, Camera
+from siaga_edge.simulate.camera.scene import SceneFailed
 
 
 def obey(cameras: Mapping[str, Camera], line: bytes) -> dict[str, Any]:
@@ -16,6 +17,20 @@ def obey(cameras: Mapping[str, Camera], line: bytes) -> dict[str, Any]:
         return {"ok": True, "state": _obey(cameras, order)}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return {"ok": False, "error": str(error)}
+
+
+def prepare(cameras: Mapping[str, Camera], line: bytes) -> str:
+    """Code what the order will show; why that failed. What is wrong with the order, `obey` says."""
+    try:
+        order = json.loads(line)
+        camera = cameras.get(order.get("camera") or "")
+        for feed in camera.feeds.values() if camera else ():
+            feed.scenes.prepare(order.get("do"))
+    except SceneFailed as error:
+        return str(error)
+    except (ValueError, AttributeError, TypeError):
+        pass
+    return ""
 
 
 def _obey(cameras: Mapping[str, Camera], order: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +86,10 @@ async def attend(
     """Answer the orders of one client until it leaves."""
     try:
         while line := await reader.readline():
-            writer.write(json.dumps(obey(cameras, line)).encode() + b"\n")
+            # Coding a scene takes a second or more: the cameras go on meanwhile.
+            failed = await asyncio.to_thread(prepare, cameras, line)
+            answer = {"ok": False, "error": failed} if failed else obey(cameras, line)
+            writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
     except (ConnectionError, ValueError):
         pass

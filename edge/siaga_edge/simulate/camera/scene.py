@@ -1,9 +1,11 @@
 """What the simulated cameras see: encoded once by ffmpeg, then kept in a cache."""
 
+import functools
 import hashlib
 import os
 import subprocess
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,15 +42,43 @@ class Form:
         return replace(self, width=_even(self.width // 2), height=_even(self.height // 2))
 
 
-@dataclass(frozen=True, slots=True)
 class Scenes:
-    """What one camera can show; each begins with a key picture and can be repeated without a seam."""
+    """What one camera can show; each begins with a key picture and can be repeated without a seam.
 
-    normal: Stream
-    frozen: Stream
-    black: Stream
-    night: Stream
-    other: Stream  # in the form's other form: what it shows after a change of its parameters
+    All but `normal` are coded when they are first asked for, which takes up to some seconds: see `prepare`.
+    """
+
+    def __init__(self, normal: Stream, code: Callable[[str], Stream]) -> None:
+        """`code` gives the scene of a name. Raises SceneFailed."""
+        self.normal, self._code = normal, code
+
+    @functools.cached_property
+    def frozen(self) -> Stream:
+        """One picture again and again."""
+        return self._code("frozen")
+
+    @functools.cached_property
+    def black(self) -> Stream:
+        """Nothing."""
+        return self._code("black")
+
+    @functools.cached_property
+    def night(self) -> Stream:
+        """Darkness with the sensor's noise."""
+        return self._code("night")
+
+    @functools.cached_property
+    def other(self) -> Stream:
+        """In the form's other form: what it shows after a change of its parameters."""
+        return self._code("other")
+
+    def prepare(self, order: str) -> None:
+        """Code what an order of this name will show. Raises SceneFailed."""
+        if (name := _SHOWN_BY.get(order)) is not None:
+            getattr(self, name)
+
+
+_SHOWN_BY = {"freeze": "frozen", "black": "black", "night": "night", "change": "other"}
 
 
 def default_folder() -> Path:
@@ -58,23 +88,24 @@ def default_folder() -> Path:
 
 
 def make(camera: str, form: Form, folder: Path, seed: int = 0, ffmpeg: str = "ffmpeg") -> Scenes:
-    """Return the scenes of one camera, encoding those that are not in `folder`. Raises SceneFailed."""
-    groups = max(2, 2 * round(_SCENE_S * form.fps / form.gop / 2))
-
-    def stream(source: str, pictures: int, form: Form = form) -> Stream:
-        return _stream(source, pictures, form, folder, ffmpeg)
-
+    """Return the scenes of one camera; what is not in `folder` is coded. Raises SceneFailed."""
+    pictures = max(2, 2 * round(_SCENE_S * form.fps / form.gop / 2)) * form.gop
     still = form.gop * 2  # two groups, because neighbouring key pictures must differ in idr_pic_id
-    lively = _lively(camera, form, seed)
-    picture = f"start_frame={form.fps * 3}:end_frame={form.fps * 3 + 1}"
-    return Scenes(
-        normal=stream(lively, groups * form.gop),
-        # trim ends its input after the picture; select would wait for the source's end, which never comes.
-        frozen=stream(f"{lively},trim={picture},loop=loop={still}:size=1,setpts=N", still),
-        black=stream(f"color=black:{_shape(form)}", still),
-        night=stream(_night(camera, form), groups * form.gop),
-        other=stream(_lively(camera, form.other, seed), still, form.other),
-    )
+    first, lively = form.fps * 3, _lively(camera, form, seed)
+    # trim ends its input after the picture; select would wait for the source's end, which never comes.
+    held = f"trim=start_frame={first}:end_frame={first + 1},loop=loop={still}:size=1,setpts=N"
+    sources = {
+        "normal": (lively, pictures, form),
+        "frozen": (f"{lively},{held}", still, form),
+        "black": (f"color=black:{_shape(form)}", still, form),
+        "night": (_night(camera, form), pictures, form),
+        "other": (_lively(camera, form.other, seed), still, form.other),
+    }
+
+    def code(name: str) -> Stream:
+        return _stream(*sources[name], folder, ffmpeg)
+
+    return Scenes(code("normal"), code)
 
 
 def make_sound(audio: Audio, folder: Path, ffmpeg: str = "ffmpeg") -> Sound | None:
@@ -95,7 +126,7 @@ def of_file(path: Path) -> Scenes:
         film = h264.parse(path.read_bytes())
     except (OSError, ValueError, KeyError) as error:
         raise SceneFailed(f"{path} cannot be shown: {error}; code it with x264's aud=1, -f h264") from error
-    return Scenes(normal=film, frozen=film, black=film, night=film, other=film)
+    return Scenes(film, lambda _name: film)
 
 
 def _shape(form: Form) -> str:

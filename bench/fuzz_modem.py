@@ -1,0 +1,360 @@
+"""Faults of the modem, one after another in simulated time: never stuck, over in time, nothing lost."""
+
+import contextlib
+import json
+import logging
+import random
+import sqlite3
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.fuzz import Outcome
+from bench.virtual_modem import VirtualRemedies, World
+from siaga_core.service.workers import Heartbeat, Stop
+from siaga_edge.modem.ladder import Rung
+from siaga_edge.modem.profile import Profile
+from siaga_edge.modem.service import ModemService
+from siaga_edge.node import Hub, Modem, Node, NodeConfig
+from siaga_edge.simulate.modem import tpdu
+from siaga_edge.simulate.modem.dialogue import Dialogue
+from siaga_edge.simulate.modem.faults import Faults
+from siaga_edge.simulate.modem.machine import Now
+from siaga_edge.simulate.modem.profile import PROFILES
+from siaga_edge.uplink.delivery import Mark
+from siaga_edge.uplink.ledger import Ledger as UplinkLedger
+
+# Short codes get no automatic answer: what is measured here is the way in.
+SENDER = "3338"
+DETECT_S, SOFT_S, POWER_S, STUCK_S = 10.0, 20.0, 90.0, 600.0
+SILENT = ("hang for a while", "hang until reset", "hang until usb", "hang until power", "unplug")
+
+
+@dataclass
+class Trial:
+    """One fault: when it began, when its cause was gone, when it was noticed and over."""
+
+    kind: str
+    began_s: float
+    cause_ended_s: float | None = None
+    noticed_s: float | None = None
+    over_s: float | None = None
+
+
+@dataclass
+class Campaign:
+    """All faults on one modem, and what was sent to it."""
+
+    world: World
+    rng: random.Random
+    trials: int
+    stop: Stop
+    service: ModemService | None = None
+    done: list[Trial] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    current: Trial | None = None
+    stuck: int = 0
+    next_s: float = 20.0
+
+    def look(self) -> None:
+        """At every turn of the world: has it been noticed, is it over, is it time for the next one?"""
+        assert self.service is not None
+        if self.current is None:
+            if self.world.now_s >= self.next_s:
+                self._begin()
+            return
+        trial, now_s, trouble_s = self.current, self.world.now_s, self.service.trouble_since_mono_s
+        if trial.noticed_s is None and trouble_s is not None and trouble_s >= trial.began_s:
+            trial.noticed_s = trouble_s
+        gone_s = trial.cause_ended_s
+        if gone_s is not None and trouble_s is None and self.service.swept_mono_s > gone_s:
+            trial.over_s = self.service.swept_mono_s
+            self._end(trial)
+        elif now_s - trial.began_s > STUCK_S:
+            self.stuck += 1
+            sys.stderr.write(f"fuzz modem: stuck in {trial}, rung {self.service.trouble_since_mono_s}\n")
+            self._end(trial)
+
+    def _begin(self) -> None:
+        kind = self.rng.choice(list(FAULTS))
+        self.current = Trial(kind, self.world.now_s)
+        if self.rng.random() < 0.5:
+            self._text()
+        FAULTS[kind](self)
+        if self.rng.random() < 0.5:
+            self.world.at(self.rng.uniform(0, 5), self._text)
+
+    def _text(self) -> None:
+        text = f"laporan {len(self.sent)}"
+        self.sent.append(text)
+        now = datetime.fromtimestamp(self.world.wall_ns() / 1e9, UTC)
+        for part in tpdu.deliver(SENDER, text, now):
+            self.world.dialogue.receive(part, self.world.present())
+
+    def _end(self, trial: Trial) -> None:
+        faults = self.world.dialogue.machine.faults
+        for name in ("mute_count", "fail_count"):
+            setattr(faults, name, 0)
+        self.done.append(trial)
+        self.current, self.next_s = None, self.world.now_s + self.rng.uniform(0.5, 12)
+        if len(self.done) % 500 == 0:
+            sys.stderr.write(f"\rfuzz modem: {len(self.done)}/{self.trials} faults")
+        if len(self.done) >= self.trials:
+            self.stop.set()
+
+    # -- the faults ---------------------------------------------------------------------------------
+
+    def gone(self, after_s: float = 0.0) -> None:
+        """The cause is over now, or then."""
+
+        def mark() -> None:
+            if self.current is not None and self.current.cause_ended_s is None:
+                self.current.cause_ended_s = self.world.now_s
+
+        self.world.at(after_s, mark)
+
+    def hang(self) -> None:
+        """The firmware is stuck and comes back by itself."""
+        seconds = self.rng.uniform(1, 25)
+        self.world.dialogue.hang(seconds, self.world.present())
+        self.gone(seconds)
+
+    def hang_until(self, *cures: str) -> None:
+        """It hears nothing any more until something is done from outside."""
+        self.world.dialogue.hang(10**6, self.world.present())
+        self.world.cured_by = frozenset(cures)
+        trial = self.current
+
+        def watch() -> None:
+            if self.current is not trial or trial is None:
+                return
+            if not self.world.cured_by and self.world.plugged:
+                trial.cause_ended_s = self.world.now_s
+            else:
+                self.world.at(0.25, watch)
+
+        watch()
+
+    def garbage(self) -> None:
+        """Octets of all kinds, with line ends and prompts among them."""
+        octets = bytes(self.rng.choice((0, 10, 13, 62, 32, 79, 75, 255, 195, 43)) for _ in range(40))
+        for _ in range(self.rng.randint(1, 4)):
+            self.world.dialogue.machine.line.put(octets, self.world.now_s)
+        self.gone()
+
+    def unplug(self) -> None:
+        """The plug is out for a while."""
+        seconds = self.rng.uniform(0.3, 40)
+        self.world.pull(seconds)
+        self.gone(seconds + self.world.boot_s)
+
+    def silent_reset(self) -> None:
+        """It restarts without a word and has forgotten everything."""
+        self.world.start()
+        self.world.dialogue.machine.line.clear()
+        self.gone(self.world.boot_s)
+
+    def forget(self) -> None:
+        """Its settings are gone, its words are echoed, texts come as text."""
+        machine = self.world.dialogue.machine
+        machine.settings = machine.fresh_settings()
+        machine.settings.text_mode = self.rng.random() < 0.5
+        machine.settings.verbose = self.rng.random() < 0.7
+        self.gone()
+
+    def mute(self) -> None:
+        """Some commands get no answer."""
+        faults = self.world.dialogue.machine.faults
+        faults.mute = self.rng.choice(("+CMGL", "+CMGD", "+CPMS", "+CNMI", "+CSQ", "+CGMM", "+CMEE"))
+        faults.mute_count = self.rng.randint(1, 5)
+        self._until_used_up("mute_count")
+
+    def refuse(self) -> None:
+        """Some commands end in an error."""
+        faults = self.world.dialogue.machine.faults
+        faults.fail = self.rng.choice(("+CMGL", "+CMGD", "+CPMS", "+CNMI", "+CSCS", "+CGMM", "+CFUN"))
+        faults.fail_code = self.rng.choice((3, 14, 100, 302, 500, 515))
+        faults.fail_count = self.rng.randint(1, 12)
+        self._until_used_up("fail_count")
+
+    def _until_used_up(self, name: str) -> None:
+        """The cause is gone when it has been met so many times, or after a while."""
+        trial, faults, until_s = self.current, self.world.dialogue.machine.faults, self.world.now_s + 40
+
+        def watch() -> None:
+            if self.current is not trial or trial is None:
+                return
+            if self.world.now_s >= until_s:
+                setattr(faults, name, 0)
+            if getattr(faults, name) == 0:
+                trial.cause_ended_s = self.world.now_s
+            else:
+                self.world.at(0.25, watch)
+
+        watch()
+
+    def lie(self) -> None:
+        """Final results and lines that nobody asked for."""
+        says = (b"OK", b"ERROR", b"+CMGL: 1,0,,24", b"+CPIN: SIM PIN", b"> ", b"+CMS ERROR: 500", b"RDY")
+        for _ in range(self.rng.randint(1, 5)):
+            word = self.rng.choice(says)
+            self.world.at(
+                self.rng.uniform(0, 6),
+                lambda word=word: self.world.dialogue.machine.line.put(  # type: ignore[misc]
+                    b"\r\n" + word + b"\r\n", self.world.now_s
+                ),
+            )
+        self.gone(6)
+
+
+FAULTS: dict[str, Callable[[Campaign], None]] = {
+    "hang for a while": Campaign.hang,
+    "hang until reset": lambda one: one.hang_until("restart", "usb", "power"),
+    "hang until usb": lambda one: one.hang_until("usb", "power"),
+    "hang until power": lambda one: one.hang_until("power"),
+    "garbage": Campaign.garbage,
+    "unplug": Campaign.unplug,
+    "silent reset": Campaign.silent_reset,
+    "settings forgotten": Campaign.forget,
+    "no answer": Campaign.mute,
+    "refusals": Campaign.refuse,
+    "wrong answers": Campaign.lie,
+}
+
+
+def run(trials: int, seed: int) -> Outcome:
+    """`trials` faults; then as many texts as were sent must be reports, each once."""
+    outcome = trouble(trials, seed)
+    missed = [one.__name__ for one in MUTANTS if trouble(30, seed, one).met]
+    for name in missed:
+        sys.stderr.write(f"fuzz modem: not noticed: {name}\n")
+    return replace(outcome, uncaught=len(missed), extra={**outcome.extra, "mutants": len(MUTANTS)})
+
+
+def trouble(trials: int, seed: int, remedies: type[VirtualRemedies] = VirtualRemedies) -> Outcome:
+    """One campaign, with the service's hands or a mutant's."""
+    logging.getLogger("siaga_edge").setLevel(logging.CRITICAL)
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        campaign, lost, doubled = _campaign(Path(folder), trials, random.Random(seed), remedies)
+    sys.stderr.write("\n")
+    late = _late(campaign.done)
+    for line in late[:10]:
+        sys.stderr.write(f"fuzz modem: {line}\n")
+    figures: dict[str, float] = {
+        "stuck": campaign.stuck,
+        "late": len(late),
+        "texts": len(campaign.sent),
+        "simulated_hours": round(campaign.world.now_s / 3600, 1),
+        **_worst(campaign.done),
+    }
+    sys.stderr.write(json.dumps(Counter(trial.kind for trial in campaign.done)) + "\n")
+    return Outcome("modem", trials, lost, doubled, campaign.stuck + len(late), 0, seed, figures)
+
+
+class NoPowerNoUsb(VirtualRemedies):
+    """A ladder that ends below the plug."""
+
+    def waits_s(self, profile: Profile) -> Mapping[Rung, float]:
+        """The soft means alone."""
+        return {"drain": 0, "reopen": 0, "restart": profile.boot_s}
+
+
+MUTANTS: tuple[type[VirtualRemedies], ...] = (NoPowerNoUsb,)
+
+
+def _campaign(
+    folder: Path, trials: int, rng: random.Random, remedies: type[VirtualRemedies]
+) -> tuple[Campaign, int, int]:
+    dialogue = Dialogue(PROFILES["sim7600"], Now(0.0, 0.0), faults=Faults(), seed=rng.randrange(10**6))
+    world, stop = World(dialogue), Stop()
+    campaign = Campaign(world, rng, trials, stop)
+    settings = Modem(port="virtual", power_relay=True)
+    hub = Hub(broker_host="x", gateway_url="x", ca_file=folder, certificate_file=folder, key_file=folder)
+    node = Node(id="gsm-001", site="x", data_dir=folder / "data", run_dir=folder / "run")
+    (folder / "data").mkdir()
+    config = NodeConfig(node=node, hub=hub, modem=settings)
+    service = ModemService(config, settings, world, remedies=remedies(world, settings.answer_limit_s))
+    campaign.service = service
+    world.look = campaign.look
+    _acknowledge(config, world)
+    service.work(stop, Heartbeat(world))
+    # What came in during the last fault is taken before the books are closed.
+    world.look, quiet = lambda: None, Stop()
+    world.at(60, quiet.set)
+    service.work(quiet, Heartbeat(world))
+    service.close()
+    texts = Counter(_texts(config.journal_file("modem")))
+    lost = [text for text in campaign.sent if not texts[text]]
+    for text in lost[:5]:
+        sys.stderr.write(f"fuzz modem: lost {text}\n")
+    return campaign, len(lost), sum(count - 1 for count in texts.values() if count > 1)
+
+
+def _acknowledge(config: NodeConfig, world: World) -> None:
+    """Every few minutes the hub has all there is: a node alone would text its duty phones instead."""
+    ledger = UplinkLedger(config.delivery_file, world)
+
+    def acknowledge() -> None:
+        with contextlib.closing(sqlite3.connect(config.journal_file("modem"))) as journal:
+            epoch, last = _place(journal)
+        if last:
+            ledger.commit([Mark("modem.urgent", epoch, last)])
+        world.at(5, acknowledge)
+
+    world.at(5, acknowledge)
+
+
+def _place(journal: sqlite3.Connection) -> tuple[str, int]:
+    epoch = journal.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
+    last = journal.execute("SELECT ifnull(max(seq), 0) FROM record WHERE lane = 'urgent'").fetchone()[0]
+    return str(epoch), int(last)
+
+
+def _texts(path: Path) -> list[str]:
+    """The text of every PDU that was kept, by report: what was pruned from the records is still here."""
+    with contextlib.closing(sqlite3.connect(path)) as journal:
+        return [str(row[0]) for row in journal.execute("SELECT text FROM pdu WHERE report_id != ''")]
+
+
+def _late(trials: list[Trial]) -> list[str]:
+    """What took longer than it may."""
+    found: list[str] = []
+    for trial in trials:
+        lasted_s = (trial.cause_ended_s or 10**9) - trial.began_s
+        if trial.noticed_s is None:
+            if trial.kind in SILENT and lasted_s > DETECT_S:
+                found.append(f"{trial.kind} at {trial.began_s:.1f}: not noticed")
+        elif trial.noticed_s - trial.began_s > DETECT_S and trial.kind in SILENT:
+            found.append(f"{trial.kind}: noticed after {trial.noticed_s - trial.began_s:.1f} s")
+        if trial.over_s is not None and _recovery_s(trial) > _limit_s(trial):
+            found.append(f"{trial.kind} at {trial.began_s:.1f}: over after {_recovery_s(trial):.1f} s")
+    return found
+
+
+def _recovery_s(trial: Trial) -> float:
+    """From when it was noticed until all was well; for what ends by itself, from when its cause was gone."""
+    assert trial.over_s is not None
+    noticed_s = trial.began_s if trial.noticed_s is None else trial.noticed_s
+    if trial.kind.startswith("hang until"):
+        return trial.over_s - noticed_s
+    return trial.over_s - max(noticed_s, trial.cause_ended_s or 0.0)
+
+
+def _limit_s(trial: Trial) -> float:
+    return POWER_S if trial.kind in ("hang until usb", "hang until power") else SOFT_S
+
+
+def _worst(trials: list[Trial]) -> dict[str, float]:
+    noticed = [t.noticed_s - t.began_s for t in trials if t.noticed_s is not None and t.kind in SILENT]
+    soft = [_recovery_s(t) for t in trials if t.over_s is not None and _limit_s(t) == SOFT_S]
+    hard = [_recovery_s(t) for t in trials if t.over_s is not None and _limit_s(t) == POWER_S]
+    names = ("detected_most_s", "soft_most_s", "power_most_s")
+    return {
+        name: round(max(found, default=0.0), 1)
+        for name, found in zip(names, (noticed, soft, hard), strict=True)
+    }

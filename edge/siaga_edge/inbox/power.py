@@ -1,0 +1,38 @@
+"""Asking siaga-health to take the modem's power away: a lease in the run directory that ends by itself."""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+FILE = "modem-power-asked.json"
+# More than anybody may ask for: a modem without power takes no report.
+CUT_MOST_S = 20.0
+
+
+class PowerCut(Struct, frozen=True, kw_only=True):
+    """Keep the modem's relay open until `until_mono_s` (CLOCK_MONOTONIC, one clock for the whole machine)."""
+
+    until_mono_s: float
+    reason: str
+
+
+def ask(run_dir: Path, cut: PowerCut) -> None:
+    """Replace the lease; a reader sees the old one or the new one. Not synced: true for this boot only."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    part = run_dir / f".{FILE}.part"
+    part.write_bytes(msgspec.json.encode(cut))
+    part.replace(run_dir / FILE)
+
+
+def asked(run_dir: Path) -> PowerCut | None:
+    """The lease as it stands; None without one."""
+    try:
+        return msgspec.json.decode((run_dir / FILE).read_bytes(), type=PowerCut)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def is_cut(cut: PowerCut | None, now_mono_s: float) -> bool:
+    """Whether the power is to be away now. Pure. One that asks for too long is not obeyed at all."""
+    return cut is not None and 0 < cut.until_mono_s - now_mono_s <= CUT_MOST_S

@@ -1,0 +1,124 @@
+"""Looking after a modem that answers: network, SIM, balance, and whether a text really comes round."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from siaga_core.service.clock import Clock
+from siaga_edge.modem import pdu, vitals
+from siaga_edge.modem.number import to_e164
+from siaga_edge.modem.port import NoAnswer, Port, PortGone, Refused
+from siaga_edge.modem.profile import Profile
+from siaga_edge.modem.vitals import Loop, Verdict
+from siaga_edge.node import Modem
+
+log = logging.getLogger(__name__)
+
+ASK_EVERY_S = 60.0
+# A text that was not heard is tried again sooner than the next is due.
+LOOP_AGAIN_S = 60.0
+Tell = Callable[[Verdict], None]
+
+
+class Care:
+    """Used by the thread that owns the port. `tell` hears each verdict."""
+
+    def __init__(self, settings: Modem, run_dir: Path, clock: Clock, tell: Tell) -> None:
+        self._settings, self._clock, self._tell = settings, clock, tell
+        self._folder = run_dir / "loop"
+        self._loop = Loop(sent_mono_s=clock.mono_s() - settings.loop_every_s + LOOP_AGAIN_S)
+        self._asked_mono_s = self._balance_mono_s = float("-inf")
+        self._awaits_balance = False
+        # Texts from these numbers may be a loop-back; a citizen's never is, whatever it says.
+        self._peers = {number for number in (settings.loop_to, settings.number) if number}
+
+    def is_loop(self, sender: str, text: str) -> bool:
+        """Whether a text is a modem's own loop-back; it is noted as heard, and is no report."""
+        token = vitals.loop_token(text)
+        if token is None or (to_e164(sender) or sender) not in self._peers:
+            return False
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / token).touch()
+        log.info("loop-back text heard token=%s", token)
+        return True
+
+    def tend(self, port: Port, profile: Profile, slots: dict[str, tuple[int, int]]) -> None:
+        """Ask and send what is due. Raises NoAnswer, PortGone."""
+        now_s = self._clock.mono_s()
+        if now_s - self._asked_mono_s >= ASK_EVERY_S:
+            self._asked_mono_s = now_s
+            self._ask(port, slots)
+        if self._settings.balance_code and now_s - self._balance_mono_s >= self._settings.balance_every_s:
+            self._balance_mono_s, self._awaits_balance = now_s, True
+            ask = f'AT+CUSD=1,"{self._settings.balance_code}",15'
+            for line in self._quietly(port, ask, profile.limits.network_s):
+                self.hear(line)  # some give it before their OK
+        if self._settings.loop_to:
+            self._loop_round(port, now_s)
+
+    def hear(self, line: str) -> bool:
+        """Take the network's answer to the question about the balance; False if the line is none."""
+        if not (self._awaits_balance and line.startswith("+CUSD:")):
+            return False
+        self._awaits_balance = False
+        found = vitals.read_balance(line)
+        self._tell(vitals.balance(found, self._settings.balance_least))
+        if found.until is not None:
+            self._tell(vitals.term(found.until, self._today()))
+        return True
+
+    def _ask(self, port: Port, slots: dict[str, tuple[int, int]]) -> None:
+        strength = vitals.rssi(self._quietly(port, "AT+CSQ"))
+        stats = [
+            stat
+            for command in (
+                "AT+CREG?",
+                "AT+CEREG?",
+            )  # an LTE modem may be registered in the packet domain alone
+            if (stat := vitals.registration(self._quietly(port, command))) is not None
+        ]
+        stat = next((one for one in stats if one in vitals.REGISTERED), stats[0] if stats else None)
+        self._tell(vitals.signal(strength, stat))
+        self._tell(vitals.slots(slots))
+        if self._settings.sim_expires is not None:
+            self._tell(vitals.term(self._settings.sim_expires, self._today()))
+
+    def _loop_round(self, port: Port, now_s: float) -> None:
+        loop = self._loop
+        if loop.token and (self._folder / loop.token).exists():
+            (self._folder / loop.token).unlink(missing_ok=True)
+            self._set(vitals.loop_heard(loop, now_s))
+        elif vitals.loop_is_late(loop, now_s):
+            self._set(vitals.loop_failed(loop))
+        due_s = LOOP_AGAIN_S if loop.failures else self._settings.loop_every_s
+        if not self._loop.token and now_s - loop.sent_mono_s >= due_s:
+            self._send_loop(port, now_s)
+
+    def _send_loop(self, port: Port, now_s: float) -> None:
+        token = secrets.token_hex(4).upper()
+        self._loop = vitals.loop_begun(self._loop, token, now_s)
+        [part] = pdu.encode(self._settings.loop_to, vitals.loop_text(token), 1)
+        try:
+            port.send(part.length, part.pdu, vitals.LOOP_LIMIT_S / 5)
+        except Refused as error:
+            log.warning("loop-back text refused cause=%s", error)
+            self._set(vitals.loop_failed(self._loop))
+        except (NoAnswer, PortGone):
+            self._set(vitals.loop_failed(self._loop))
+            raise
+
+    def _set(self, loop: Loop) -> None:
+        self._loop = loop
+        self._tell(vitals.loop_verdict(loop))
+
+    @staticmethod
+    def _quietly(port: Port, command: str, limit_s: float | None = None) -> list[str]:
+        try:
+            return port.command(command, limit_s)
+        except Refused:
+            return []
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC).date()

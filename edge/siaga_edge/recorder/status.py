@@ -1,0 +1,46 @@
+"""How each camera is recorded now and what went wrong since the start: a file in the run directory.
+
+Gone with the power; what must stay is in the journal.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+FILE = "recorder.json"
+
+
+class CameraStatus(Struct, frozen=True, kw_only=True):
+    """One camera since the recorder started. `gaps` and `gap_s` are by reason (trouble.Kind), ended ones."""
+
+    camera: str
+    state: Literal["starting", "recording", "away"]
+    since_wall_ns: int
+    reason: str = ""
+    gaps: dict[str, int] = {}
+    gap_s: dict[str, float] = {}
+    packets_missed: int = 0  # datagrams that never came
+
+
+class RecorderStatus(Struct, frozen=True, kw_only=True):
+    """All cameras of the node, in the config's order."""
+
+    written_wall_ns: int
+    cameras: list[CameraStatus]
+
+
+def write_status(run_dir: Path, status: RecorderStatus) -> None:
+    """Replace the file; a reader sees the old one or the new one."""
+    part = run_dir / f".{FILE}.part"
+    part.write_bytes(msgspec.json.encode(status))
+    part.replace(run_dir / FILE)
+
+
+def read_status(run_dir: Path) -> RecorderStatus | None:
+    """What the recorder said last; None if it has not run since the machine started."""
+    try:
+        return msgspec.json.decode((run_dir / FILE).read_bytes(), type=RecorderStatus)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
