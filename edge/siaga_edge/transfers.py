@@ -5,6 +5,7 @@ over MQTT. The uplink deletes both when the gateway has confirmed the hash.
 """
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +23,7 @@ class Ticket(Struct, frozen=True, kw_only=True):
     sha256: str
     command_id: str = ""  # of a clip
     taken_wall_ns: int = 0  # of a picture
+    result: dict[str, Any] = {}  # of a clip: what the hub is told of it
 
 
 def publish(folder: Path, ticket: Ticket) -> None:
@@ -40,6 +42,14 @@ def waiting(folder: Path) -> list[Ticket]:
         except (OSError, msgspec.DecodeError):
             continue
     return [ticket for _, ticket in sorted(found, key=lambda item: (item[1].kind != "picture", item[0]))]
+
+
+def find(folder: Path, name: str) -> Ticket | None:
+    """The ticket of a file that was published and has not arrived, or None."""
+    try:
+        return msgspec.json.decode((folder / f"{name}.json").read_bytes(), type=Ticket)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def discard(folder: Path, ticket: Ticket) -> None:

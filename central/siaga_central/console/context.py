@@ -85,6 +85,7 @@ def _environment(language: str, console: Console) -> Environment:
         distance=wording.distance,
         day=wording.day,
         moment=wording.moment,
+        lasting=lambda seconds: wording.lasting(seconds, say),
         happened=lambda made: wording.happened(made.low_ns, made.high_ns, say),
         form_moment=wording.form_moment,
         masked=wording.masked,

@@ -59,6 +59,16 @@ WORDS = {
     "asked": N_("asked"),
     "coming": N_("coming"),
     "ready": N_("ready"),
+    "stopped": N_("stopped"),
+    "dropped": N_("given up"),
+    "waits.offline": N_(
+        "The node is not connected. It goes on by itself when it is back; if that takes long, send a crew."
+    ),
+    "waits.sending": N_("The node has not answered yet."),
+    "waits.cutting": N_("The node is cutting the clip; a few seconds after its end."),
+    "waits.line": N_(
+        "The site's line is busy with reports or slow. It goes on by itself; a shorter clip comes sooner."
+    ),
     "failed": N_("failed"),
     # holds ("asked" and "waiting" as above)
     "held": N_("held"),

@@ -91,6 +91,14 @@ def age(since_us: int | None, now_us: int, translate: Callable[[str], str]) -> s
     return f"{seconds} {_unit(N_('s ago|s'), translate)}"
 
 
+def lasting(seconds: int, translate: Callable[[str], str]) -> str:
+    """How long something takes, in one unit and never too short: `40 dtk`, `3 mnt`, `2 jam`."""
+    for unit, size in ((N_("h ago|h"), 3_600), (N_("min ago|min"), 60)):
+        if seconds > size:
+            return f"{-(-seconds // size)} {_unit(unit, translate)}"
+    return f"{seconds} {_unit(N_('s ago|s'), translate)}"
+
+
 def masked(number: str | None) -> str:
     """A phone number of which only the last three digits show."""
     return "" if not number else f"…{number[-3:]}"

@@ -202,8 +202,9 @@ def heads(gateway: Door, node: Node) -> Response:
 
 
 def clip_offset(command_id: str, gateway: Door, node: Node) -> Response:
-    """How much of a clip is here."""
+    """How much of a clip is here; 423 while operators have stopped it, 410 when it is not wanted any more."""
     _own_clip(gateway, node, command_id)
+    _check_wanted(gateway, command_id)
     return Response(headers={"Upload-Offset": str(gateway.clips.offset(command_id))})
 
 
@@ -224,10 +225,11 @@ def _take_slice(
     gateway: Gateway, node: str, command_id: str, piece: Slice, body: bytes, sha256: str
 ) -> Response:
     stated = _own_clip(gateway, node, command_id)
+    _check_wanted(gateway, command_id)
     try:
         here = gateway.clips.add(command_id, piece, body)
         if here < piece.total:
-            gateway.store.write(lambda c: clips.progress(c, command_id, here, piece.total))
+            gateway.store.write(lambda c: clips.progress(c, command_id, here, piece.total, gateway.now_us()))
             return Response(headers={"Upload-Offset": str(here)})
         if stated and stated != sha256:
             raise WrongHash(f"the node stated {stated} before, {sha256} now")
@@ -249,6 +251,18 @@ def _own_clip(gateway: Gateway, node: str, command_id: str) -> str:
         if row is None or row.node != node or row.kind != "clip.fetch":
             raise HTTPException(404, f"{node} was asked for no clip {command_id}")
         return str(json.loads(row.result).get("sha256", ""))
+
+
+def _check_wanted(gateway: Gateway, command_id: str) -> None:
+    """What operators want of it now decides; the node keeps no copy of that."""
+    with gateway.store.read() as connection:
+        row = clips.find(connection, command_id)
+    if row is None or row.wish == "go" or row.state == "ready":
+        return
+    if row.wish == "stop":
+        raise HTTPException(423, "this clip is stopped; ask again")
+    gateway.clips.drop(command_id)
+    raise HTTPException(410, "this clip is not wanted any more; delete it")
 
 
 async def take_picture(request: Request, camera_id: str, gateway: Door, node: Node) -> Response:

@@ -103,6 +103,10 @@ class Clips:
         part.replace(self.path(clip))
         sync_directory(self._folder)
 
+    def drop(self, clip: str) -> None:
+        """Delete what has come of a clip that is not whole."""
+        self._part(clip).unlink(missing_ok=True)
+
     def _part(self, clip: str) -> Path:
         return self._folder / f"{clip}.part"
 

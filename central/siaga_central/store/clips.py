@@ -1,9 +1,10 @@
 """Clips asked of nodes: asked, coming, ready or failed."""
 
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from siaga_central.domain.fetching import speed
 from siaga_central.store import commands, events, holds
 from siaga_central.store.schema import camera, clip
 from siaga_core.errors import SiagaError
@@ -14,8 +15,15 @@ TTL_S = 24 * 3600.0
 LONGEST_US = 30 * 60 * 1_000_000
 
 
+Wish = Literal["go", "stop", "drop"]
+
+
 class BadSpan(SiagaError):
     """A clip that nobody can cut."""
+
+
+class WrongWish(SiagaError):
+    """A clip that cannot be stopped or continued any more."""
 
 
 def ask(
@@ -67,13 +75,37 @@ def find(connection: Connection, id: str) -> Row[Any] | None:
     return connection.execute(select(clip).where(clip.c.id == id)).one_or_none()
 
 
-def progress(connection: Connection, id: str, got_bytes: int, size_bytes: int) -> None:
-    """Note how much has come."""
-    connection.execute(
-        update(clip)
-        .where(clip.c.id == id, clip.c.state.in_(("asked", "coming")))
-        .values(state="coming", got_bytes=got_bytes, size_bytes=size_bytes)
-    )
+def wish(connection: Connection, id: str, wanted: Wish, actor: str, now_us: int) -> None:
+    """Stop a clip on its way, let it go on, or give it up for good. Raises WrongWish.
+
+    It is the hub that remembers: a node asks before it sends, so this holds whatever happens to the node.
+    """
+    row = find(connection, id)
+    if row is None or row.state not in ("asked", "coming"):
+        raise WrongWish("this clip is not on its way any more")
+    if row.wish == wanted:
+        return
+    values: dict[str, Any] = {"wish": wanted, "wished_by": actor, "wished_us": now_us, "rate_bytes_s": None}
+    if wanted == "drop":
+        values["state"] = "dropped"
+        holds.clip_settled(connection, id, now_us)
+        order = commands.find(connection, id)
+        if order is not None and order.state == "queued":
+            commands.settle(connection, id, "failed", "given up before it was sent", {}, actor, now_us)
+    connection.execute(update(clip).where(clip.c.id == id).values(**values))
+    kind = {"go": "clip.resumed", "stop": "clip.stopped", "drop": "clip.dropped"}[wanted]
+    events.append(connection, now_us, kind, row.incident or id, actor, {"clip": id, "camera": row.camera})
+    events.append(connection, now_us, f"camera.{kind.replace('.', '_')}", row.camera, actor, {"clip": id})
+
+
+def progress(connection: Connection, id: str, got_bytes: int, size_bytes: int, now_us: int = 0) -> None:
+    """Note how much has come, and how fast."""
+    row = find(connection, id)
+    if row is None or row.state not in ("asked", "coming"):
+        return
+    rate = speed(row.rate_bytes_s, got_bytes - row.got_bytes, now_us - (row.got_us or 0))
+    values = {"state": "coming", "got_bytes": got_bytes, "size_bytes": size_bytes}
+    connection.execute(update(clip).where(clip.c.id == id).values(**values, got_us=now_us, rate_bytes_s=rate))
 
 
 def ready(connection: Connection, id: str, sha256: str, size_bytes: int, now_us: int) -> None:
@@ -85,9 +117,11 @@ def ready(connection: Connection, id: str, sha256: str, size_bytes: int, now_us:
 
 
 def fail(connection: Connection, id: str, detail: str, now_us: int) -> None:
-    """The clip will not come; `detail` says why. A clip that is here stays."""
+    """The clip will not come; `detail` says why. A clip that is here, or that was given up, stays so."""
     changed = connection.execute(
-        update(clip).where(clip.c.id == id, clip.c.state != "ready").values(state="failed", detail=detail)
+        update(clip)
+        .where(clip.c.id == id, clip.c.state.not_in(("ready", "dropped")))
+        .values(state="failed", detail=detail)
     )
     if changed.rowcount:
         holds.clip_settled(connection, id, now_us)

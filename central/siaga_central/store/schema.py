@@ -519,11 +519,16 @@ clip = Table(
     Column("asked_by", String(64), nullable=False),
     Column("asked_us", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("state", String(12), nullable=False, server_default="asked"),  # asked, coming, ready, failed
+    Column("state", String(12), nullable=False, server_default="asked"),  # coming, ready, failed, dropped
     Column("detail", Text, nullable=False, server_default=""),
     Column("size_bytes", BigInteger),
     Column("got_bytes", BigInteger, nullable=False, server_default="0"),
     Column("sha256", String(64), nullable=False, server_default=""),  # as the node stated it
+    Column("wish", String(4), nullable=False, server_default="go"),  # go, stop, drop: what operators want
+    Column("wished_by", String(64), nullable=False, server_default=""),
+    Column("wished_us", BigInteger),
+    Column("got_us", BigInteger),  # when the last slice came
+    Column("rate_bytes_s", BigInteger),  # of the last slices, while it comes without a pause
 )
 
 outbox = Table(

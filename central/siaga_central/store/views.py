@@ -225,6 +225,26 @@ def clip(connection: Connection, clip_id: str) -> Row[Any] | None:
     ).one_or_none()
 
 
+def order_of_clip(connection: Connection, clip_id: str) -> Row[Any] | None:
+    """The command behind a clip: its state, its result and whether its node is connected."""
+    return connection.execute(
+        select(t.command, t.node.c.online)
+        .join(t.node, t.node.c.id == t.command.c.node)
+        .where(t.command.c.id == clip_id)
+    ).one_or_none()
+
+
+def gaps_of(connection: Connection, camera_id: str, start_us: int, end_us: int) -> Rows:
+    """Stretches without footage of a camera that a span touches, with what its node said of them."""
+    gap = t.footage
+    return connection.execute(
+        select(gap.c.start_us, gap.c.duration_ms, gap.c.reason)
+        .where(gap.c.camera == camera_id, gap.c.state == "gap", gap.c.start_us < end_us)
+        .where(gap.c.start_us + gap.c.duration_ms * 1000 > start_us)
+        .order_by(gap.c.start_us)
+    ).all()
+
+
 def events_of(connection: Connection, subject: str, limit: int = 200) -> Rows:
     """The last events about `subject`, newest first."""
     return connection.execute(

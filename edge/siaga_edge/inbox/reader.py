@@ -56,6 +56,11 @@ class Inbox:
             self._journal.end_doubt()
         return found
 
+    def find(self, id: str) -> Command | None:
+        """A command of this service that the inbox still has, taken or not."""
+        orders = (command.decode_command(row["payload"].encode()) for row in self._rows("command"))
+        return next((order for order in orders if order.id == id), None)
+
     def wants(self, service: str = "") -> dict[str, Want]:
         """The newest desired states for this service, or for the one named, by name."""
         rows = self._rows("want", service or self._service)

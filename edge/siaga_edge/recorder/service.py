@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from siaga_core.service.clock import Clock, read_boot
+from siaga_core.service.files import write_atomic
 from siaga_core.service.workers import Heartbeat, Stop
 from siaga_core.wire.command import Command, FetchClip
 from siaga_edge import transfers
@@ -31,6 +32,8 @@ CLEAN_EVERY_S = 3600.0
 POLL_S = 0.5
 # A clip's end is only cut when its last fragment must have come.
 SETTLED_NS = 3_000_000_000
+# A clip whose cutting ends the recorder every time must not keep it from recording.
+TRIES_MOST = 3
 # With every camera away for its own reasons the recorder still works; with none heard it is wedged.
 PROOF_WITHIN_S = 30.0
 
@@ -132,7 +135,7 @@ class RecorderService:
                 self._cut(order, order.order)
 
     def _cut(self, order: Command, wanted: FetchClip) -> None:
-        name = f"clip-{order.id}.mp4"
+        name = _file_name(order.id)
         target = self._config.transfers_dir / name
         part = target.with_suffix(".part")
         try:
@@ -154,14 +157,6 @@ class RecorderService:
             why = "the node's disk is full" if error.errno == errno.ENOSPC else str(error)
             self._inbox.finish(order, "failed", f"{wanted.camera}: {why}")
             return
-        ticket = transfers.Ticket(
-            kind="clip",
-            name=name,
-            camera=wanted.camera,
-            size_bytes=clip.size_bytes,
-            sha256=clip.sha256,
-            command_id=order.id,
-        )
         result: dict[str, object] = {
             "size_bytes": clip.size_bytes,
             "sha256": clip.sha256,
@@ -172,6 +167,15 @@ class RecorderService:
             "error_ms": clip.error_ms,
             "hidden": clip.hidden,
         }
+        ticket = transfers.Ticket(
+            kind="clip",
+            name=name,
+            camera=wanted.camera,
+            size_bytes=clip.size_bytes,
+            sha256=clip.sha256,
+            command_id=order.id,
+            result=result,
+        )
         # Announced first: a crash in between leaves a clip that arrives, never one said to be done and lost.
         transfers.publish(self._config.transfers_dir, ticket)
         self._inbox.finish(order, "done", result=result)
@@ -187,6 +191,35 @@ class RecorderService:
         return [segment_path(folder, name) for name in (*(one.name for one in stored), *being_written)]
 
     def _finish_interrupted(self) -> None:
-        """Clips begun when the service died: said to have failed, so that somebody asks again."""
+        """Clips begun when the service died are cut again; one that was whole already is only told."""
+        folder = self._config.transfers_dir
         for id in self._inbox.interrupted():
-            self._inbox.finish(id, "failed", "the recorder was interrupted while cutting; ask again")
+            order, ticket = self._inbox.find(id), transfers.find(folder, _file_name(id))
+            if ticket is not None:
+                self._inbox.finish(id, "done", result=dict(ticket.result))
+            elif order is None or not isinstance(order.order, FetchClip):
+                self._inbox.finish(id, "failed", "the recorder was interrupted while cutting; ask again")
+            elif not self._try_again(id):
+                self._inbox.finish(id, "failed", "cutting it stopped the recorder; ask for a shorter span")
+            else:
+                log.info("clip cut again after an interruption id=%s", id)
+                self._cut(order, order.order)
+                self._tries(id).unlink(missing_ok=True)
+
+    def _tries(self, id: str) -> Path:
+        return self._config.transfers_dir / f"clip-{id}.tries"
+
+    def _try_again(self, id: str) -> bool:
+        """Count one more try, durable before it is made; False after the last."""
+        path = self._tries(id)
+        count = len(path.read_bytes()) if path.exists() else 0
+        if count >= TRIES_MOST:
+            path.unlink()
+            path.with_name(_file_name(id)).with_suffix(".part").unlink(missing_ok=True)
+            return False
+        write_atomic(path, b"." * (count + 1))
+        return True
+
+
+def _file_name(id: str) -> str:
+    return f"clip-{id}.mp4"

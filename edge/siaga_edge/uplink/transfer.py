@@ -26,11 +26,22 @@ _ANSWER_LIMIT_S = 30.0  # per request: a slice that takes longer is sent again f
 _LOOK_EVERY_S = 0.5
 _PAUSE_MOST_S = 10.0
 _HASH_TRIES = 3
+# How long a transfer that the hub has stopped rests before it asks again; a question is about 5 kB.
+REST_S = 20.0
+_STOPPED, _UNWANTED = 423, 410
 _PASSING = frozenset({401, 408, 409, 416, 425, 429})  # 4xx that a later try may change
 
 
 class GatewayUnreachable(SiagaError, Transient):
     """The gateway did not answer, or asked for a later try."""
+
+
+class _Told(SiagaError):
+    """The hub said of a clip, before any of it was sent, that it is stopped or not wanted any more."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the hub answered {status}")
+        self.status = status
 
 
 class SharedBudget:
@@ -62,8 +73,10 @@ class SharedBudget:
 class Courier:
     """Carries waiting files, one slice at a time, so that a picture overtakes a long clip.
 
-    A file is forgotten only after 201: the gateway has it whole and the hash is right. What the gateway
-    refuses for good is kept in `folder`/refused.
+    A clip that the hub has stopped rests on the node and asks again; one that it has given up is deleted. So
+    what an operator wants is kept at the hub alone, and holds for a node that was away or has restarted.
+    A file is forgotten only then or after 201: the gateway has it whole and the hash is right. What the
+    gateway refuses for good is kept in `folder`/refused.
     """
 
     def __init__(
@@ -73,6 +86,7 @@ class Courier:
         self._clock, self._budget = clock, budget
         self._offsets: dict[str, int] = {}
         self._wrong: dict[str, int] = {}
+        self._rests_until_s: dict[str, float] = {}
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """For the Supervisor. Raises GatewayUnreachable, a Transient."""
@@ -86,13 +100,20 @@ class Courier:
 
     def step(self) -> bool:
         """Send the next slice; False if nothing waits. Raises GatewayUnreachable."""
-        waiting = transfers.waiting(self._folder)
-        if not waiting:
+        now_s = self._clock.mono_s()
+        waiting = (
+            one
+            for one in transfers.waiting(self._folder)
+            if self._rests_until_s.get(one.name, float("-inf")) <= now_s
+        )
+        ticket = next(waiting, None)
+        if ticket is None:
             return False
-        ticket = waiting[0]
         try:
             with contextlib.closing(self._connect()) as connection:
                 self._carry(connection, ticket)
+        except _Told as told:
+            self._judge(ticket, told.status, "", 0)
         except FileNotFoundError:
             self._set_aside(ticket, "the file is missing")
         except (OSError, http.client.HTTPException) as error:
@@ -133,6 +154,8 @@ class Courier:
             connection.request("HEAD", path)
             answer = connection.getresponse()
             answer.read()
+            if answer.status in (_STOPPED, _UNWANTED):
+                raise _Told(answer.status)
             if answer.status >= 500:
                 raise GatewayUnreachable(f"gateway answered {answer.status} to {path}")
             text = answer.headers.get("Upload-Offset", "0")
@@ -149,6 +172,13 @@ class Courier:
             transfers.discard(self._folder, ticket)
             self._forget(ticket)
             log.info("transfer done name=%s bytes=%d", ticket.name, ticket.size_bytes)
+        elif status == _STOPPED:
+            self._offsets.pop(ticket.name, None)
+            self._rests_until_s[ticket.name] = self._clock.mono_s() + REST_S
+        elif status == _UNWANTED:
+            transfers.discard(self._folder, ticket)
+            self._forget(ticket)
+            log.info("transfer given up by the hub name=%s", ticket.name)
         elif status == 422:
             self._offsets[ticket.name] = 0
             self._wrong[ticket.name] = self._wrong.get(ticket.name, 0) + 1
@@ -183,3 +213,4 @@ class Courier:
     def _forget(self, ticket: Ticket) -> None:
         self._offsets.pop(ticket.name, None)
         self._wrong.pop(ticket.name, None)
+        self._rests_until_s.pop(ticket.name, None)

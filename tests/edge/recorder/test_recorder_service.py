@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from siaga_core.service.clock import SystemClock, read_boot
+from siaga_edge.inbox import Inbox
+from siaga_edge.inbox.reader import EXTRA_SCHEMA
+from siaga_edge.journal import Journal
 from siaga_edge.recorder.chain import FIRST_HEAD, LINK_BYTES
 from siaga_edge.recorder.dating import Observation
 from siaga_edge.recorder.disk import open_disk
@@ -126,6 +130,39 @@ def test_a_clip_is_what_was_asked_and_plays(recorder: Recorder) -> None:
     assert abs(float(found["duration"]) - 4) < 0.3
     assert 38 <= result["pictures"] <= 41
     assert abs(result["start_wall_ns"] - start) < 150_000_000
+
+
+def interrupt_while_cutting(recorder: Recorder, id: str, start_wall_ns: int, tries: int) -> None:
+    """Leave what a recorder leaves that was killed in the middle: a clip begun, a part of its file."""
+    recorder.end(signal.SIGTERM)
+    recorder.ask(id, "cam-a", start_wall_ns, start_wall_ns + 4_000_000_000)
+    data = recorder.folder / "data"
+    with contextlib.closing(
+        Journal(data / "journal-recorder.db", SystemClock(), read_boot(data), extra_schema=EXTRA_SCHEMA)
+    ) as journal:
+        inbox = Inbox(data / "inbox.db", "recorder", journal)
+        [order] = [one for one in inbox.waiting(0) if one.id == id]
+        inbox.begin(order)
+        inbox.close()
+    (data / "transfers" / f"clip-{id}.part").write_bytes(b"half of it")
+    (data / "transfers" / f"clip-{id}.tries").write_bytes(b"." * tries)
+    recorder.start()
+
+
+def test_a_clip_that_was_interrupted_is_cut_again_by_itself_and_not_for_ever(recorder: Recorder) -> None:
+    until(lambda: recorder.closed(), 25)
+    start = recorder.closed()[0].start_wall_ns + 1_300_000_000
+    id, folder = "01KA6P3ZQ4N8S5T6V7W8X9Y0Z4", recorder.folder / "data" / "transfers"
+    interrupt_while_cutting(recorder, id, start, tries=1)
+    outcome = until(lambda: recorder.outcome(id), 25)
+    assert outcome["state"] == "done", outcome
+    assert int(probe(folder / f"clip-{id}.mp4")["nb_read_frames"]) >= 10
+    assert not list(folder.glob("*.part")) + list(folder.glob("*.tries"))
+    other = "01KA6P3ZQ4N8S5T6V7W8X9Y0Z5"
+    interrupt_while_cutting(recorder, other, start, tries=3)
+    outcome = until(lambda: recorder.outcome(other), 25)
+    assert (outcome["state"], "shorter span" in str(outcome["detail"])) == ("failed", True)
+    assert not list(folder.glob("*.part")) + list(folder.glob("*.tries"))
 
 
 def test_a_span_without_footage_is_said_to_have_none(recorder: Recorder) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import queue
 import random
 import socket
@@ -20,12 +21,13 @@ from siaga_central.gateway.app import create_app
 from siaga_central.gateway.server import Server, mutual_tls
 from siaga_central.store import certificates, clips, nodes
 from siaga_central.store.writer import Store
-from siaga_core.service.clock import SystemClock
+from siaga_core.service.clock import Clock, SystemClock
 from siaga_core.wire.health import ServiceState
 from siaga_edge import transfers
 from siaga_edge.node import Hub
 from siaga_edge.transfers import Ticket
-from siaga_edge.uplink.transfer import Courier, GatewayUnreachable, SharedBudget
+from siaga_edge.uplink.transfer import REST_S, Courier, GatewayUnreachable, SharedBudget
+from support.clock import FakeClock
 from support.hub import Identity, Place, make_place, running
 from support.waiting import free_port, until
 
@@ -114,7 +116,7 @@ class Site:
     def media(self) -> Path:
         return self.folder / "media"
 
-    def courier(self, kind: type[Courier] = Courier) -> Courier:
+    def courier(self, kind: type[Courier] = Courier, clock: Clock | None = None) -> Courier:
         """As the uplink makes it when it starts."""
         hub = Hub(
             broker_host="127.0.0.1",
@@ -123,7 +125,7 @@ class Site:
             certificate_file=self.identity.certificate_file,
             key_file=self.identity.key_file,
         )
-        return kind(hub, self.transfers, self.notices, SystemClock(), SharedBudget(32))
+        return kind(hub, self.transfers, self.notices, clock or SystemClock(), SharedBudget(32))
 
     def publish_clip(self, content: bytes = FOOTAGE, stated: bytes = FOOTAGE, clip: str = CLIP) -> Ticket:
         (self.transfers / f"{clip}.mp4").write_bytes(content)
@@ -324,6 +326,92 @@ def test_a_picture_overtakes_a_clip_and_anothers_camera_is_refused(site: Site) -
         assert not site.is_ready()
         deliver(site, courier)
     assert (site.transfers / "refused" / other.name).exists()
+
+
+def _wish(site: Site, wanted: clips.Wish) -> None:
+    site.store.write(lambda c: clips.wish(c, CLIP, wanted, "rina", 1))
+
+
+def test_a_stopped_clip_rests_on_the_node_lets_others_by_and_goes_on_where_it_was(site: Site) -> None:
+    site.publish_clip()
+    clock = FakeClock()
+    courier = site.courier(clock=clock)
+    with site.hub():
+        courier.step()
+        _wish(site, "stop")
+        while courier.step():
+            pass
+        here = site.sent_bytes()
+        assert here <= 2 * SLICE, "the slice that was on its way is the last"
+        site.publish_picture()
+        assert courier.step(), "a picture does not wait for it"
+        assert (site.media / "pictures" / "cam-a.jpg").exists()
+    with site.hub():  # both ends start anew: the node knows nothing of it, the hub does
+        courier = site.courier(clock=clock)
+        assert courier.step()
+        assert not courier.step()
+        _wish(site, "go")
+        assert not courier.step(), "it asks again after a rest"
+        clock.advance(REST_S + 1)
+        deliver(site, courier)
+    assert site.is_ready()
+
+
+def test_a_clip_that_is_given_up_is_deleted_on_both_sides_and_on_record(site: Site) -> None:
+    site.publish_clip()
+    with site.hub():
+        site.courier().step()
+        assert (site.media / "clips" / f"{CLIP}.part").exists()
+    _wish(site, "drop")
+    with site.hub():
+        while site.courier().step():
+            pass
+    assert list(site.transfers.iterdir()) == []
+    assert list((site.media / "clips").iterdir()) == []
+    assert not site.is_ready()
+    with site.store.read() as connection:
+        kinds = connection.exec_driver_sql("SELECT kind, actor FROM event WHERE kind LIKE 'clip.dropped'")
+        assert kinds.all() == [("clip.dropped", "rina")]
+    with pytest.raises(clips.WrongWish):
+        _wish(site, "go")
+
+
+class ForgetsTheWish(Courier):
+    """Takes a stopped clip for a refused one."""
+
+    def _judge(self, ticket: Ticket, status: int, detail: str, sent_bytes: int) -> None:
+        super()._judge(ticket, 400 if status == 423 else status, detail, sent_bytes)
+
+
+def test_a_courier_that_takes_stopped_for_refused_is_caught(site: Site) -> None:
+    site.publish_clip()
+    with site.hub():
+        courier = site.courier(ForgetsTheWish)
+        courier.step()
+        _wish(site, "stop")
+        courier.step()
+        _wish(site, "go")
+        while courier.step():
+            pass
+    assert not site.is_ready()
+
+
+def test_a_clip_and_reports_together_stay_within_the_sites_budget() -> None:
+    """An hour of simulated time at 64 kbit/s: a clip takes what is there, urgent records what they need."""
+    budget, sent, now_s = SharedBudget(64), 0, 0.0
+    urgent = itertools.count(7.0, 30.0)
+    due_s = next(urgent)
+    while now_s < 3600:
+        if now_s >= due_s:
+            budget.spend(2000, now_s)
+            sent, due_s = sent + 2000, next(urgent)
+        pause_s = budget.pause_s(now_s)
+        if pause_s == 0:
+            budget.spend(budget.slice_bytes, now_s)
+            sent += budget.slice_bytes
+        now_s += max(pause_s, 0.001)
+        assert sent <= 8000 * now_s + 16_000 + budget.slice_bytes + 2000
+    assert sent > 0.97 * 8000 * 3600, "and nothing of it is wasted"
 
 
 class DiscardsAtAnySuccess(Courier):

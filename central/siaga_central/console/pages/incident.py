@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import Response
 from sqlalchemy import Connection, Row
 
-from siaga_central.console import thread
+from siaga_central.console import clipped, thread
 from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.context import Console
 from siaga_central.console.held import shown
@@ -188,7 +188,7 @@ def _values(console: Console, visitor: Visitor, number: str) -> dict[str, Any]:
             "holds": shown(connection, holds.of_incident(connection, row.id)),
             "assignments": assignments.of_incident(connection, row.id),
             "phones": roster.phones(connection),
-            "clips": views.clips_of(connection, row.id),
+            "clips": clipped.shown(connection, views.clips_of(connection, row.id), console.now_us()),
             "timeline": [thread.moment(event) for event in views.events_of(connection, row.id)],
             "callbacks": views.callbacks_of(connection, row.id),
             "cameras": _nearest(console, connection, row),

@@ -26,6 +26,7 @@ function done(form, page) {
     field.value = "";
     count(field);
   }
+  if (form.closest("[data-part]")) document.activeElement?.blur(); // its part is made anew
   swap(page);
   // A form that comes or goes with the state of the incident; one that stays keeps what is typed in it.
   for (const fresh of page.querySelectorAll("[data-maybe]")) {

@@ -23,6 +23,9 @@ export function swap(fresh) {
     const old = document.querySelector(`[data-part="${part.dataset.part}"]`);
     const isInUse = [...(old?.querySelectorAll("video") ?? [])].some((video) => !video.paused || (video.currentTime > 0 && !video.ended));
     const isSame = part.dataset.version !== undefined && old?.dataset.version === part.dataset.version;
-    if (old && !isSame && !isInUse && !old.contains(document.activeElement)) old.replaceWith(document.importNode(part, true));
+    if (!old || isSame || isInUse || old.contains(document.activeElement)) continue;
+    const made = document.importNode(part, true);
+    old.replaceWith(made);
+    window.htmx?.process(made);
   }
 }
