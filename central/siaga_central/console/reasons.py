@@ -155,6 +155,9 @@ SENTENCES = (
     N_("a search ends after it begins and spans at most 24 hours"),
     N_("a search cannot begin in the future"),
     N_("there is no such search"),
+    N_("that number is not on duty"),
+    N_("modem %(port)s does not answer; check power and SIM tray"),
+    N_("there is no closed footage of this span; see `siaga-node footage find`"),
     N_("%(node)s has %(count)s holds; release some that nobody needs any more"),
     # why footage is held or let go of without a person
     N_("nearest to the incident"),
