@@ -49,13 +49,14 @@ class Desk:
         marks: Marks,
         run_dir: Path,
         wake_health: Callable[[], object],
+        service: str = "modem",
     ) -> None:
         """`journal` was opened with SCHEMA. Raises BadText when a text would not be one part."""
         template.texts()
         self._journal, self._inbox, self._clock, self._boot = journal, inbox, clock, boot
         self._run_dir, self._wake_health = run_dir, wake_health
         self.talk, self.duty = Talk(journal, new_id), Duty(journal, new_id)
-        self._handover = Handover(journal, marks)
+        self._handover = Handover(journal, marks, f"{service}.urgent")
         self._roster, self._version = Roster(), 0
         self._ticked_mono_s = self._leased_mono_s = float("-inf")
         self._leased = False

@@ -26,8 +26,8 @@ class Waiting:
 class Handover:
     """Reads on the journal's connection, in its thread."""
 
-    def __init__(self, journal: Journal, marks: Marks) -> None:
-        self._journal, self._marks = journal, marks
+    def __init__(self, journal: Journal, marks: Marks, stream: str = STREAM) -> None:
+        self._journal, self._marks, self._stream = journal, marks, stream
         self._seen = 0
         self._waiting: dict[str, Waiting] = {}
         self._newest: dict[str, int] = {}
@@ -41,7 +41,7 @@ class Handover:
         return self._waiting
 
     def _is_ours(self, stream: str, epoch: str) -> bool:
-        return stream == STREAM and epoch == self._journal.epoch
+        return stream == self._stream and epoch == self._journal.epoch
 
     def _read(self, after: int) -> None:
         rows = self._journal.connection.execute(

@@ -74,6 +74,7 @@ class ModemService:
             lambda: read_marks(config.delivery_file),
             config.node.run_dir,
             lambda: wake(config.socket_file("health")),
+            service,
         )
         self._care = Care(settings, config.node.run_dir, clock, self._tell)
         self._intake = Intake(
