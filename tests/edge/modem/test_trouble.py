@@ -9,8 +9,12 @@ import pytest
 from bench.fuzz_modem import MUTANTS, trouble
 from bench.virtual_modem import VirtualPort, VirtualRemedies, World
 
+from siaga_core.service.clock import Boot
 from siaga_core.service.workers import Heartbeat, Stop
+from siaga_core.wire.report import Report
+from siaga_edge.journal import Journal
 from siaga_edge.modem import profile
+from siaga_edge.modem.handover import Handover
 from siaga_edge.modem.ledger import Ledger, Outgoing
 from siaga_edge.modem.port import Port
 from siaga_edge.modem.service import ModemService
@@ -19,6 +23,7 @@ from siaga_edge.simulate.modem import tpdu
 from siaga_edge.simulate.modem.dialogue import Dialogue
 from siaga_edge.simulate.modem.machine import Now, Sim
 from siaga_edge.simulate.modem.profile import PROFILES
+from support.clock import FakeClock
 
 SEED = 20261125
 
@@ -215,3 +220,14 @@ def test_a_modem_that_lists_nothing_is_read_slot_by_slot(tmp_path: Path, benches
 def test_a_port_in_simulated_time_is_the_products_port() -> None:
     own = {name for name in vars(VirtualPort) if not name.startswith("__")}
     assert own <= {"connect", "close", "take", "vanish", "wait", "_write", "_next", "_call"}
+
+
+def test_what_the_hub_has_of_the_second_modem_is_counted_by_its_own_stream(tmp_path: Path) -> None:
+    """Else a second modem would take a hub that answers for one that is away, and say so to citizens."""
+    clock = FakeClock()
+    journal = Journal(tmp_path / "j.db", clock, Boot(1, "b"))
+    journal.append("report", Report(report_id="r", revision=1, source="sms", modem="b"))
+    marks = [("modemb.urgent", journal.epoch, 1)]
+    assert Handover(journal, lambda: marks, "modemb").waiting() == {}
+    assert set(Handover(journal, lambda: marks, "modem").waiting()) == {"r"}
+    journal.close()
