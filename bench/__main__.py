@@ -5,7 +5,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("journal", "ingest", "wear", "drain", "nodes", "restore", "lexicon", "record", "clip", "find")
+NAMES = ("journal", "ingest", "wear", "drain", "nodes", "restore", "lexicon", "record", "clip", "find", "sms")
 
 
 def main() -> int:

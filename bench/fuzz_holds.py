@@ -35,7 +35,7 @@ DISK_BYTES, RESERVE_BYTES = 48 * 1024**2, 8 * 1024**2
 SPAN_S = 5
 ACTIVE_MOST = 4
 CONVERGED_WITHIN_S = 90.0
-STARTS_WITHIN_S = 3  # a recorder and its cameras, measured 1.5 s
+SYNCED_S = 2  # what a run may lose at a kill, and the time until a fragment is in its file
 # What of a span may be missing when the recorder was killed: what was not yet synced, at most two seconds.
 MISSED_MOST_NS = 2_000_000_000
 
@@ -55,6 +55,7 @@ class Found:
     kills: int = 0
     converged_s: list[float] = field(default_factory=list)
     active: dict[str, HoldState] = field(default_factory=dict)
+    runs: dict[str, float] = field(default_factory=dict)  # a camera's run -> when it was first seen
 
 
 class Desk:
@@ -135,7 +136,9 @@ def _begin(city: City) -> Desk:
 
 
 def _trial(city: City, desk: Desk, rng: random.Random, found: Found) -> None:
-    until(lambda: _recording_since_s(city) > SPAN_S + 4 + STARTS_WITHIN_S, 60, "a recorder that lives")
+    until(
+        lambda: _recording_since_s(city, found.runs) > SPAN_S + 4 + SYNCED_S, 90, "cameras that are recorded"
+    )
     camera = rng.choice(sorted(CAMERAS))
     [number] = _rows(city, "SELECT number FROM incident ORDER BY number LIMIT 1")[0]
     before = {str(row[0]) for row in _rows(city, "SELECT id FROM hold")}
@@ -167,8 +170,10 @@ def _trial(city: City, desk: Desk, rng: random.Random, found: Found) -> None:
 
 
 def _die(city: City, rng: random.Random) -> int:
-    """Kill one process of the way, or let the hub hang for two seconds."""
+    """Kill one process of the way, or let the hub be away for a while and kill it then."""
     node = str(city.node_file(CAMERA_NODE))
+    if rng.random() < 0.2:
+        _hang(city, rng.uniform(1, 3))
     ways = [(city.mosquitto,), (city.central_program, "run"), ("siaga_edge.uplink", node)]
     words = rng.choice([*ways, ("siaga_edge.recorder", node)])
     victims = city.keeper.find(*words)
@@ -178,11 +183,42 @@ def _die(city: City, rng: random.Random) -> int:
     return len(victims)
 
 
-def _recording_since_s(city: City) -> float:
-    found = city.keeper.find("siaga_edge.recorder", str(city.node_file(CAMERA_NODE)))
-    with suppress(psutil.NoSuchProcess):
-        return time.time() - max((one.create_time() for one in found), default=time.time())
-    return 0.0
+def _hang(city: City, seconds: float) -> None:
+    """The hub is there and does nothing: what comes to it waits."""
+    hubs = city.keeper.find(city.central_program, "run")
+    for order in (signal.SIGSTOP, signal.SIGCONT):
+        for one in hubs:
+            with suppress(psutil.NoSuchProcess):
+                one.send_signal(order)
+        if order is signal.SIGSTOP:
+            time.sleep(seconds)
+
+
+def _recording_since_s(city: City, runs: dict[str, float]) -> float:
+    """For how long every camera's newest run has been on the disk; a slow machine starts late."""
+    footage = city.folder / CAMERA_NODE / "footage"
+    alive = city.keeper.find("siaga_edge.recorder", str(city.node_file(CAMERA_NODE)))
+    newest: list[str] = []
+    for camera in CAMERAS:
+        files = [path for path in (footage / camera).glob("*/*.mp4") if _size_bytes(path)]
+        newest += [str(max(files, key=_changed_s).parent)] if files else []
+    now_s = time.monotonic()
+    seen_s = [runs.setdefault(run, now_s) for run in newest]
+    return now_s - max(seen_s) if alive and len(seen_s) == len(CAMERAS) else 0.0
+
+
+def _changed_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # retention took it
+        return 0
 
 
 def _settled(city: City, id: str) -> HoldState | None:

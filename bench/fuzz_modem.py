@@ -8,14 +8,16 @@ import sqlite3
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.fuzz import Outcome
 from bench.virtual_modem import VirtualRemedies, World
 from siaga_core.service.workers import Heartbeat, Stop
+from siaga_edge.modem.ladder import Rung
+from siaga_edge.modem.profile import Profile
 from siaga_edge.modem.service import ModemService
 from siaga_edge.node import Hub, Modem, Node, NodeConfig
 from siaga_edge.simulate.modem import tpdu
@@ -226,10 +228,19 @@ FAULTS: dict[str, Callable[[Campaign], None]] = {
 
 def run(trials: int, seed: int) -> Outcome:
     """`trials` faults; then as many texts as were sent must be reports, each once."""
+    outcome = trouble(trials, seed)
+    missed = [one.__name__ for one in MUTANTS if trouble(30, seed, one).met]
+    for name in missed:
+        sys.stderr.write(f"fuzz modem: not noticed: {name}\n")
+    return replace(outcome, uncaught=len(missed), extra={**outcome.extra, "mutants": len(MUTANTS)})
+
+
+def trouble(trials: int, seed: int, remedies: type[VirtualRemedies] = VirtualRemedies) -> Outcome:
+    """One campaign, with the service's hands or a mutant's."""
     logging.getLogger("siaga_edge").setLevel(logging.CRITICAL)
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        campaign, lost, doubled = _campaign(Path(folder), trials, random.Random(seed))
+        campaign, lost, doubled = _campaign(Path(folder), trials, random.Random(seed), remedies)
     sys.stderr.write("\n")
     late = _late(campaign.done)
     for line in late[:10]:
@@ -245,7 +256,20 @@ def run(trials: int, seed: int) -> Outcome:
     return Outcome("modem", trials, lost, doubled, campaign.stuck + len(late), 0, seed, figures)
 
 
-def _campaign(folder: Path, trials: int, rng: random.Random) -> tuple[Campaign, int, int]:
+class NoPowerNoUsb(VirtualRemedies):
+    """A ladder that ends below the plug."""
+
+    def waits_s(self, profile: Profile) -> Mapping[Rung, float]:
+        """The soft means alone."""
+        return {"drain": 0, "reopen": 0, "restart": profile.boot_s}
+
+
+MUTANTS: tuple[type[VirtualRemedies], ...] = (NoPowerNoUsb,)
+
+
+def _campaign(
+    folder: Path, trials: int, rng: random.Random, remedies: type[VirtualRemedies]
+) -> tuple[Campaign, int, int]:
     dialogue = Dialogue(PROFILES["sim7600"], Now(0.0, 0.0), faults=Faults(), seed=rng.randrange(10**6))
     world, stop = World(dialogue), Stop()
     campaign = Campaign(world, rng, trials, stop)
@@ -254,7 +278,7 @@ def _campaign(folder: Path, trials: int, rng: random.Random) -> tuple[Campaign, 
     node = Node(id="gsm-001", site="x", data_dir=folder / "data", run_dir=folder / "run")
     (folder / "data").mkdir()
     config = NodeConfig(node=node, hub=hub, modem=settings)
-    service = ModemService(config, settings, world, remedies=VirtualRemedies(world, settings.answer_limit_s))
+    service = ModemService(config, settings, world, remedies=remedies(world, settings.answer_limit_s))
     campaign.service = service
     world.look = campaign.look
     _acknowledge(config, world)

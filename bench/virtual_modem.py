@@ -124,6 +124,7 @@ class VirtualPort(Port):
         """Hear no more."""
         if self._world.port is self:
             self._world.port = None
+        self._close_wake()
 
     def take(self, octets: bytes) -> None:
         """What the device gives."""
@@ -148,7 +149,7 @@ class VirtualPort(Port):
     def _next(self, limit_s: float) -> str | None:
         if self._lines.empty():
             until_s = self._world.now_s + limit_s
-            self._world.run_until(until_s, lambda: not self._lines.empty() or self._prompt.is_set())
+            self._world.run_until(until_s, lambda: not self._lines.empty())
         return self._lines.get_nowait()
 
     def _call(self) -> None:
@@ -158,12 +159,14 @@ class VirtualPort(Port):
 class VirtualRemedies:
     """The service's hands in that world: every rung is there."""
 
+    port: type[VirtualPort] = VirtualPort
+
     def __init__(self, world: World, answer_limit_s: float) -> None:
         self._world, self._limit_s = world, answer_limit_s
 
     def open(self, events: tuple[str, ...]) -> Port:
         """Raises PortMissing."""
-        return VirtualPort(self._world, self._limit_s, events)
+        return self.port(self._world, self._limit_s, events)
 
     def pause(self, stop: Stop, seconds: float) -> None:
         """Time passes."""

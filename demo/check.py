@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import select
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -13,9 +14,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, TypeVar
 
-from demo.city import ALERT_CLIENT, CAMERAS, NODES, City
+from demo.city import ALERT_CLIENT, CAMERAS, NODES, City, Ports
 from demo.intruder import REASONS, Intruder
 from demo.screen import MARK, Screen
 from siaga_central.store import coverage
@@ -186,7 +188,11 @@ class Check:
         number = self._number_of(self._first_mark)
         self._screen.submit(f"/kejadian/{number}", "jawab", {"text": "Petugas menuju lokasi"})
         with self._city.modem as modem:
-            sent = self._wait(modem.sent, 20, "the SMS at the modem")
+
+            def answers() -> list[dict[str, Any]]:
+                return [one for one in modem.sent() if one["text"] == "Petugas menuju lokasi"]
+
+            sent = self._wait(answers, 20, "the SMS at the modem")
             modem.report(sent[-1]["reference"])
         self._wait(
             lambda: self._row("SELECT 1 FROM reply WHERE state = 'DELIVERED'"), 20, "the delivery report"
@@ -221,6 +227,24 @@ class Check:
         if cuts[98] > 1000:
             raise NotSeen(f"p50 {cuts[49]:.0f} ms, p99 {cuts[98]:.0f} ms, over a second")
         return f"p50 {cuts[49]:.0f} ms, p99 {cuts[98]:.0f} ms, n={len(samples_ms)}"
+
+    def latencies_ms(self, samples: int) -> tuple[list[float], list[float]]:
+        """Of one SMS after the other: until painted, until its alert arrived; the first is not counted."""
+        painted: list[float] = []
+        published: list[float] = []
+        city = self._city
+        with Screen(city.console_url, "rina", city.secret("operator")) as self._screen:
+            self._alerts = _Alerts(city)
+            try:
+                for _ in range(samples + 1):
+                    mark, announced_s = self._sms("kebakaran di simpang")
+                    self._alerts.next(20)
+                    published.append((time.time() - announced_s) * 1000)
+                    painted.append((self._painted([mark], 20)[mark] - announced_s) * 1000)
+                    time.sleep(0.05)
+            finally:
+                self._alerts.close()
+        return painted[1:], published[1:]
 
     def kills(self) -> str:
         """Broker, hub and every service of both nodes die by -9, one after another, during a burst."""
@@ -329,6 +353,18 @@ class Check:
             sqlite3.connect(f"file:{self._city.database}?mode=ro", uri=True)
         ) as connection:
             return dict(connection.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason"))
+
+
+def measure(samples: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from +CMTI until painted on the console, and until an alert reaches a client, per SMS."""
+    folder = Path(tempfile.mkdtemp(prefix="siaga-measure-"))
+    city = City(folder, Ports.free(), lambda _text: None)
+    try:
+        city.start()
+        return Check(city, lambda _point: None).latencies_ms(samples)
+    finally:
+        city.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Alerts:

@@ -77,6 +77,8 @@ class City(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: str = "Batam"
     latitude: float = 1.1301
     longitude: float = 104.0529
+    # What a citizen is told to call when nobody can read a text, e.g. "110 polisi, 113 damkar, 119 medis".
+    instead: Annotated[str, Meta(max_length=60)] = ""
 
 
 class HubConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

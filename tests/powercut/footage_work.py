@@ -103,7 +103,8 @@ class Recording:
                 kept = index.oldest_first()
                 if kept and number % 30 == 20:
                     one = kept[-1]
-                    self.hold(index, Hold(f"local-{number}", "gate", one.start_wall_ns, one.end_wall_ns))
+                    middle_ns = (one.start_wall_ns + one.end_wall_ns) // 2  # nothing but this segment
+                    self.hold(index, Hold(f"local-{number}", "gate", middle_ns, middle_ns + 1))
                     say(f"held local-{number} {one.name}")
                 free = [one for one in kept if not held([one], index.holds())]
                 if len(free) > 3:

@@ -53,12 +53,12 @@ class FrontDesk:
             self.inbox,
             self.clock,
             boot,
-            self._id,
+            self.new_id,
             self._marks,
             self.folder / "run",
             lambda: None,
         )
-        self.intake = Intake(self.journal, "modem", self.clock, self._id, lambda _s: None, self.desk.heard)
+        self.intake = Intake(self.journal, "modem", self.clock, self.new_id, lambda _s: None, self.desk.heard)
 
     def end(self) -> None:
         self.inbox.close()
@@ -99,7 +99,7 @@ class FrontDesk:
 
     def missed(self, number: str | None) -> None:
         """A call is over that nobody took, as `Calls` notes it."""
-        leg = Leg(report_id=self._id(), began_mono_s=0, heard_mono_s=0, number=number, state="missed")
+        leg = Leg(report_id=self.new_id(), began_mono_s=0, heard_mono_s=0, number=number, state="missed")
         self.journal.append_all(
             [(wire.KIND, call.report(leg, "modem"), "urgent")], lambda c: self.desk.missed(c, leg)
         )
@@ -138,5 +138,6 @@ class FrontDesk:
             self.upto = int(last.fetchone()[0])
         return [("modem.urgent", self.journal.epoch, self.upto), ("modem.urgent", "0" * 16, 10**6)]
 
-    def _id(self) -> str:
+    def new_id(self) -> str:
+        """A fresh id."""
         return f"01KA6P3ZQ4N8S5T6V7W8{next(self._ids):06d}"

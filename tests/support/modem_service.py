@@ -49,6 +49,12 @@ reject_after_s = 3
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log)
 
+    def start_second(self) -> None:
+        """Start the service of [modemb]."""
+        command = [sys.executable, "-W", "ignore", "-m", "siaga_edge.modem", "--config", str(self.config)]
+        with (self.folder / "log-second").open("ab") as log:
+            self.process = subprocess.Popen([*command, "--second"], stderr=log)
+
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
         assert self.process is not None

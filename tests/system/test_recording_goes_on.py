@@ -17,10 +17,11 @@ from support.recording_node import RecordingNode, camera_table
 from support.simulated_camera import PASSWORD, SimulatedCameras, simulated_cameras
 from support.waiting import free_port, until
 
-_SPECIAL = {"steady": "sub", "change": "aac", "hevc": "h265+aac", "alaw": "pcma+basic", "mulaw": "pcmu"}
+_SPECIAL = {"steady": "sub", "clock": "aac", "change": "aac", "hevc": "h265+aac"}
+_SPECIAL |= {"alaw": "pcma+basic", "mulaw": "pcmu"}
 _CAMERAS = (
     *("steady", "change", "hevc", "alaw", "mulaw", "jump", "mute", "reset", "refuse", "stopped", "flood"),
-    *("garbage", "locked", "foreign"),
+    *("garbage", "locked", "foreign", "back", "clock"),
 )
 # The config's program: ffmpeg, but for two cameras that it fails the first time.
 _PROGRAM = """#!/bin/sh
@@ -75,12 +76,14 @@ def node(tmp_path_factory: pytest.TempPathFactory, cameras: SimulatedCameras) ->
         for name in ("change", "hevc", "alaw", "mulaw"):
             cameras.control.fail(name, "change")
         cameras.control.fail("jump", "jump", 3600)
+        cameras.control.fail("back", "jump", -3600)
+        cameras.control.fail("clock", "clock", 3600)
         cameras.control.fail("reset", "reset")
         cameras.control.fail("foreign", "foreign", 1)
         cameras.control.switch("mute", "mute", 5)
         cameras.control.switch("refuse", "refuse", 2)
         os.kill(int((folder / "program.stopped.pid").read_text()), signal.SIGSTOP)
-        troubled = ("jump", "reset", "mute", "refuse", "stopped", "flood", "garbage")
+        troubled = ("jump", "back", "clock", "reset", "mute", "refuse", "stopped", "flood", "garbage")
         until(
             lambda: all(made.gaps(name) for name in troubled) and made.is_recording(*well),
             60,
@@ -93,7 +96,8 @@ def node(tmp_path_factory: pytest.TempPathFactory, cameras: SimulatedCameras) ->
 
 def test_each_trouble_is_a_journaled_gap_and_counted_by_reason(node: RecordingNode) -> None:
     expected = {"jump": "jump", "mute": "silent", "stopped": "silent", "flood": "flood", "garbage": "garbage"}
-    for name, kind in (expected | {"reset": "away", "refuse": "away"}).items():
+    expected |= {"reset": "away", "refuse": "away", "back": "jump", "clock": "jump"}
+    for name, kind in expected.items():
         assert kind in node.status(name).gaps, name
         assert sum(node.status(name).gaps.values()) == len(node.gaps(name)), name
         assert all(gap["reason"] for gap in node.gaps(name))

@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     for name in ("latitude", "longitude"):
         camera.add_argument(f"--{name}", type=float)
     _node_commands(_group(commands, "node", "nodes of the registry"))
+    _roster_commands(_group(commands, "roster", "phones on duty and our modems, left with every GSM node"))
     link = _group(commands, "link", "the ways of nodes to the hub")
     _add(link, "status", "each node: up or not, last heard, what has come of each stream, alarms")
     _add(link, "quarantine", "what was refused, counted by reason")
@@ -140,6 +141,20 @@ def _node_commands(group: Any) -> None:
         invite.add_argument(f"--{name}", required=True)
     _add(group, "list", "every node and how it is")
     _add(group, "revoke", "revoke a node's certificates").add_argument("node")
+
+
+def _roster_commands(group: Any) -> None:
+    phone = _add(group, "phone-add", "put a phone last on the list of those texted while the hub is away")
+    phone.add_argument("number", help="as +62...")
+    phone.add_argument("--name", required=True)
+    remove = _add(group, "phone-remove", "take a phone off the list")
+    remove.add_argument("number")
+    modem = _add(group, "modem", "say which number a node's modem has; it then gets the roster")
+    modem.add_argument("node")
+    modem.add_argument("--number", required=True, help="as +62...")
+    text = "it takes no urgent texts of nodes without internet (a camera site's own modem)"
+    modem.add_argument("--sends-only", dest="takes_urgent", action="store_false", default=True, help=text)
+    _add(group, "show", "who is on duty, and which nodes know it")
 
 
 def _group(commands: Any, name: str, text: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from siaga_central.authority import passwords
-from siaga_central.cli import footage_orders, operator_clients
+from siaga_central.cli import footage_orders, operator_clients, roster_orders
 from siaga_central.cli.ledger import ADMIN, Answer, Office, Refused, good_password, known_user
 from siaga_central.domain.hold import IllegalHold
 from siaga_central.domain.role import ROLES
@@ -216,6 +216,10 @@ ORDERS: dict[str, Callable[..., Answer]] = {
     "node invite": invite_node,
     "node list": list_nodes,
     "node revoke": revoke_node,
+    "roster phone-add": roster_orders.add_phone,
+    "roster phone-remove": roster_orders.remove_phone,
+    "roster modem": roster_orders.set_modem,
+    "roster show": roster_orders.show,
     "footage grant": footage_orders.grant,
     "footage heads": footage_orders.heads,
     "link status": link_status,

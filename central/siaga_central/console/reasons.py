@@ -99,6 +99,7 @@ SENTENCES = (
     N_("modem %(port)s cannot be opened: %(why)s; check plug and supply"),
     N_("modem %(port)s gave no prompt in %(seconds)s s; it is being reset"),
     N_("modem %(port)s gave no answer to %(order)s in %(seconds)s s; check power and SIM tray"),
+    N_("modem %(port)s does not answer; check power and SIM tray"),
     N_("modem %(port)s has vanished; check its plug and supply"),
     N_("modem %(port)s vanished during %(order)s; check its plug"),
     N_("modem %(port)s cannot be written: %(why)s"),
@@ -107,6 +108,7 @@ SENTENCES = (
     N_("modem refused %(order)s: %(answer)s"),
     # orders: a clip that did not come, a text that did not leave
     N_("there is no footage of this span"),
+    N_("there is no closed footage of this span; see `siaga-node footage find`"),
     N_("the node's disk is full"),
     N_("the recorder was interrupted while cutting; ask again"),
     N_("the node was interrupted while sending; it may have left"),
@@ -127,6 +129,7 @@ SENTENCES = (
     N_("an empty note was not added"),
     N_("an answer has 1 to %(count)s characters"),
     N_("that number did not report this incident"),
+    N_("that number is not on duty"),
     N_("no GSM node has been heard yet; nothing was sent"),
     N_("there is no incident %(incident)s"),
     N_("say from when to when, as date and time"),

@@ -30,6 +30,11 @@ REASONS = {
     "ack-incident": N_("acknowledges an incident that there is not"),
     "ack-closed": N_("acknowledges an incident that is closed"),
     "ack-taken": N_("acknowledges an incident that somebody else has"),
+    "sms-forged": N_("a text in a node's name that it has not signed: forged"),
+    "sms-repeated": N_("an urgent text whose record is here already"),
+    "sms-incomplete": N_("an urgent text of which parts did not come"),
+    "sms-unreadable": N_("an urgent text that cannot be read"),
+    "foreign-report": N_("about a report that is not known here"),
     "failed": N_("the hub failed on it"),
 }
 

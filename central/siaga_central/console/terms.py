@@ -64,6 +64,10 @@ WORDS = {
     "held": N_("held"),
     "lost": N_("LOST"),
     "released": N_("released"),
+    # phones on duty ("done" as below)
+    "told": N_("texted, no answer yet"),
+    "accepted": N_("accepted"),
+    "underway": N_("on the way"),
     # what became of a part of a camera's footage
     "footage there": N_("there"),
     "footage held": N_("there and held"),

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from siaga_central.console import wording
 from siaga_central.console.wording import N_, coordinates, distance
 
 EVENTS = {
@@ -19,6 +20,18 @@ EVENTS = {
     "report.updated": N_("report completed"),
     "reply.written": N_("answer written"),
     "reply.state": N_("answer's state"),
+    "reply.auto": N_("answered by the node itself"),
+    "dispatch.told": N_("phone on duty texted"),
+    "dispatch.accepted": N_("accepted by the team"),
+    "dispatch.underway": N_("team on its way"),
+    "dispatch.done": N_("team says: done"),
+    "dispatch.repeated": N_("the team says it again"),
+    "dispatch.stranger": N_("a stranger answered with the code, not counted"),
+    "dispatch.unsent": N_("text to the phone on duty failed"),
+    "away.sounded": N_("hub away: the node's siren sounded"),
+    "away.told": N_("hub away: the node texted a phone on duty"),
+    "away.stranger": N_("hub away: a stranger answered with the code, not counted"),
+    "away.over": N_("hub reached again"),
     "clip.asked": N_("clip asked for"),
     "clip.ready": N_("clip ready"),
     "clip.failed": N_("clip failed"),
@@ -31,9 +44,35 @@ EVENTS = {
     "hold.lost": N_("held footage lost"),
     "hold.endangered": N_("hold not confirmed, soon overwritten"),
     "hold.released": N_("held footage released"),
+    "camera.searched": N_("searched"),
+    "camera.status": N_("status"),
+    "camera.added": N_("camera added"),
+    "camera.picture_viewed": N_("picture looked at"),
+    "camera.clip_asked": N_("clip asked for"),
+    "camera.clip_viewed": N_("clip watched"),
+    "camera.hold_asked": N_("footage to be held"),
+    "camera.hold_extended": N_("hold made longer"),
+    "camera.hold_not_placed": N_("NOT held by itself: no room"),
+    "camera.hold_waiting": N_("hold taken, its time is not over"),
+    "camera.hold_held": N_("footage held"),
+    "camera.hold_lost": N_("held footage lost"),
+    "camera.hold_endangered": N_("hold not confirmed, soon overwritten"),
+    "camera.hold_released": N_("held footage released"),
+    "camera.hold_at_node_waiting": N_("held by a technician at the node"),
+    "camera.hold_at_node_held": N_("held by a technician at the node"),
+    "camera.hold_at_node_lost": N_("technician's hold at the node lost"),
+    "camera.hold_at_node_released": N_("technician's hold at the node ended"),
+    "camera.footage_granted": N_("copying at the node granted"),
+    "camera.footage_begun": N_("copying at the node begun"),
+    "camera.footage_done": N_("copied at the node"),
+    "camera.footage_failed": N_("copying at the node failed"),
+    "camera.footage_refused": N_("copying at the node refused"),
     "picture.viewed": N_("picture looked at"),
 }
-_SHOWN = ("text", "reason", "detail", "clip", "camera", "ntpd_ticket", "reporter_name", "place")
+_SHOWN = (
+    *("name", "code", "text", "reason", "detail", "clip", "camera"),
+    *("ntpd_ticket", "reporter_name", "place"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +118,8 @@ def moment(event: Any) -> Moment:
     """Put an event into words."""
     body = _object(event.body)
     details = [(key, str(body[key])) for key in _SHOWN if body.get(key)]
+    if body.get("while_away"):
+        details.append(("happened", wording.clock_time(int(body.get("at_us", event.at_us)))))
     states = None
     if event.kind == "incident.moved":
         states = (str(body.get("from", "")), str(body.get("to", "")))
@@ -88,6 +129,13 @@ def moment(event: Any) -> Moment:
         details = [("to", " ".join(judged)), *details]
     elif event.kind in ("incident.located", "incident.place_offered"):
         details = [("place", _where(_part(body, "to") or body)), *details]
+    elif event.kind == "camera.status":
+        states = (str(body.get("from", "")), str(body.get("to", "")))
+    elif event.kind == "camera.searched":
+        span = (
+            f"{wording.moment(int(body.get('from_us', 0)))} – {wording.clock_time(int(body.get('to_us', 0)))}"
+        )
+        details = [("span", span), ("state", f"search {body.get('answer', '')}")]
     elif event.kind == "reply.state":
         details = [("state", str(body.get("state", ""))), *details]
     return Moment(event.at_us, EVENTS.get(event.kind, event.kind), event.actor, details, states)

@@ -50,6 +50,8 @@ def _first(
     actor = f"node:{record.node}"
     suggestion = suggest(given)
     incident_id = _incident_of(connection, given.reporter_e164, now_us)
+    if incident_id is None and given.call is not None:
+        incident_id = callbacks.incident_waiting(connection, given.reporter_e164)
     follows = incident_id is not None
     if incident_id is None:
         incident_id = new_id()
@@ -137,7 +139,7 @@ def _raise(
 def _name_caller(connection: Connection, known: Row[Any], given: Report, now_us: int) -> str:
     """The number came after the first ring: fill it in, or join the open incident of the same number."""
     number = given.reporter_e164
-    joined = _incident_of(connection, number, now_us)
+    joined = _incident_of(connection, number, now_us) or callbacks.incident_waiting(connection, number)
     waiting = callback.c.incident == known.incident
     if joined is None or joined == known.incident:
         values = {"number": number, "last_us": now_us}

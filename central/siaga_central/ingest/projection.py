@@ -6,10 +6,22 @@ from dataclasses import dataclass
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from siaga_central.ingest import contact
+from siaga_central.ingest import carried, contact, fieldwork
 from siaga_central.ingest.policy import Policy
-from siaga_central.store import camera_log, coverage, fates, footage, holds, nodes, records, replies, wants
+from siaga_central.store import (
+    assignments,
+    camera_log,
+    coverage,
+    fates,
+    footage,
+    holds,
+    nodes,
+    records,
+    replies,
+    wants,
+)
 from siaga_core.wire.command import Outcome
+from siaga_core.wire.duty import AutoReply, DutyState
 from siaga_core.wire.envelope import BadRecord, Record
 from siaga_core.wire.grant import GrantUse
 from siaga_core.wire.health import CameraState, Health, LinkState, ServiceState
@@ -80,9 +92,18 @@ def apply(connection: Connection, record: Record, body: Struct, moment: Moment) 
     node, now_us = record.node, moment.now_us
     match body:
         case Report():
-            contact.take(connection, record, body, moment.now_us, moment.new_id, moment.policy)
+            _report(connection, record, body, moment)
         case SmsState():
-            replies.delivered(connection, body.message_id, body.state, body.detail, f"node:{node}", now_us)
+            if not assignments.delivered(connection, body.message_id, body.state, body.detail, now_us):
+                replies.delivered(
+                    connection, body.message_id, body.state, body.detail, f"node:{node}", now_us
+                )
+        case AutoReply():
+            if not replies.by_node(connection, node, body, record.at.wall_ns // 1000, now_us):
+                return Misfit("foreign-report", f"{body.report_id} is not known here")
+        case DutyState():
+            if not assignments.from_node(connection, node, body, record.at.wall_ns // 1000, now_us):
+                return Misfit("foreign-report", f"{body.report_id} is not known here")
         case Health():
             nodes.health(connection, node, body, now_us)
         case CameraState():
@@ -112,3 +133,12 @@ def apply(connection: Connection, record: Record, body: Struct, moment: Moment) 
         case Outcome():
             fates.settle(connection, body.id, body.state, body.detail, body.result, f"node:{node}", now_us)
     return None
+
+
+def _report(connection: Connection, record: Record, given: Report, moment: Moment) -> None:
+    """A text is an urgent record of a node without internet, or a team's answer, or a citizen's report."""
+    now_us, new_id, policy = moment.now_us, moment.new_id, moment.policy
+    if carried.take(connection, given, now_us, lambda one, body: apply(connection, one, body, moment)):
+        return
+    if not fieldwork.take(connection, record, given, now_us, new_id, policy):
+        contact.take(connection, record, given, now_us, new_id, policy)

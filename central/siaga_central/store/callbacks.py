@@ -3,9 +3,10 @@
 from sqlalchemy import Connection, insert, select, update
 
 from siaga_central.store import events, incidents
-from siaga_central.store.schema import callback
+from siaga_central.store.schema import callback, event, incident
 from siaga_core.errors import SiagaError
 
+PRESSED = {"P2": "P1", "P3": "P2", "P4": "P3"}
 STATES = ("reached", "noanswer", "prank")
 
 
@@ -37,10 +38,39 @@ def add(
         )
         body = {"incident": incident_id, "calls": waiting.calls + 1}
         events.append(connection, now_us, "callback.again", waiting.id, actor, body)
+        if waiting.calls == 1 and number is not None:
+            _press(connection, incident_id, now_us)
         return
     row = {"id": id, "incident": incident_id, "number": number, "first_us": now_us, "last_us": now_us}
     connection.execute(insert(callback).values(row))
     events.append(connection, now_us, "callback.added", id, actor, {"incident": incident_id})
+
+
+def incident_waiting(connection: Connection, number: str | None) -> str | None:
+    """The open incident in which this number waits to be rung back: whoever calls again is one line."""
+    if number is None:
+        return None
+    found = connection.execute(
+        select(callback.c.incident)
+        .join(incident, incident.c.id == callback.c.incident)
+        .where(callback.c.number == number, callback.c.state == "waiting", incident.c.closed_us.is_(None))
+        .order_by(callback.c.last_us.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def _press(connection: Connection, incident_id: str, now_us: int) -> None:
+    """Who rings a second time is in earnest: one step more urgent, unless a person has judged it."""
+    row = incidents.find(connection, incident_id)
+    judged = select(event.c.seq).where(
+        event.c.subject == incident_id, event.c.kind == "incident.classified", event.c.actor != "hub"
+    )
+    if row.priority in PRESSED and connection.execute(judged.limit(1)).first() is None:
+        pressed = PRESSED[row.priority]
+        incidents.classify(
+            connection, incident_id, row.category, pressed, row.place, "hub", now_us, "called again"
+        )
 
 
 def name_caller(connection: Connection, id: str, number: str, now_us: int) -> None:

@@ -33,6 +33,14 @@ def pem_of(connection: Connection, node: str, key_id: str) -> str | None:
     return None if found is None else str(found.pem)
 
 
+def of_key_prefix(connection: Connection, prefix: str) -> list[tuple[str, str]]:
+    """(node, PEM) of certificates not revoked whose key's id begins so; `prefix` in hexadecimal."""
+    found = select(certificate.c.node, certificate.c.pem).where(
+        certificate.c.key_id.startswith(prefix, autoescape=True), certificate.c.revoked_us.is_(None)
+    )
+    return [(str(row.node), str(row.pem)) for row in connection.execute(found)]
+
+
 def revoke(connection: Connection, node: str, actor: str, now_us: int) -> list[str]:
     """Revoke every certificate of a node; their serials."""
     live = (certificate.c.node == node) & certificate.c.revoked_us.is_(None)

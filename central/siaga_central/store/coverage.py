@@ -18,6 +18,10 @@ from siaga_core.wire.recording import CameraCoverage, Coverage, HeadsTold, HeadT
 _TOUCH_NS = 1_000_000_000
 # Footage that was there and is beyond retention by so much was overwritten: the ring has come round.
 _ROLLING_NS = 600 * 10**9
+# Coverage comes once a minute; what is older than this says nothing of now.
+_FRESH_NS = 180 * 10**9
+# Far before anything that a hold may be about: retention has not begun.
+_UNTOUCHED_NS = 365 * 86_400 * 10**9
 # One a minute for 17 days; 3 MB as JSON.
 _TOLD_MOST = 25_000
 HEADS_CODE = "footage-heads"
@@ -104,6 +108,24 @@ def known(connection: Connection, name: str, held: Sequence[tuple[int, int]] = (
     if recorded and since_ns is not None and since_ns - recorded[0].start_ns > _ROLLING_NS:
         ring_ns = max(0, recorded[-1].end_ns - since_ns)
     return Known(told, told_us, ring_ns)
+
+
+def reached_ns(connection: Connection, name: str, now_us: int) -> int | None:
+    """How far retention may have come by now, UTC nanoseconds, at the worst; None: nothing was told.
+
+    A node that is away goes on recording: since its last word it may have overwritten as much as has passed.
+    One that still has its first footage, and said so lately, has overwritten nothing yet.
+    """
+    now = known(connection, name)
+    since_ns = now.told.kept_since_ns
+    if since_ns is None or now.told_us is None:
+        return None
+    silent_ns = max(0, now_us - now.told_us) * 1000
+    first_ns = now.told.recorded[0].start_ns if now.told.recorded else None
+    has_all = first_ns is not None and since_ns - first_ns <= _ROLLING_NS
+    if has_all and silent_ns <= _FRESH_NS:
+        return since_ns - _UNTOUCHED_NS
+    return since_ns + silent_ns
 
 
 def heads(connection: Connection, node: str, limit: int = 100) -> Sequence[Row[Any]]:

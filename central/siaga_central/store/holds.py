@@ -199,7 +199,7 @@ def sweep(connection: Connection, now_us: int) -> int:
 
 def _endanger(connection: Connection, row: Row[Any], now_us: int, policy: Policy) -> int:
     confirmed = row.state in ("held", "lost") or (row.state == "waiting" and row.end_us > now_us)
-    since_ns = None if confirmed else coverage.kept_since_ns(connection, row.camera)
+    since_ns = None if confirmed else coverage.reached_ns(connection, row.camera, now_us)
     danger = life.danger(row.start_us, None if since_ns is None else since_ns // 1000, policy)
     if danger == row.danger:
         return 0

@@ -396,6 +396,7 @@ report = Table(
     ),  # by the node's clock, when it was first committed there
     Column("clock", String(10), nullable=False, server_default="unknown"),
     Column("received_us", BigInteger, nullable=False),  # by the hub's clock
+    Column("via", String(4), nullable=False, server_default=""),  # sms: before the link brought it
     Column("body", Text, nullable=False),
     Index(None, "incident"),
     Index(None, "reporter_e164", "arrived_us"),
@@ -431,6 +432,60 @@ reply = Table(
     Column("detail", Text, nullable=False, server_default=""),
     Column("changed_us", BigInteger, nullable=False),
     Index(None, "incident"),
+)
+
+# A phone that was texted of an incident, by the hub or by a node that could not reach it, and its answer.
+assignment = Table(
+    "assignment",
+    metadata,
+    Column("id", String(26), primary_key=True),  # also the id of the text
+    Column("incident", String(26), ForeignKey("incident.id"), nullable=False),
+    Column("code", String(8), nullable=False),
+    Column("node", String(40), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("number", String(20), nullable=False),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("told_by", String(64), nullable=False),
+    Column("told_us", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False),  # told, accepted, underway, done
+    Column("state_us", BigInteger, nullable=False),
+    Column("away", Boolean, nullable=False, server_default="0"),  # texted by a node without its hub
+    Column("sms_state", String(10), nullable=False, server_default="QUEUED"),
+    Index(None, "incident"),
+    Index(None, "code", "told_us"),
+)
+
+duty_phone = Table(
+    "duty_phone",
+    metadata,
+    Column("number", String(20), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("place", Integer, nullable=False),
+)
+
+# Numbers of our own modems; those with `takes_urgent` take texts of nodes without internet.
+modem_number = Table(
+    "modem_number",
+    metadata,
+    Column("node", String(40), ForeignKey("node.id"), primary_key=True),
+    Column("number", String(20), nullable=False),
+    Column("takes_urgent", Boolean, nullable=False, server_default="1"),
+)
+
+# Urgent records that came by SMS, under the key that they have on the link as well.
+early = Table(
+    "early",
+    metadata,
+    Column("node", String(40), primary_key=True),
+    Column("stream", String(24), primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(100), nullable=False),
+    Column("at", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("sender", String(32), nullable=False),
+    Column("received_us", BigInteger, nullable=False),
 )
 
 command = Table(

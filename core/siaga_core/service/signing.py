@@ -48,9 +48,13 @@ class Signer:
     def seal(self, topic: str, message: bytes) -> bytes:
         """The message as it travels on `topic`."""
         flags, content = seal.prepare(message)
-        r, s = decode_dss_signature(self._key.sign(seal.signed_octets(topic, content, flags), _ALGORITHM))
-        signature = r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
+        signature = self.sign(seal.signed_octets(topic, content, flags))
         return seal.pack(seal.Sealed(self.key_id, signature, flags, content))
+
+    def sign(self, octets: bytes) -> bytes:
+        """The signature over `octets`: r and s, 32 bytes each."""
+        r, s = decode_dss_signature(self._key.sign(octets, _ALGORITHM))
+        return r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
 
 
 def key_id(key: PublicKey) -> bytes:

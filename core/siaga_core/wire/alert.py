@@ -10,7 +10,7 @@ Priority = Literal["P1", "P2", "P3", "P4"]
 class Alert(Struct, frozen=True, kw_only=True):
     """One open incident. Retained while it is open; an empty retained payload clears it.
 
-    `acknowledged_by` is the account that answers for it, empty while nobody does.
+    `acknowledged_by` is the account, or the field team, that answers for it; empty while nobody does.
     """
 
     v: Literal[1] = 1

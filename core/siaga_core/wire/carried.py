@@ -36,12 +36,12 @@ _DICTIONARY = (
     b'"state":"missed","service":"health","level":"crit","code":"node","detail":"disk_free_percent.'
     b'service\0{"service":"recorder","level":"crit","code":"footage.","detail":"'
     b'camera\0{"camera":"cam-","status":"black","status":"frozen","status":"up","status":"down","reason":"'
-    b'no picture for ","model":"","firmware":"","clock_offset_ms":null,"onvif":"unreachable"}'
-    b'"number":2,"pdu":""},{"undecodable":null},"call":null}'
-    b'report\0{"report_id":"01K","revision":1,"source":"call","modem":"modem","reporter":null,'
-    b'"reporter_e164":"+628","sms":null,"call":{'
+    b'no picture for ","model":"","firmware":"","clock_offset_ms":"onvif":"unreachable"}"onvif":"ok"}'
+    b'"onvif":"unconfigured"}{"number":2,"pdu":""},'
+    b'report\0{"report_id":"01K","revision":2,"source":"call","modem":"modem","reporter":"+628'
+    b'"reporter_e164":"+628","call":{"state":"missed","rings":4,"withheld":false}}'
     b'report\0{"report_id":"01K","revision":1,"source":"sms","modem":"modem","reporter":"+628","reporter_e164"'
-    b':"+628","sms":{"text":"","parts_total":1,"parts":[{"number":1,"pdu":""}],"sent_at":"2026-'
+    b':"+628","sms":{"text":","parts_total":1,"parts":[{"number":1,"pdu":""}]}}'
 )
 
 

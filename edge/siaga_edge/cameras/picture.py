@@ -47,7 +47,10 @@ class Frame:
 
 
 class LiveFragments:
-    """Reads `run_dir/live/<camera>/`: `init.mp4` and numbered `.m4s`, each beginning with a key picture."""
+    """Reads `run_dir/live/<camera>/`: `init.mp4` and numbered `.m4s`, each beginning with a key picture.
+
+    What goes on from one of them (`<number>-on.m4s`) cannot be decoded alone and is passed over.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from siaga_core.service.main import require, run_main, stop_on_signals
-from siaga_edge.cli import footage
+from siaga_edge.cli import footage, modem
 
 log = logging.getLogger(__name__)
 DEFAULT_CONFIG = Path("/etc/siaga/node.toml")
@@ -45,6 +45,11 @@ def parser() -> argparse.ArgumentParser:
     footage.add_arguments(kinds, DEFAULT_CONFIG)
     recorder = _add(commands, "recorder", "how each camera is recorded now; its gaps by reason", _recorder)
     recorder.add_argument("--json", action="store_true", help="cameras as JSON")
+    text = "this node's modem: how it is, what came in, a text out, a journal run through again"
+    kinds = commands.add_parser("modem", help=text, description=text).add_subparsers(
+        dest="kind", required=True, metavar="DEED"
+    )
+    modem.add_arguments(kinds, DEFAULT_CONFIG)
     text = "read what is left of a damaged store into a new file; the damaged one stays as it is"
     salvage = commands.add_parser("salvage", help=text, description=text)
     salvage.add_argument("damaged", type=Path, help="the file, such as journal-modem.db.damaged-1")
@@ -67,14 +72,14 @@ def _add(commands: Any, name: str, text: str, deed: Any) -> argparse.ArgumentPar
 
 def _add_simulate(commands: Any) -> None:
     from siaga_edge.simulate.camera import cli as camera
-    from siaga_edge.simulate.modem import cli as modem
+    from siaga_edge.simulate.modem import cli as played
 
     text = "practise: an SMS, a call, a modem's or a camera's trouble"
     group = commands.add_parser("simulate", help=text, description=text)
     kinds = group.add_subparsers(dest="kind", required=True, metavar="KIND")
-    modem.add_sms_arguments(_kind(kinds, "sms", "an SMS arrives at the simulated modem"))
-    modem.add_call_arguments(_kind(kinds, "call", "somebody calls the simulated modem"))
-    modem.add_modem_arguments(_kind(kinds, "modem", "play a modem until told to stop"))
+    played.add_sms_arguments(_kind(kinds, "sms", "an SMS arrives at the simulated modem"))
+    played.add_call_arguments(_kind(kinds, "call", "somebody calls the simulated modem"))
+    played.add_modem_arguments(_kind(kinds, "modem", "play a modem until told to stop"))
     cameras = _kind(kinds, "camera", "a simulated camera freezes, goes black, drops the line")
     camera.add_arguments(cameras)
     cameras.set_defaults(run=camera.run)

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from siaga_core.wib import FORMS
+
 HELP = {
     "list": "each camera: how much, from when to when, gaps and why, held, room, days until overwritten",
     "find": "segments, gaps and holds of a span of one camera",
@@ -24,7 +26,7 @@ STATUS = {
     "rebuild": "0 made; 3 made, and some files or old rows were not readable; 1 refused, nothing was changed",
     "salvage": "0 everything is whole; 3 something is not; 1 nothing was copied",
 }
-TIMES = "WIB: 14.03 | 14.03.10 | '24-11 14.03' | '24-11-2026 14.03.10' | 2026-11-24T14:03:10"
+TIMES = f"WIB: {FORMS}"
 
 
 def add_arguments(kinds: Any, default_config: Path) -> None:

@@ -119,7 +119,8 @@ def find(config: NodeConfig, camera: str, start_wall_ns: int, end_wall_ns: int) 
     with footage_of(config) as finder:
         known_camera(config, finder, camera)
         stored = tuple(finder.between(camera, start_wall_ns, end_wall_ns))
-        noted = [*finder.gaps(camera), *_being_recorded(finder, camera, end_wall_ns)]
+        beside = (*_older(finder, camera), *_being_recorded(finder, camera, end_wall_ns))
+        noted = [*finder.gaps(camera), *beside]
         holds = [hold for hold in finder.holds() if hold.camera == camera]
     held = tuple((one.name, hold.id) for one in stored for hold in holds if touches(one, hold))
     errors = [one.error_ms for one in stored]
@@ -203,6 +204,15 @@ def _camera(finder: Finder, name: str, progress: Progress) -> CameraFootage | No
         made.holes,
         sum(held.values()),
     )
+
+
+def _older(finder: Finder, camera: str) -> list[NotedGap]:
+    """What lies before the oldest segment that is kept."""
+    oldest = finder.of_camera(camera, 1)
+    if not oldest:
+        return []
+    why = "older than what is kept of this camera: overwritten, or never recorded"
+    return [NotedGap(0, max(0, oldest[0].start_wall_ns - 10 * 10**9), why)]
 
 
 def _being_recorded(finder: Finder, camera: str, end_wall_ns: int) -> list[NotedGap]:

@@ -6,7 +6,7 @@ from siaga_core.service.database import WriterLock, transaction
 from siaga_core.service.salvage import open_sound, salvage
 from siaga_core.wire.command import Command
 from siaga_core.wire.envelope import encode
-from siaga_core.wire.want import Want
+from siaga_core.wire.want import Want, decode_want
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS command (
@@ -63,6 +63,16 @@ class InboxWriter:
                 (wish.name, wish.service, wish.version, encode(wish).decode()),
             )
         return cursor.rowcount == 1
+
+    def has(self, id: str) -> bool:
+        """Whether a command of this id is here."""
+        row = self._connection.execute("SELECT 1 FROM command WHERE id = ?", (id,)).fetchone()
+        return row is not None
+
+    def want(self, name: str) -> Want | None:
+        """The newest desired state of this name, None if there is none."""
+        row = self._connection.execute("SELECT payload FROM want WHERE name = ?", (name,)).fetchone()
+        return decode_want(row["payload"].encode()) if row else None
 
     def forget(self, before_ms: int) -> int:
         """Drop commands that expired before `before_ms`; how many."""

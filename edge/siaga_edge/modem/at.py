@@ -71,6 +71,14 @@ def classify(line: str, pending: str, events: tuple[str, ...] = ()) -> Kind:
     return "final" if line in _OK or _FAILED.match(line) else "answer"
 
 
+def announced_store(line: str) -> str | None:
+    """The store that a +CMTI or +CDSI names, empty if it is not readable; None for any other line."""
+    if not line.startswith(("+CMTI:", "+CDSI:")):
+        return None
+    found = re.match(r'\+C(?:MTI|DSI): ?"(\w+)"', line)
+    return found[1] if found and line.startswith("+CMTI:") else ""
+
+
 def has_pdu(line: str) -> bool:
     """Whether the next line is this event's PDU."""
     return line.startswith(_WITH_PDU)

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
 from siaga_core.service.clock import Clock
 from siaga_edge.modem import pdu, vitals
 from siaga_edge.modem.number import to_e164
@@ -23,21 +20,6 @@ ASK_EVERY_S = 60.0
 # A text that was not heard is tried again sooner than the next is due.
 LOOP_AGAIN_S = 60.0
 Tell = Callable[[Verdict], None]
-
-
-class ModemStatus(Struct, frozen=True, kw_only=True):
-    """How a modem is now, for the command line."""
-
-    at_wall_ns: int
-    ready: bool
-    model: str = ""
-    profile: str = ""
-    swept_wall_ns: int = 0
-    trouble: str = ""
-    rung: str = ""
-    noise: int = 0
-    slots: dict[str, tuple[int, int]] = {}
-    verdicts: dict[str, tuple[str, str]] = {}
 
 
 class Care:
@@ -140,19 +122,3 @@ class Care:
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC).date()
-
-
-def write_status(run_dir: Path, service: str, status: ModemStatus) -> None:
-    """Replace the file; a reader sees the old one or the new one. Not synced: true for this boot only."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    part = run_dir / f".{service}.json.part"
-    part.write_bytes(msgspec.json.encode(status))
-    part.replace(run_dir / f"{service}.json")
-
-
-def read_status(run_dir: Path, service: str) -> ModemStatus | None:
-    """What the service said last; None if it has not run since the machine started."""
-    try:
-        return msgspec.json.decode((run_dir / f"{service}.json").read_bytes(), type=ModemStatus)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None

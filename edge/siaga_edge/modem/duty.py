@@ -58,6 +58,7 @@ class Duty:
         self._journal, self._new_id = journal, new_id
         self._connection = journal.connection
         self._ledger = Ledger(journal.connection)
+        self._settled: set[str] = set()  # reports that have their alarm or need none
 
     def answered(self, report: Report, roster: Roster, now: Instant, records: Records) -> bool:
         """Whether this text is a field team's; its answer is taken. Belongs inside the report's transaction.
@@ -81,7 +82,12 @@ class Duty:
     def raise_and_tell(self, now: Instant, waiting: Mapping[str, Waiting], roster: Roster) -> None:
         """Raise alarms for reports that no hub takes, text the next phones, end what the hub has taken."""
         ours = {gateway.number for gateway in roster.gateways}
-        for one in waiting.values():
+        self._settled &= waiting.keys()
+        for id in waiting.keys() - self._settled:
+            one = waiting[id]
+            if one.since.until_s(now) < away.AWAY_AFTER_S:
+                continue
+            self._settled.add(id)
             if self._wakes(one, now, roster, ours):
                 self._begin(one, now)
         phones = [phone.number for phone in roster.duty]
@@ -128,12 +134,13 @@ class Duty:
         phones = {phone.number for phone in roster.duty}
         if report.reporter_e164 in phones and field.parse(text) is not None:
             return False
-        return away.begins(one.since.until_s(now), has_alarm=self._has_alarm(report, now))
+        return away.begins(one.since.until_s(now), has_alarm=self._has_alarm(one))
 
-    def _has_alarm(self, report: Report, now: Instant) -> bool:
-        """One alarm per number and half hour: a flood is one alarm."""
-        rows = self._connection.execute("SELECT * FROM alarm WHERE party = ?", (_party(report),)).fetchall()
-        return any(row["state"] in away.OPEN or _began(row).until_s(now) < SESSION_S for row in rows)
+    def _has_alarm(self, one: Waiting) -> bool:
+        """One alarm per number and half hour: a flood is one alarm, and an old report raises none anew."""
+        party = _party(one.report)
+        rows = self._connection.execute("SELECT * FROM alarm WHERE party = ?", (party,)).fetchall()
+        return any(row["state"] in away.OPEN or _began(row).until_s(one.since) < SESSION_S for row in rows)
 
     def _begin(self, one: Waiting, now: Instant) -> None:
         report = one.report

@@ -1,6 +1,5 @@
 """Which reports the hub has not taken yet: the journal above the mark that the hub's own word has moved."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,36 +28,32 @@ class Handover:
 
     def __init__(self, journal: Journal, marks: Marks) -> None:
         self._journal, self._marks = journal, marks
-        self._known: tuple[int, int] = (-1, -1)
+        self._seen = 0
         self._waiting: dict[str, Waiting] = {}
+        self._newest: dict[str, int] = {}
 
     def waiting(self) -> dict[str, Waiting]:
-        """Report id -> what waits; looked up again only when mark or journal have moved."""
+        """Report id -> what waits. Each record is read once, however long the hub is away."""
         upto = max((mark for stream, epoch, mark in self._marks() if self._is_ours(stream, epoch)), default=0)
-        last = self._last()
-        if (upto, last) != self._known:
-            self._waiting, self._known = self._read(upto), (upto, last)
+        self._read(max(upto, self._seen))
+        for id in [id for id, seq in self._newest.items() if seq <= upto]:
+            del self._newest[id], self._waiting[id]
         return self._waiting
 
     def _is_ours(self, stream: str, epoch: str) -> bool:
         return stream == STREAM and epoch == self._journal.epoch
 
-    def _last(self) -> int:
-        row: sqlite3.Row = self._journal.connection.execute(
-            "SELECT ifnull(max(seq), 0) FROM record WHERE lane = 'urgent'"
-        ).fetchone()
-        return int(row[0])
-
-    def _read(self, upto: int) -> dict[str, Waiting]:
+    def _read(self, after: int) -> None:
         rows = self._journal.connection.execute(
-            "SELECT at, body FROM record WHERE lane = 'urgent' AND seq > ? AND kind = ? ORDER BY seq",
-            (upto, wire.KIND),
+            "SELECT seq, kind, at, body FROM record WHERE lane = 'urgent' AND seq > ? ORDER BY seq", (after,)
         )
-        found: dict[str, Waiting] = {}
         for row in rows:
+            self._seen = row["seq"]
+            if row["kind"] != wire.KIND:
+                continue
             report = msgspec.json.decode(row["body"], type=Report)
             at = msgspec.json.decode(row["at"], type=Stamp)
-            known = found.get(report.report_id)
+            known = self._waiting.get(report.report_id)
             since = known.since if known else Instant(at.boot_id, at.boot_ns, at.wall_ns)
-            found[report.report_id] = Waiting(report, since)
-        return found
+            self._waiting[report.report_id] = Waiting(report, since)
+            self._newest[report.report_id] = row["seq"]

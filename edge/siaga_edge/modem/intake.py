@@ -146,6 +146,10 @@ class Intake:
         for status in batch.reports:
             self._on_status(status)
 
+    def freed(self, memory: str, slot: int) -> None:
+        """Note that a slot of the modem is free again."""
+        self._journal.append_all([], lambda _connection: self._ledger.deleted([(memory, slot)]))
+
     def _take(self, batch: Batch, memory: str, one: at.Stored, now_wall_ns: int) -> None:
         try:
             message = pdu.decode(one.pdu)

@@ -94,7 +94,11 @@ class Port(GsmModem):  # type: ignore[misc]
         # A line that is picked up without audio makes the caller think he was heard: nothing sets this until
         # an audio path has been proved on this modem since it was opened.
         self.audio_is_proved = False
-        self.connect()
+        try:
+            self.connect()
+        except PortMissing:
+            self._close_wake()  # it is tried every second while the modem is away
+            raise
 
     def connect(self, *_: Any, **__: Any) -> None:
         """Open without flow control (a 3-wire UART has none) and alone; begin to read."""
@@ -119,6 +123,9 @@ class Port(GsmModem):  # type: ignore[misc]
         with contextlib.suppress(OSError):
             self.serial.close()
         self.rxThread.join(2)
+        self._close_wake()
+
+    def _close_wake(self) -> None:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
@@ -366,8 +373,8 @@ class Port(GsmModem):  # type: ignore[misc]
         while self.alive:
             try:
                 octets = self.serial.read(max(1, min(READ_MOST, self.serial.in_waiting)))
-            except (OSError, TypeError, ValueError, serial.SerialException):
-                break
+            except (OSError, TypeError, ValueError, AttributeError, serial.SerialException):
+                break  # pyserial's ports raise any of these when they are closed under a reader
             if octets:
                 self._take_octets(octets)
         self._lines.put(None)

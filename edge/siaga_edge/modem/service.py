@@ -15,7 +15,7 @@ from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
 from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile
 from siaga_edge.modem.calls import Calls
-from siaga_edge.modem.care import Care, ModemStatus, write_status
+from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA, Ledger
@@ -23,6 +23,7 @@ from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
+from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.vitals import Verdict
 from siaga_edge.node import Modem, NodeConfig
@@ -92,6 +93,9 @@ class ModemService:
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
         self._memories = ["SM"]
+        # Stores still to be swept, and whether they make a full sweep.
+        self._stores: list[str] = []
+        self._is_full = False
         self._calls = Calls(
             self._journal,
             settings.name,
@@ -107,6 +111,8 @@ class ModemService:
         self._port: Port | None = None
         self._ladder, self._rung, self._model, self._family = Ladder(), "", "", "generic"
         self._swept_wall_ns = 0
+        # Once the second modem has been asked, it gets what comes later too, until this one is well.
+        self._hands_over, self._handed_mono_s = False, float("-inf")
         self._swept_mono_s = self._checked_mono_s = self._cleaned_mono_s = float("-inf")
         self._status_mono_s, self._was_ready = float("-inf"), False
 
@@ -150,6 +156,9 @@ class ModemService:
             now_s, waits_s = self._clock.mono_s(), self._remedies.waits_s(self._profile)
             self._ladder, step = ladder.step(self._ladder, now_s, waits_s, missing=missing)
             self._write_status(ready=False)
+            if self._hands_over and now_s - self._handed_mono_s >= STATUS_EVERY_S:
+                self._handed_mono_s = now_s
+                self._hand_over()
             if step is None:
                 self._remedies.pause(stop, CURE_TICK_S)
             elif self._climb(step, stop, heartbeat):
@@ -206,8 +215,11 @@ class ModemService:
 
     def _hand_over(self) -> str:
         """Let the other modem send what waits here."""
+        self._hands_over = True
+        self._outbound.take_orders()
         moved = self._outbound.hand_over(self._config.relay_dir("modemb"))
-        wake(self._config.socket_file("modemb"))
+        if moved:
+            wake(self._config.socket_file("modemb"))
         return f"{moved} texts handed to the second modem"
 
     def _open(self) -> Port:
@@ -259,7 +271,7 @@ class ModemService:
                 log.info("modem has no %s: %s", command, error)
         self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
         self._announce(port)
-        self._swept_mono_s = float("-inf")
+        self._swept_mono_s, self._stores, self._is_full = float("-inf"), [], False
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
         log.info("modem ready model=%s profile=%s stores=%s", self._model, self._family, stores)
@@ -277,21 +289,27 @@ class ModemService:
         )
 
     def _round(self, port: Port) -> bool:
-        """Everything there is to do now; a sweep before any other command. Whether there was one."""
-        wants_sweep = self._hear(port)
+        """Everything there is to do now; a sweep before any other command. Whether a full one was finished.
+
+        Stores are swept one by one, the announced one first: on a slow modem a message that comes while the
+        others are read would wait for all of them.
+        """
+        self._hear(port)
         if self._restarted:
             port.leave_calls_alone()
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
-        if sweeps := wants_sweep or now_s - self._swept_mono_s >= self._settings.sweep_every_s:
-            self._intake.sweep(port, self._memories, self._profile)
-            self._swept_mono_s, self._swept_wall_ns = self._clock.mono_s(), self._clock.wall_ns()
-            self._well()
+        if not self._is_full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
+            self._stores += [name for name in self._memories if name not in self._stores]
+            self._is_full = True
+        finished = self._sweep_one(port)
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
+        if self._stores:
+            return finished
         self._sends_on = not self._calls.busy and self._outbound.send_next(port)
         if not self._calls.busy:
             self._ask_time(port)
@@ -302,7 +320,20 @@ class ModemService:
             self._check(port)
         self._clean(now_s)
         self._write_status(ready=True)
-        return sweeps
+        return finished
+
+    def _sweep_one(self, port: Port) -> bool:
+        """Sweep the store whose turn it is; whether that was the last of a full sweep."""
+        if not self._stores:
+            return False
+        self._intake.sweep(port, [self._stores[0]], self._profile)
+        del self._stores[0]
+        if self._stores or not self._is_full:
+            return False
+        self._is_full = False
+        self._swept_mono_s, self._swept_wall_ns = self._clock.mono_s(), self._clock.wall_ns()
+        self._well()
+        return True
 
     def _let_calls_wait(self, port: Port) -> None:
         """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
@@ -319,19 +350,22 @@ class ModemService:
         if (told := self._network_time.look(port)) is not None:
             self._journal.append(anchor.KIND, told, "bulk")
 
-    def _hear(self, port: Port) -> bool:
-        """Note what the modem said by itself; whether that asks for a sweep."""
-        wants_sweep = False
+    def _hear(self, port: Port) -> None:
+        """Note what the modem said by itself, and which stores that asks to be swept."""
         for event in port.events():
             if event.line.startswith("+CDS:"):
                 self._status(event.pdu)
             elif at.is_boot(event.line, tuple(self._profile.boot)):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
-                self._restarted = wants_sweep = True
-            elif event.line.startswith(("+CMTI:", "+CDSI:")):
-                wants_sweep = True
-        return wants_sweep
+                self._restarted = True
+                self._announced(self._memories)
+            elif (name := at.announced_store(event.line)) is not None:
+                # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
+                self._announced([name] if name in self._memories else self._memories)
+
+    def _announced(self, names: list[str]) -> None:
+        self._stores = [*names, *(name for name in self._stores if name not in names)]
 
     def _status(self, octets: str) -> None:
         try:
@@ -365,7 +399,7 @@ class ModemService:
         """Wait for the modem, for an order, or for the next thing that falls due."""
         now_s = self._clock.mono_s()
         due_s = min(self._swept_mono_s + self._settings.sweep_every_s - now_s, self._desk.due_s())
-        if self._sends_on:
+        if self._sends_on or self._stores:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
@@ -377,7 +411,7 @@ class ModemService:
         if self._ladder.since_mono_s is not None:
             took_s = self._clock.mono_s() - self._ladder.since_mono_s
             self._note("ok", "modem.ladder", f"well again after {took_s:.0f} s by {self._rung or 'itself'}")
-        self._ladder, self._rung = ladder.healthy(), ""
+        self._ladder, self._rung, self._hands_over = ladder.healthy(), "", False
         self._say("ok", "modem.ok", "")
 
     def _fail(self, code: str, why: str) -> None:

@@ -37,7 +37,7 @@ CREATE INDEX IF NOT EXISTS said_number ON said (number);
 CREATE INDEX IF NOT EXISTS said_at ON said (wall_ns)
 """
 # Of one round: answers are owed in the order people wrote, and a round must not hold up the next sweep.
-_ROUND_MOST = 50
+_ROUND_MOST = 200
 _DAY_NS = 86_400 * 10**9
 
 
@@ -104,6 +104,7 @@ class Talk:
         true by what happened here; `ours` numbers of our own modems.
         """
         queued = 0
+        self._end_sessions(now)
         for row in self._due(parties):
             event = self._event(row, now, waiting, parties.get(row["number"], ""))
             if event is None or _heard_at(row).until_s(now) >= conversation.SESSION_S:
@@ -134,6 +135,14 @@ class Talk:
         """Drop what is older. Belongs inside a transaction."""
         self._connection.execute("DELETE FROM talk WHERE heard_wall_ns < ?", (before_wall_ns,))
         self._connection.execute("DELETE FROM said WHERE wall_ns < ?", (before_wall_ns,))
+
+    def _end_sessions(self, now: Instant) -> None:
+        """What nobody has said anything in for long is over: it must not stand before those who wait."""
+        rows = self._connection.execute("SELECT * FROM talk ORDER BY heard_wall_ns LIMIT ?", (_ROUND_MOST,))
+        over = [(row["number"],) for row in rows if _heard_at(row).until_s(now) >= conversation.SESSION_S]
+        if over:
+            end = "DELETE FROM talk WHERE number = ?"
+            self._journal.append_all([], lambda c: _discard(c.executemany(end, over)))
 
     @staticmethod
     def _event(row: sqlite3.Row, now: Instant, waiting: Collection[str], party: str) -> Event | None:
@@ -203,6 +212,10 @@ class Talk:
             (number, now.wall_ns - _DAY_NS),
         )
         return [str(row["text"]) for row in rows]
+
+
+def _discard(_cursor: sqlite3.Cursor) -> None:
+    """For writes of which nothing is asked."""
 
 
 def _heard_at(row: sqlite3.Row) -> Instant:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from siaga_core.service.files import write_all
-from siaga_edge.recorder import movie, pictures, recoding
+from siaga_edge.recorder import movie, pictures, recoding, sound
 from siaga_edge.recorder.choice import Choice, NoFootage, choose
 from siaga_edge.recorder.pictures import Strip, Wall
 
@@ -56,11 +56,14 @@ def cut(
     `hashed` the clip has no SHA-256. Raises NoFootage and recoding.NotRecoded.
     """
     strips = (one for path in paths for one in pictures.of_segment(path, wall))
-    choice = choose(strips, start_wall_ns, end_wall_ns, wall)
+    listener = sound.Listener(start_wall_ns, end_wall_ns, wall)
+    choice = choose(listener.passing(strips), start_wall_ns, end_wall_ns, wall)
+    runs = listener.runs(choice.start_wall_ns, choice.end_wall_ns, tight=bool(tight))
+    heard = sound.track(runs, choice.start_wall_ns)
     if not tight or not choice.hidden:
-        return _write(choice, target, hashed=hashed)
+        return _write(choice, target, heard, hashed=hashed)
     with contextlib.ExitStack() as kept:
-        return _write(_tightened(choice, tight, target, wall, kept), target, hashed=hashed)
+        return _write(_tightened(choice, tight, target, wall, kept), target, heard, hashed=hashed)
 
 
 def _tightened(choice: Choice, program: str, target: Path, wall: Wall, kept: contextlib.ExitStack) -> Choice:
@@ -86,16 +89,18 @@ def _tightened(choice: Choice, program: str, target: Path, wall: Wall, kept: con
     return Choice(strips, frozenset(), choice.start_wall_ns, choice.end_wall_ns)
 
 
-def _write(choice: Choice, target: Path, *, hashed: bool) -> Clip:
+def _write(choice: Choice, target: Path, heard: sound.Track | None = None, *, hashed: bool) -> Clip:
+    """The sound's octets come first: they are few, and pictures play while they are still being fetched."""
     line = movie.timeline(choice.strips)
-    head = movie.head(choice.strips, line, choice.hidden)
+    head = movie.head(choice.strips, line, choice.hidden, heard)
     digest = hashlib.sha256(head)
-    size_bytes = len(head) + sum(sum(one.columns.sizes) for one in choice.strips)
+    parts = [*(heard.runs if heard else ()), *choice.strips]
+    size_bytes = len(head) + sum(sum(one.columns.sizes) for one in parts)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
     try:
         os.posix_fallocate(descriptor, 0, size_bytes)  # a full disk says so at once
         write_all(descriptor, head)
-        for octets in _octets(choice.strips):
+        for octets in _octets(parts):
             if hashed:
                 digest.update(octets)
             write_all(descriptor, octets)
@@ -115,8 +120,8 @@ def _write(choice: Choice, target: Path, *, hashed: bool) -> Clip:
     )
 
 
-def _octets(strips: Iterable[Strip]) -> Iterator[memoryview]:
-    """The pictures' octets in a buffer that is used again for the next."""
+def _octets(strips: Iterable[Strip | sound.Run]) -> Iterator[memoryview]:
+    """Their octets in a buffer that is used again for the next."""
     buffer = memoryview(bytearray(_COPY_BYTES))
     for path, spans in _by_file(strips):
         with path.open("rb", buffering=0) as file:
@@ -129,7 +134,7 @@ def _octets(strips: Iterable[Strip]) -> Iterator[memoryview]:
                     at, size = at + got, size - got
 
 
-def _by_file(strips: Iterable[Strip]) -> Iterator[tuple[Path, list[tuple[int, int]]]]:
+def _by_file(strips: Iterable[Strip | sound.Run]) -> Iterator[tuple[Path, list[tuple[int, int]]]]:
     """(file, [(place, octets)]) of strips that follow each other in one file."""
     path, spans = None, list[tuple[int, int]]()
     for strip in strips:

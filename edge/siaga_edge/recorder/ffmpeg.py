@@ -19,10 +19,12 @@ PIPE_BYTES = 1024 * 1024
 STREAM_LIMIT_US = 8_000_000
 # At 10, 12, 15, 20 and 25 pictures a second the first picture after this ends a fragment of at most 500 ms.
 FRAGMENT_US = 460_000
-# A sound track that is announced and never comes does not hold the pictures back longer than this.
+# A sound track that is announced and never comes does not hold the pictures back longer than this; ffmpeg's
+# own 10 s were seen.
 INTERLEAVE_US = 250_000
-# More than this on standard error within FLOOD_S is a child that is not well.
-FLOOD_BYTES = 64 * 1024
+# More than this on standard error within FLOOD_S is a child that is not well. A warning for each packet of a
+# camera on a bad network is a tenth of it.
+FLOOD_BYTES = 1024 * 1024
 FLOOD_S = 10.0
 _KEPT_BYTES = 4096
 
@@ -39,7 +41,9 @@ class OtherContainer(Exception):
 def command(program: str, container: Container = "mp4", *, sound: bool = True) -> list[str]:
     """The child's command line. What to read comes on its standard input, so that no password is in `ps`."""
     source = ["-f", "concat", "-safe", "0", "-protocol_whitelist", "pipe,fd,file,rtsp,rtp,tcp,udp,crypto"]
-    tracks = ["-map", "0:v:0", *(("-map", "0:a:0?") if sound else ()), "-c", "copy"]
+    # ffmpeg 7.1 takes AAC that comes by concat for no key packets and would drop all of it (measured).
+    heard = ["-map", "0:a:0?", "-copyinkf:a"] if sound else []
+    tracks = ["-map", "0:v:0", *heard, "-c", "copy"]
     sink = ["-f", container, "-frag_duration", str(FRAGMENT_US), "-flush_packets", "1"]
     sink += ["-max_interleave_delta", str(INTERLEAVE_US)]
     moves = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"]

@@ -1,6 +1,7 @@
 """Holds of this node: taken from the inbox or a technician, kept in the index, told to the hub on change."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,9 +42,13 @@ def requests_dir(data_dir: Path) -> Path:
 
 def open_folder(folder: Path) -> None:
     """Make a folder in which technicians leave requests: what is put there belongs to the service's group."""
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o2770)
+    if folder.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:  # before the service has ever run
+        owner = folder.parent.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
+    folder.chmod(0o2770)
 
 
 def ask(data_dir: Path, request: LocalRequest) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from siaga_edge.recorder.dating import Dated
-from siaga_edge.recorder.holds import MISSING_LEAST_NS, Hold
+from siaga_edge.recorder.holds import MISSING_LEAST_NS
 from siaga_edge.recorder.retention import Stored
 
 OFF = "the machine was off or started again"
@@ -116,11 +116,6 @@ def missing(
         if one.end_wall_ns > reached_ns:
             reached_ns, error_ms = one.end_wall_ns, one.error_ms
     return tuple(found)
-
-
-def holding(one: Stored, holds: Iterable[Hold], touches: Callable[[Stored, Hold], bool]) -> tuple[str, ...]:
-    """Names of the holds that keep a segment."""
-    return tuple(hold.id for hold in holds if touches(one, hold))
 
 
 def outlook(newest: Sequence[Stored], unheld_bytes: int, free_bytes: int, reserve_bytes: int) -> Outlook:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from siaga_edge.recorder.dating import Dated
 from siaga_edge.recorder.fragments import Init
-from siaga_edge.recorder.scan import Columns, scan
+from siaga_edge.recorder.scan import Columns, Heard, scan
 
 # Media time and arrival further apart than this are of different stretches: a second for the longest
 # fragment and one for the network.
@@ -33,6 +33,7 @@ class Piece:
     arrived_boot_ns: int
     columns: Columns
     at: int
+    heard: Heard | None = None
 
     @property
     def lasts_ns(self) -> int:
@@ -58,6 +59,7 @@ class Strip:
     begin_boot_ns: int
     began: Dated
     ended: Dated
+    heard: Heard | None = None  # the sound of the whole fragment
 
     @property
     def in_order(self) -> bool:
@@ -149,6 +151,7 @@ def read(path: Path) -> list[Piece]:
             found.mark.boot_ns,
             _believable(found.columns, found.init.timescale),
             found.at,
+            found.heard,
         )
         for found in scan(path)
         if found.mark is not None and found.columns.sizes
@@ -166,7 +169,8 @@ def of_segment(path: Path, wall: Wall) -> Iterator[Strip]:
         began = ended if same else wall(piece.boot_seq, begin_ns)
         ended, before = wall(piece.boot_seq, end_ns), (stretch, piece.boot_seq, end_ns)
         columns, at, boot = piece.columns, piece.at, piece.boot_seq
-        yield Strip(piece.init, columns, path, at, stretch, lead, boot, begin_ns, began, ended)
+        heard = piece.heard
+        yield Strip(piece.init, columns, path, at, stretch, lead, boot, begin_ns, began, ended, heard)
 
 
 def _earliest(columns: Columns) -> int:

@@ -48,6 +48,7 @@ def rebuild(index: Path, folder: Path, meta: Meta, advance: Callable[[int], None
     A power cut leaves the old index in its place, the new one, or none; then the next start makes one.
     """
     lock = WriterLock(index)
+    _owned_alike(Path(f"{index}.lock"), index.parent)
     fresh = index.with_name(f".{index.name}.rebuilt")
     try:
         _remove(fresh)
@@ -62,7 +63,7 @@ def rebuild(index: Path, folder: Path, meta: Meta, advance: Callable[[int], None
     return Rebuilt(*made, old)
 
 
-def rebuilt_from_files(fresh: Path, folder: Path, meta: Meta, advance: Callable[[int], None]) -> "_Read":
+def _from_files(fresh: Path, folder: Path, meta: Meta, advance: Callable[[int], None]) -> "_Read":
     """Fill a new index file with what the links of a footage disk say; nothing is written on the disk."""
     read = _Read()
     with contextlib.closing(Index(fresh, folder)) as made:
@@ -104,7 +105,7 @@ class _Read:
 def _fill(
     fresh: Path, index: Path, folder: Path, meta: Meta, advance: Callable[[int], None]
 ) -> tuple[int, tuple[str, ...], tuple[str, ...], tuple[str, ...], int, int]:
-    read = rebuilt_from_files(fresh, folder, meta, advance)
+    read = _from_files(fresh, folder, meta, advance)
     rows, unread = _take_over(index, fresh) if index.exists() else (0, 0)
     for part in _PARTS[1:]:
         Path(f"{fresh}{part}").unlink(missing_ok=True)  # the last close has checkpointed

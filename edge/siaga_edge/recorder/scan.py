@@ -13,8 +13,8 @@ from siaga_edge.recorder.fragments import (
     Init,
     Mark,
     Parser,
+    Track,
     boxes,
-    find,
 )
 
 # One read takes in mark, moof and the head of mdat of a fragment of a second (about 1 KiB at 25 pictures).
@@ -48,6 +48,15 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """The sound of one fragment: where its first sample lies, and how much after the pictures it begins."""
+
+    columns: Columns
+    at: int
+    after_pictures_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """One whole fragment: what it is coded by, when it came, and where its first picture lies in the file."""
 
@@ -55,6 +64,7 @@ class Found:
     mark: Mark | None
     columns: Columns
     at: int
+    heard: Heard | None = None
 
 
 def scan(path: Path) -> Iterator[Found]:
@@ -110,26 +120,49 @@ def _fragments(window: _Window) -> Iterator[Found]:
             place = at + 8 if begin is None else moof[0] + begin
             if place + sum(columns.sizes) > at + size:
                 raise BadStream("a fragment is shorter than its samples")
-            yield Found(init, mark, columns, place)
+            yield Found(init, mark, columns, place, _heard(*moof, init))
             mark, moof = None, None
         at += size
 
 
 def read_moof(moof: bytes, init: Init) -> tuple[Columns, int | None]:
     """The pictures of a moof, and how far from its own beginning they lie if it says. Raises BadStream."""
+    columns, begin, _ = _track_part(moof, init.video)
+    return columns, begin
+
+
+def _heard(moof_at: int, moof: bytes, init: Init) -> Heard | None:
+    if init.sound is None:
+        return None
+    columns, begin, decoded = _track_part(moof, init.sound)
+    if not columns.sizes or begin is None:
+        return None
+    pictures = _track_part(moof, init.video)[2]
+    after_ns = decoded * 10**9 // init.sound.timescale - pictures * 10**9 // init.timescale
+    return Heard(columns, moof_at + begin, after_ns)
+
+
+def _track_part(moof: bytes, track: Track) -> tuple[Columns, int | None, int]:
+    """A track's samples in a moof, where they lie, and when the first is decoded (tfdt, §8.8.12)."""
     begin: int | None = None
+    decoded = 0
     made = Columns((), (), (), ())
-    duration, size, flags = init.default_duration, init.default_size, init.default_flags
-    at, end = find(moof, b"traf")
-    for kind, start, stop in boxes(moof, at, end):
-        if kind == b"tfhd":
-            duration, size, flags = _defaults(moof, start, (duration, size, flags))
-        elif kind == b"trun":
-            has_place = moof[start + 3] & 1
-            if begin is None and has_place:
-                begin = struct.unpack_from(">i", moof, start + 8)[0]
-            made = made + _run(moof[start:stop], (duration, size, flags))
-    return made, begin
+    for name, at, end in boxes(moof):
+        if name != b"traf":
+            continue
+        duration, size, flags = track.default_duration, track.default_size, track.default_flags
+        for kind, start, stop in boxes(moof, at, end):
+            if kind == b"tfhd":
+                if struct.unpack_from(">I", moof, start + 4)[0] != track.id:
+                    break
+                duration, size, flags = _defaults(moof, start, (duration, size, flags))
+            elif kind == b"tfdt":
+                decoded = struct.unpack_from(">Q" if moof[start] else ">I", moof, start + 4)[0]
+            elif kind == b"trun":
+                if begin is None and moof[start + 3] & 1:
+                    begin = struct.unpack_from(">i", moof, start + 8)[0]
+                made = made + _run(moof[start:stop], (duration, size, flags))
+    return made, begin, decoded
 
 
 def _defaults(moof: bytes, at: int, before: tuple[int, int, int]) -> tuple[int, int, int]:

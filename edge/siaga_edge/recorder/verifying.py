@@ -44,12 +44,13 @@ def verify(
     advance: Advance,
     *,
     is_recording: bool,
+    walk: "type[Walk] | None" = None,
 ) -> Iterator[Finding]:
     """Everything that is wrong, in the chain's order, then files that no row names.
 
     `heads`: number of links to the head (hexadecimal, or its first 16 digits and more) that was told before.
     """
-    state = _State(folder, chain, heads, finder)
+    state = (walk or Walk)(folder, chain, heads, finder)
     last, names = 0, set[str]()
     while rows := finder.links_after(last):
         for row in rows:
@@ -65,7 +66,7 @@ def whole_bytes(finder: Finder) -> int:
     return sum(piece.size_bytes for camera in finder.cameras() for piece in finder.pieces(camera))
 
 
-class _State:
+class Walk:
     """Where the walk along the chain stands."""
 
     def __init__(self, folder: Path, chain: str, heads: Mapping[int, str], finder: Finder) -> None:
@@ -128,6 +129,10 @@ class _State:
             yield Finding("torn", "bad", row.name, detail, SALVAGE)
             return
         yield from self._linked(row, link, size_bytes)
+        yield from self._hash(row, link, size_bytes, advance)
+
+    def _hash(self, row: Row, link: Link, size_bytes: int, advance: Advance) -> Iterator[Finding]:
+        path = segment_path(self._folder, row.name)
         try:
             sha256 = hashed(path, size_bytes - LINK_BYTES, advance)
         except OSError as error:

@@ -24,6 +24,7 @@ from siaga_edge.uplink.ledger import Ledger
 from siaga_edge.uplink.mqtt import BrokerUnreachable, Connected, Event, Link, Lost, Message, Published
 from siaga_edge.uplink.sources import Sources, pack
 from siaga_edge.uplink.status import LinkStatus, write_status
+from siaga_edge.uplink.texting import Texting
 from siaga_edge.uplink.transfer import SharedBudget
 from siaga_edge.uplink.trust import HubTrust
 from siaga_edge.uplink.watch import Watch
@@ -68,6 +69,7 @@ class Carrier:
             config.id, services, config.inbox_file, self._journal, self._call, clock
         )
         self._closing.callback(self._commands.close)
+        self._texting = Texting(config.id, self._commands.inbox, clock, boot.id) if config.modem else None
         self._sources = Sources({service: config.journal_file(service) for service in _SERVICES})
         self._closing.callback(self._sources.close)
         self._watch = Watch(config.node.data_dir)
@@ -90,6 +92,8 @@ class Carrier:
         self._cautious = bool(self._on_wire)
         self._on_wire.clear()
         try:
+            self._sources.look(self._delivery)
+            self._text()  # also when nobody answers below
             link.open()
             heartbeat.beat()
             online = False
@@ -233,10 +237,18 @@ class Carrier:
             self._journal.prune(read_marks(self._config.delivery_file))
             self._commands.forget_old()
         self._sources.look(self._delivery)
+        self._text()
         for stream in self._delivery.resend_overdue(now_s):
             log.info("hub silent, sending again stream=%s", stream)
         if online:
             self._send(link, now_s)
+
+    def _text(self) -> None:
+        """Urgent records that the hub does not take go by SMS, where the node has a modem."""
+        if self._texting is None or not self._texting.is_due():
+            return
+        if self._texting.look(self._sources.urgent_after(self._ledger.marks()), self._signer):
+            self._call("modem")
 
     def _send(self, link: Link, now_s: float) -> None:
         """Hand over batches while the windows have room; what can wait waits for the site's budget."""

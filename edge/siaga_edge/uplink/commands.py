@@ -39,10 +39,10 @@ class CommandTaker:
     ) -> None:
         """`services` are those that this node runs and that take commands."""
         self._node, self._services = node, services
-        self._inbox, self._inbox_file = InboxWriter(inbox_file), inbox_file
+        self.inbox, self._inbox_file = InboxWriter(inbox_file), inbox_file
         self._journal, self._wake, self._clock = journal, wake, clock
-        if self._inbox.damaged is not None:
-            journal.note_damage("uplink", self._inbox.damaged, "orders that were not confirmed come again")
+        if self.inbox.damaged is not None:
+            journal.note_damage("uplink", self.inbox.damaged, "orders that were not confirmed come again")
         self.bad = 0
         self._bad_reported_s = float("-inf")
 
@@ -68,20 +68,20 @@ class CommandTaker:
             self._refuse(f"desired state {wish.name} is meant for {wish.node}")
         elif wish.service not in self._services:
             self._note_want(wish, "refused", f"this node runs no {wish.service}")
-        elif self._inbox.put_want(wish):
+        elif self.inbox.put_want(wish):
             self._note_want(wish, "taken")
             self._wake(wish.service)
 
     def forget_old(self) -> None:
         """Drop commands that expired long ago."""
-        self._inbox.forget(self._clock.wall_ns() // 1_000_000 - _KEEP_MS)
+        self.inbox.forget(self._clock.wall_ns() // 1_000_000 - _KEEP_MS)
 
     def close(self) -> None:
         """Let another writer in."""
-        self._inbox.close()
+        self.inbox.close()
 
     def _accept(self, order: Command) -> None:
-        fresh = self._inbox.put(order)
+        fresh = self.inbox.put(order)
         self._note(order, "received")
         if fresh:
             self._wake(order.service)

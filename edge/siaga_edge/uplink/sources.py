@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from siaga_core.service.database import StoreMissing
 from siaga_core.wire.envelope import RECORD_MAX_BYTES, Batch, Record, batch_of, encode, one_batch
 from siaga_core.wire.ids import NodeId
 from siaga_edge.journal import JournalReader, StoredRecord
-from siaga_edge.uplink.delivery import Delivery, Fetch
+from siaga_edge.uplink.delivery import Delivery, Fetch, Mark
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,14 @@ class Sources:
             self._drop(service)
             log.warning("journal not readable now service=%s cause=%s", service, error)
             return None
+
+    def urgent_after(self, marks: Iterable[Mark]) -> Iterator[tuple[str, StoredRecord]]:
+        """(service, record) of the urgent records above the marks, the first of each journal."""
+        upto = {(mark.stream, mark.epoch): mark.upto for mark in marks}
+        for service, source in list(self._open.items()):
+            after = upto.get((f"{service}.urgent", source.reader.epoch), 0)
+            fetch = Fetch(f"{service}.urgent", source.reader.epoch, after, after)
+            yield from ((service, record) for record in self.read(fetch) or [])
 
     def close(self) -> None:
         """Close all files."""

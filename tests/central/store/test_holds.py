@@ -2,7 +2,6 @@
 
 import json
 import random
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -122,41 +121,75 @@ def test_too_many_holds_are_refused_loudly_and_said_before(store: Store) -> None
     assert len(wished(store)) == HOLDS_MOST
 
 
-def _keep(store: Store, since_us: int) -> None:
-    """Retention has left footage from there on."""
+def _keep(store: Store, since_us: int, told_us: int) -> None:
+    """Retention has left footage from there on, as the node says at `told_us`."""
 
     def work(connection: Connection) -> None:
         connection.exec_driver_sql("DELETE FROM kept")
         connection.exec_driver_sql(
-            f"INSERT INTO kept VALUES ('{CAMERA}', 'b', 1, {(since_us - BOOTED_US) * 1000}, 1)"
+            f"INSERT INTO kept VALUES ('{CAMERA}', 'b', 1, {(since_us - BOOTED_US) * 1000}, {told_us})"
         )
 
     store.write(work)
 
 
-def test_an_unconfirmed_hold_is_said_before_retention_reaches_it(store: Store) -> None:
+def _swept(store: Store, now_us: int) -> str:
+    store.write(lambda c: holds.sweep(c, now_us))
+    with store.read() as connection:
+        row = holds.find(connection, "h1")
+    assert row is not None
+    return str(row.danger)
+
+
+@pytest.fixture
+def start_us(store: Store) -> int:
+    """The start of a hold that was asked for long after the node had booted."""
     start_us = BOOTED_US + 5 * 24 * 60 * MIN
     place(store, "h1", start_us)
     booted = Anchor(1, 0, BOOTED_US * 1000, "hub", 1000)
     store.write(lambda c: timings.add_anchor(c, NODE, "b", booted, 1))
+    return start_us
 
-    def sweep() -> Any:
-        store.write(lambda c: holds.sweep(c, start_us + 60 * MIN))
-        with store.read() as connection:
-            row = holds.find(connection, "h1")
-        assert row is not None
-        return row.danger
 
-    _keep(store, start_us - POLICY.warn_us - MIN)
-    assert sweep() == ""
-    _keep(store, start_us - POLICY.warn_us + MIN)
-    assert sweep() == "warn"
+def test_an_unconfirmed_hold_is_said_before_retention_reaches_it(store: Store, start_us: int) -> None:
+    now_us = start_us + 60 * MIN
+    _keep(store, start_us - POLICY.warn_us - MIN, now_us)
+    assert _swept(store, now_us) == ""
+    _keep(store, start_us - POLICY.warn_us + MIN, now_us)
+    assert _swept(store, now_us) == "warn"
     assert alarms(store) == [f"hold-{CAMERA}"]
-    _keep(store, start_us - POLICY.crit_us + MIN)
-    assert sweep() == "crit"
+    _keep(store, start_us - POLICY.crit_us + MIN, now_us)
+    assert _swept(store, now_us) == "crit"
     say(store, "h1", "held")
-    assert sweep() == ""
+    assert _swept(store, now_us) == ""
     assert kinds(store, "h1").count("hold.endangered") == 2
+
+
+def test_a_node_that_is_away_is_taken_to_overwrite_as_it_always_did(store: Store, start_us: int) -> None:
+    """It says nothing more, and its ring goes on: the alarm comes in time all the same."""
+    told_us = start_us + 60 * MIN
+    _keep(store, start_us - 2 * POLICY.warn_us, told_us)
+    assert _swept(store, told_us + POLICY.warn_us - MIN) == ""
+    assert _swept(store, told_us + POLICY.warn_us + MIN) == "warn"
+    assert alarms(store) == [f"hold-{CAMERA}"]
+    assert _swept(store, told_us + 2 * POLICY.warn_us - POLICY.crit_us + MIN) == "crit"
+    assert kinds(store, CAMERA).count("camera.hold_endangered") == 2
+
+
+def test_a_young_node_that_has_all_its_footage_raises_no_alarm_while_it_speaks(
+    store: Store, start_us: int
+) -> None:
+    now_us = start_us + 60 * MIN
+    first_ns = (start_us - 10 * MIN - BOOTED_US) * 1000
+    store.write(
+        lambda c: c.exec_driver_sql(
+            "INSERT INTO stretch (camera, node, epoch, boot_id, boot_seq, start_ns, end_ns, told_seq)"
+            f" VALUES ('{CAMERA}', '{NODE}', 'e', 'b', 1, {first_ns}, {first_ns + 10**12}, 1)"
+        )
+    )
+    _keep(store, start_us - 10 * MIN, now_us)
+    assert _swept(store, now_us + MIN) == ""
+    assert _swept(store, now_us + 10 * MIN) == "crit"  # it is away: nobody knows how full its disk was
 
 
 def test_holds_of_an_incident_end_long_after_it_was_closed_and_not_before(store: Store) -> None:

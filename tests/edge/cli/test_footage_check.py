@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +13,10 @@ import pytest
 from siaga_edge.node import Camera, Hub, Node, NodeConfig, Recorder
 from siaga_edge.recorder.chain import LINK_BYTES, Head, Link, read_link
 from siaga_edge.recorder.fragments import MARK_TYPE
-from siaga_edge.recorder.index import Index
+from siaga_edge.recorder.index import Index, Row, open_finder
 from siaga_edge.recorder.rescue import rescue
 from siaga_edge.recorder.salvage import discard, sha256_of
+from siaga_edge.recorder.verifying import Advance, Finding, Walk, verify
 from siaga_edge.recorder.writing import segment_path
 from support.clock import FakeClock
 from support.footage_command import FootageCommand, snapshot
@@ -331,6 +332,71 @@ def test_footage_dated_late_is_dated_by_the_rebuilt_index_within_what_both_say_o
         assert one.error_ms is not None
         assert other.error_ms is not None
         assert abs(one.start_wall_ns - other.start_wall_ns) <= (one.error_ms + other.error_ms) * 10**6
+
+
+class HashUnchecked(Walk):
+    """Believes a link without reading what it is about."""
+
+    def _hash(self, row: Row, link: Link, size_bytes: int, advance: Advance) -> Iterator[Finding]:
+        yield from ()
+
+
+class LinkSkipped(Walk):
+    """Does not compare a file's link with its place."""
+
+    def _linked(self, row: Row, link: Link, size_bytes: int) -> Iterator[Finding]:
+        yield from ()
+
+
+class ChainSkipped(Walk):
+    """Does not look whether numbers are missing."""
+
+    def _between(self, number: int) -> Iterator[Finding]:
+        yield from ()
+
+
+class HeadsIgnored(Walk):
+    """Does not compare with what was told before."""
+
+    def _known(self, links: int, head: bytes, name: str) -> Iterator[Finding]:
+        yield from ()
+
+
+def _swap(card: Card) -> None:
+    two, four = card.path(2).read_bytes(), card.path(4).read_bytes()
+    card.path(2).write_bytes(four)
+    card.path(4).write_bytes(two)
+
+
+def _take_away(card: Card) -> None:
+    card.path(3).unlink()
+    with contextlib.closing(sqlite3.connect(card.index)) as connection, connection:
+        connection.execute("DELETE FROM segment WHERE number = 3")
+
+
+@pytest.mark.parametrize(
+    ("harm", "mutant"),
+    [
+        (lambda card: _flip(card.path(3), 5000), HashUnchecked),
+        (_swap, LinkSkipped),
+        (_take_away, ChainSkipped),
+        (lambda card: _forge(card, 2), HeadsIgnored),
+    ],
+)
+def test_a_verification_that_leaves_something_out_is_found_out(
+    card: Card, harm: Callable[[Card], None], mutant: type[Walk]
+) -> None:
+    harm(card)
+    heads = {int(number): head for number, _, head in (one.partition(":") for one in card.heads)}
+    chain = card.link(1).chain
+
+    def bad(walk: type[Walk]) -> bool:
+        with open_finder(card.index) as finder:
+            found = verify(finder, card.footage, chain, heads, lambda _n: None, is_recording=False, walk=walk)
+            return any(one.level == "bad" for one in found)
+
+    assert bad(Walk)
+    assert not bad(mutant)
 
 
 # ------------------------------------------------------------------------------------------- salvage

@@ -71,6 +71,7 @@ def test_find_says_what_covers_a_span_and_what_does_not(
         status, said = command.json("find", "gate", iso(start - 1000 * S), iso(end))
         assert (status, said["complete"]) == (3, False)
         assert said["missing"][0]["start_wall_ns"] == start - 1000 * S
+        assert "older than what is kept" in said["missing"][0]["why"]
         status, said = command.json("find", "gate", iso(start - 1000 * S), iso(start - 900 * S))
         assert (status, said["segments"]) == (4, [])
         assert command.run("find", "gate", iso(start), iso(end))[1].endswith("lengkap / complete\n")

@@ -4,13 +4,14 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from siaga_core.wire.command import Command, SoundSiren
-from siaga_edge.inbox import InboxWriter, wake
+from siaga_edge.inbox import InboxWriter, siren, wake
 from support.waiting import until
 
 
@@ -108,3 +109,17 @@ def test_a_node_without_a_panel_does_not_claim_to_have_sounded(tmp_path: Path) -
         until(lambda: bare.states("one") == ["failed"])
     finally:
         bare.kill()
+
+
+def test_the_siren_sounds_for_another_services_lease_and_ends_with_it(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    try:
+        now_s = time.monotonic()
+        siren.ask(tmp_path / "run", siren.SirenLease(until_mono_s=now_s + 1.5, reason="4F7K"))
+        wake(tmp_path / "run/health.sock")
+        until(service.sounds, because="the siren sounds")
+        until(lambda: not service.sounds(), because="nobody renews the lease")
+        assert time.monotonic() >= now_s + 1.5
+    finally:
+        service.process.terminate()
+        service.process.wait()

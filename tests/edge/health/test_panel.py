@@ -31,6 +31,12 @@ def test_a_siren_ends_by_itself_at_its_limit() -> None:
     assert panel.order("two", 0, 0) is None
 
 
+def test_a_service_may_ask_for_the_siren_while_its_lease_lasts() -> None:
+    for until_s, sounds in ((0.0, False), (99.0, False), (115.0, True), (9_999.0, False)):
+        shown = panel.show("ok", link=True, siren=None, now_mono_s=100, asked_until_mono_s=until_s)
+        assert shown == Shown("red" if sounds else "green", sounds), until_s
+
+
 def test_the_lamp_tells_level_and_link() -> None:
     assert panel.show("ok", link=True, siren=None, now_mono_s=0).lamp == "green"
     assert panel.show("ok", link=False, siren=None, now_mono_s=0).lamp == "amber"

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from siaga_core.wire.roster import Roster
 from siaga_edge.modem import conversation, desk, duty, talk, template
+from siaga_edge.modem.intake import Intake
 from support.front_desk import CITIZEN, FIRST, OTHER, OURS, ROSTER, SECOND, FrontDesk
 
 REPORT = template.citizen("report")
@@ -63,6 +65,24 @@ def test_a_number_that_floods_is_kept_whole_and_answered_once(node: FrontDesk) -
     assert node.queued(OTHER) == [REPORT]
 
 
+class Stingy(Intake):
+    """A mutant: what comes too fast is thrown away instead of only being left unanswered."""
+
+    taken = 0
+
+    def commit(self, memory: str, found: Any) -> None:
+        self.taken += len(found)
+        if self.taken <= 5:
+            super().commit(memory, found)
+
+
+def test_the_check_above_finds_an_intake_whose_limit_is_on_storage(node: FrontDesk) -> None:
+    node.intake = Stingy(node.journal, "modem", node.clock, node.new_id, lambda _s: None, node.desk.heard)
+    for _ in range(20):
+        node.text(FIRE)
+    assert len(node.bodies("report")) < 20
+
+
 @pytest.mark.parametrize("sender", ["3338", "98108", "TELKOMSEL", OURS.number])
 def test_machines_are_never_answered(node: FrontDesk, sender: str) -> None:
     node.roster(ROSTER)
@@ -71,6 +91,26 @@ def test_machines_are_never_answered(node: FrontDesk, sender: str) -> None:
     node.pass_time(900)
     assert node.queued() == []
     assert len(node.bodies("report")) == 2, "kept and handed over all the same"
+
+
+class Polite(talk.Talk):
+    """A mutant: whoever writes is answered, machines too."""
+
+    def wrote(self, report: Any, now: Any) -> None:
+        super().wrote(structs.replace(report, reporter_e164=report.reporter), now)
+
+
+def test_the_check_above_finds_a_desk_that_answers_machines(tmp_path: Path) -> None:
+    def make(*given: Any) -> desk.Desk:
+        made = desk.Desk(*given)
+        made.talk = Polite(given[0], given[4])
+        return made
+
+    node = FrontDesk(tmp_path, make)
+    node.text(FIRE, "3338")
+    node.pass_time(2)
+    assert node.queued("3338") == [REPORT]
+    node.end()
 
 
 def test_two_machines_that_answer_each_other_stop(node: FrontDesk) -> None:
@@ -322,3 +362,27 @@ def test_a_clock_that_is_set_right_does_not_make_a_second_reply(node: FrontDesk)
     node.text(FIRE)
     node.pass_time(2)
     assert node.queued() == [REPORT]
+
+
+def test_a_report_that_was_seen_to_raises_no_new_alarm_however_long_the_hub_is_away(node: FrontDesk) -> None:
+    node.roster(ROSTER)
+    node.hub_takes_all = False
+    node.text(FIRE_AT)
+    node.pass_time(21)
+    node.text(f"SELESAI {node.bodies('duty')[0]['code']}", FIRST.number)
+    node.pass_time(5)
+    node.clock.advance(6 * 3600)
+    node.restart()
+    node.pass_time(30)
+    assert node.deeds() == ["sounded", "told", "done"]
+    assert not node.sounds()
+
+
+def test_many_who_were_answered_long_ago_do_not_stand_before_one_who_waits(node: FrontDesk) -> None:
+    for place in range(300):
+        node.text(FIRE, f"+62812555{place:05d}")
+    node.clock.advance(conversation.SESSION_S + 1)
+    node.pass_time(2)
+    node.text(FIRE_AT)
+    node.pass_time(2)
+    assert node.queued(CITIZEN) == [REPORT]

@@ -401,6 +401,7 @@ def test_16_a_list_of_calls_with_a_name_is_read(modem: Played, stock: Make) -> N
     assert calls.listed(['+CLCC: 1,1,4,0,0,"081234567890",129,""'])[0].number == "081234567890"
 
 
+@pytest.mark.slow
 def test_17_a_busy_sim_is_asked_again_but_not_for_ever(modem: Played, stock: Make, ours: Make) -> None:
     theirs = stock()
     modem[1].fault(fail="+CSQ", fail_code=14, fail_count=5000)

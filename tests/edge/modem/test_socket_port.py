@@ -92,3 +92,18 @@ def test_a_terminal_server_that_hangs_up_is_a_modem_that_is_gone(
 def test_a_terminal_server_that_is_not_there_is_said_to_be_missing() -> None:
     with pytest.raises(PortMissing, match="check plug and supply"):
         Port(f"socket://127.0.0.1:{free_port()}", 115200, 3)
+
+
+def test_a_modem_that_is_away_for_hours_costs_no_descriptors(tmp_path: Path) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    def look() -> None:
+        with pytest.raises(PortMissing):
+            Port(str(tmp_path / "nothing"), 115200, 1)
+
+    look()
+    before = descriptors()
+    for _ in range(50):
+        look()
+    assert descriptors() == before

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
+from siaga_central.console import thread
 from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.held import shown
 from siaga_central.console.page import At, page, see_other
@@ -40,6 +41,7 @@ def show(console: At, visitor: See, camera: str, hari: int = 1, kejadian: str = 
             "holds": shown(connection, holds.of_camera(connection, camera)),
             "about": _incident(connection, kejadian),
             "searches": searches.last(connection, camera),
+            "log": [thread.moment(event) for event in views.events_of(connection, camera, 50)],
             "seq": views.last_seq(connection),
         }
     since_ns = known.told.kept_since_ns

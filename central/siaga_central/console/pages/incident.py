@@ -17,7 +17,7 @@ from siaga_central.console.whereabouts import shown as shown_place
 from siaga_central.domain import incident as life
 from siaga_central.domain.nearest import Located, nearest
 from siaga_central.domain.role import Permission
-from siaga_central.store import holds, incidents, replies, timings, views
+from siaga_central.store import assignments, holds, incidents, replies, roster, timings, views
 from siaga_core.reading.spots import every
 from siaga_core.service.clock import new_id
 
@@ -108,11 +108,29 @@ def move(
     """Move it to its next state."""
     row, now_us = find(console, number), console.now_us()
 
-    def work(connection: Connection) -> None:
-        incidents.move(connection, row.id, command, visitor.name, now_us, reason)
-        holds.for_incident(connection, row.id, visitor.name, now_us)
+    def work(c: Connection) -> None:
+        incidents.move(c, row.id, command, visitor.name, now_us, reason)
+        holds.for_incident(c, row.id, visitor.name, now_us)
+        if command == "handle":
+            replies.tell_handled(c, row.id, visitor.name, now_us, lambda: new_id(console.clock))
 
     console.store.write(work)
+    return _back(number)
+
+
+@router.post("/{number}/petugas")
+def tell_duty(console: At, visitor: Handle, number: str, to: Annotated[str, Form()]) -> Response:
+    """Text a phone on duty; its answer comes back by the code."""
+    row, now_us = find(console, number), console.now_us()
+    with console.store.read() as connection:
+        phones = {phone.number: phone.name for phone in roster.phones(connection)}
+        node = _sender(connection, row.id)
+    if to not in phones:
+        raise HTTPException(422, "that number is not on duty")
+    if node is None:
+        raise HTTPException(409, "no GSM node has been heard yet; nothing was sent")
+    id, phone = new_id(console.clock), (phones[to], to)
+    console.store.write(lambda c: assignments.tell(c, id, row.id, phone, node, visitor.name, now_us))
     return _back(number)
 
 
@@ -168,6 +186,8 @@ def _values(console: Console, visitor: Visitor, number: str) -> dict[str, Any]:
             "contacts": [thread.contact(report, made.get(report.id)) for report in reports],
             "replies": views.replies_of(connection, row.id),
             "holds": shown(connection, holds.of_incident(connection, row.id)),
+            "assignments": assignments.of_incident(connection, row.id),
+            "phones": roster.phones(connection),
             "clips": views.clips_of(connection, row.id),
             "timeline": [thread.moment(event) for event in views.events_of(connection, row.id)],
             "callbacks": views.callbacks_of(connection, row.id),
@@ -186,6 +206,12 @@ def _values(console: Console, visitor: Visitor, number: str) -> dict[str, Any]:
         "sees_numbers": visitor.may(Permission.SEE_NUMBERS) and row.closed_us is None,
         "can": {permission.name: visitor.may(permission) for permission in Permission},
     }
+
+
+def _sender(connection: Connection, incident_id: str) -> str | None:
+    """The node that can text: where the reporter was heard, else a modem of ours, else any."""
+    own = [row.node for row in roster.modems(connection)]
+    return views.gsm_node(connection, incident_id) or next(iter(own), views.any_gsm_node(connection))
 
 
 def _nearest(console: Console, connection: Connection, row: Row[Any]) -> list[tuple[Any, float | None]]:

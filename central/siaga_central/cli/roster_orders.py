@@ -1,0 +1,51 @@
+"""Orders about phones on duty and our own modems; each leaves its nodes with the new roster."""
+
+from typing import Any
+
+from siaga_central.cli.ledger import ADMIN, Answer, Office
+from siaga_central.store import roster
+
+
+def add_phone(office: Office, number: str, name: str) -> Answer:
+    """Put a phone last on the list of those on duty."""
+    now_us = office.now_us()
+    return _changed(office, lambda c: roster.add_phone(c, number, name, ADMIN, now_us))
+
+
+def remove_phone(office: Office, number: str) -> Answer:
+    """Take a phone off the list."""
+    now_us = office.now_us()
+    return _changed(office, lambda c: roster.remove_phone(c, number, ADMIN, now_us))
+
+
+def set_modem(office: Office, node: str, number: str, takes_urgent: bool = True) -> Answer:
+    """Say which number a node's modem has."""
+    now_us = office.now_us()
+    return _changed(office, lambda c: roster.set_modem(c, node, number, takes_urgent, ADMIN, now_us))
+
+
+def show(office: Office) -> Answer:
+    """Who is on duty, which modems are ours, and how far each node is with it."""
+    with office.store.read() as connection:
+        phones, modems = roster.phones(connection), roster.modems(connection)
+        states = roster.convergence(connection)
+    return {
+        "phones": [{"number": row.number, "name": row.name} for row in phones],
+        "modems": [
+            {"node": row.node, "number": row.number, "takes_urgent": row.takes_urgent} for row in modems
+        ],
+        "nodes": [
+            {"node": row.node, "version": row.version, "has": row.node_version, "state": row.node_state}
+            for row in states
+        ],
+    }
+
+
+def _changed(office: Office, change: Any) -> Answer:
+    instead, now_us = office.config.city.instead, office.now_us()
+
+    def work(connection: Any) -> list[str]:
+        change(connection)
+        return roster.publish(connection, instead, ADMIN, now_us)
+
+    return {"nodes": office.store.write(work)}

@@ -1,0 +1,54 @@
+"""What field teams text: an answer to an alert is taken as one, anything else is a report like any other."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from siaga_central.ingest.policy import Policy
+from siaga_central.store import assignments, commands, events
+from siaga_core.reading import field
+from siaga_core.wire.command import SoundSiren
+from siaga_core.wire.envelope import Record
+from siaga_core.wire.report import Report
+
+
+def take(
+    connection: Connection,
+    record: Record,
+    given: Report,
+    now_us: int,
+    new_id: Callable[[], str],
+    policy: Policy,
+) -> bool:
+    """Whether this text was a team's answer. A stranger's is noted at its incident and stays a report."""
+    if given.sms is None or given.reporter_e164 is None:
+        return False
+    reply = field.parse(given.sms.text)
+    if reply is None:
+        return False
+    found = field.match(reply, given.reporter_e164, assignments.told(connection, now_us))
+    if isinstance(found, field.Unmatched):
+        if found.why == "stranger" and reply.code is not None:
+            _note_stranger(connection, reply.code, record, given.sms.text, now_us)
+        return False
+    row = assignments.of_answer(connection, found.code, given.reporter_e164)
+    assert row is not None
+    if assignments.answer(connection, row, reply.deed, given.sms.text, record.at.wall_ns // 1000, now_us):
+        _silence(connection, row.incident, now_us, new_id, policy)
+    return True
+
+
+def _note_stranger(connection: Connection, code: str, record: Record, text: str, now_us: int) -> None:
+    incident_id = assignments.incident_of_code(connection, code)
+    if incident_id is not None:
+        body = {"code": code, "text": text}
+        events.append(connection, now_us, "dispatch.stranger", incident_id, f"node:{record.node}", body)
+
+
+def _silence(
+    connection: Connection, incident_id: str, now_us: int, new_id: Callable[[], str], policy: Policy
+) -> None:
+    """Somebody goes there: the sirens need not call any more."""
+    for node in policy.siren_nodes:
+        order = SoundSiren(incident=incident_id, duration_s=0)
+        commands.queue(connection, new_id(), node, "health", order, "hub", now_us, policy.siren_ttl_s)

@@ -1,0 +1,183 @@
+"""Field teams' answers, what a node did without its hub, and callers who ring again."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Connection
+
+from siaga_central.domain import texts
+from siaga_central.store import assignments, replies
+from siaga_central.store import schema as t
+from siaga_core.reading import field
+from siaga_core.service.clock import new_id
+from siaga_core.wire.duty import AutoReply, DutyState
+from siaga_core.wire.gsm7 import SINGLE_SEPTETS, septets
+from siaga_core.wire.outbound import SmsState
+from siaga_core.wire.report import Report
+from support.desk_hub import CITIZEN, OTHER, TEAM, DeskHub
+
+FIRE = "Kebakaran besar di Nagoya"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[DeskHub]:
+    made = DeskHub(tmp_path)
+    yield made
+    made.close()
+
+
+def told(hub: DeskHub, *phones: tuple[str, str]) -> str:
+    """A fire is reported and the phones are texted; the code."""
+    hub.sms(FIRE)
+    (incident,) = hub.rows(t.incident)
+    code = ""
+    for phone in phones or (("Regu A", TEAM),):
+        hub.clock.advance(1)
+        code = hub.store.write(partial(_tell, hub, incident.id, phone))
+    return code
+
+
+def _tell(hub: DeskHub, incident: str, phone: tuple[str, str], c: Connection) -> str:
+    return assignments.tell(c, new_id(hub.clock), incident, phone, "gsm-1", "rina", hub.now_us)
+
+
+@pytest.mark.sop("R33", "R34")
+def test_an_answer_stops_the_alarm_and_is_no_incident_of_its_own(hub: DeskHub) -> None:
+    code = told(hub)
+    hub.clock.advance(5)
+    hub.sms(f"terima {code.lower()}", TEAM)
+    (incident,) = hub.rows(t.incident)
+    assert incident.taken_by == "Regu A"
+    (assignment,) = hub.rows(t.assignment)
+    assert assignment.state == "accepted"
+    silenced = [row for row in hub.rows(t.command) if row.kind == "siren.sound"]
+    assert '"duration_s":0' in silenced[-1].payload
+    for text, state in (("otw", "underway"), (f"SELESAI {code}", "done")):
+        hub.sms(text, TEAM)
+        assert hub.rows(t.assignment)[0].state == state
+    assert len(hub.rows(t.incident)) == 1
+
+
+def test_answers_marked_ulang_and_repeats_are_one_acknowledgement(hub: DeskHub) -> None:
+    code = told(hub)
+    for text in (f"TERIMA {code}", f"(ulang) TERIMA {code}", "1", f"terima {code}"):
+        hub.clock.advance(1)
+        hub.sms(text, TEAM)
+    assert hub.events("dispatch.accepted") == ["dispatch.accepted"]
+    assert hub.events("incident.taken") == ["incident.taken"]
+    assert len(hub.events("dispatch.repeated")) == 3, "shown all the same"
+
+
+@pytest.mark.parametrize("text", ["TERIMA {code}", "1", "SELESAI {code}"])
+def test_a_strangers_answer_counts_for_nothing_and_is_a_report(hub: DeskHub, text: str) -> None:
+    code = told(hub)
+    hub.sms(text.format(code=code), OTHER)
+    first, second = hub.rows(t.incident)
+    assert first.taken_by is None
+    assert hub.rows(t.assignment)[0].state == "told"
+    assert second.summary == text.format(code=code)
+    assert ("dispatch.stranger" in hub.events()) == ("{code}" in text)
+
+
+def test_the_check_above_finds_a_hub_that_matches_by_code_alone() -> None:
+    reply = field.FieldReply("accepted", "4F7K")
+    by_code_alone = [field.Told("4F7K", OTHER, 1)]  # as if whoever answers had been told
+    assert isinstance(field.match(reply, OTHER, by_code_alone), field.Matched)
+    assert field.match(reply, OTHER, [field.Told("4F7K", TEAM, 1)]) == field.Unmatched("stranger")
+
+
+def test_what_a_team_says_beyond_an_answer_is_a_report_like_any_other(hub: DeskHub) -> None:
+    told(hub)
+    hub.sms("api merambat ke ruko sebelah, butuh bantuan", TEAM)
+    assert len(hub.rows(t.incident)) == 2
+
+
+def test_the_text_to_a_phone_is_one_part_without_personal_data(hub: DeskHub) -> None:
+    told(hub)
+    (row,) = [row for row in hub.rows(t.command) if row.kind == "sms.send"]
+    assert CITIZEN not in row.payload
+    assert '"at_least_once":true' in row.payload
+    text = texts.dispatch("4F7K", "P1", "KBR", "Jl. “Raden Patah” " * 30, "K-20261125-0001")
+    assert (septets(f"(ulang) {text}") or 999) <= SINGLE_SEPTETS
+    assert (septets(texts.HANDLED) or 999) <= SINGLE_SEPTETS
+
+
+def test_delivery_of_the_text_shows_beside_the_answer(hub: DeskHub) -> None:
+    told(hub)
+    (row,) = hub.rows(t.assignment)
+    for state in ("SENT", "DELIVERED", "SENT"):
+        hub.take(hub.record(SmsState(message_id=row.id, state=state), "sms.state"))
+    assert hub.rows(t.assignment)[0].sms_state == "DELIVERED"
+
+
+def test_what_happened_without_the_hub_is_taken_once_and_shown_as_such(hub: DeskHub) -> None:
+    record = hub.sms(FIRE)
+    report_id = msgspec.json.decode(record.body, type=Report).report_id
+    common: dict[str, Any] = {"code": "4F7K", "report_id": report_id}
+    steps = [
+        DutyState(**common, deed="sounded"),
+        DutyState(**common, deed="told", id="01KA6P3ZQ4N8S5T6V7W8000001", name="Regu A", number=TEAM),
+    ]
+    after = [
+        DutyState(**common, deed="accepted", name="Regu A", number=TEAM, text="TERIMA 4F7K"),
+        DutyState(**common, deed="stranger", number=OTHER, text="TERIMA 4F7K"),
+        DutyState(**common, deed="over"),
+    ]
+    for step in steps:
+        hub.take(hub.record(step, "duty"))
+    hub.sms("TERIMA 4F7K", TEAM)
+    for step in after:
+        hub.take(hub.record(step, "duty"))
+    assert hub.events("away.") == ["away.sounded", "away.told", "away.stranger", "away.over"]
+    assert hub.events("dispatch.accepted") == ["dispatch.accepted"]
+    (incident,) = hub.rows(t.incident)
+    assert incident.taken_by == "Regu A"
+    (assignment,) = hub.rows(t.assignment)
+    assert assignment.away
+
+
+def test_what_a_node_answered_by_itself_stands_in_the_conversation(hub: DeskHub) -> None:
+    record = hub.sms(FIRE)
+    report_id = msgspec.json.decode(record.body, type=Report).report_id
+    said = AutoReply(
+        id="01KA6P3ZQ4N8S5T6V7W8000009", report_id=report_id, to=CITIZEN, template="report", text="112 BATAM"
+    )
+    for _ in range(2):
+        hub.take(hub.record(said, "reply.auto"))
+    hub.take(hub.record(SmsState(message_id=said.id, state="DELIVERED"), "sms.state"))
+    (reply,) = hub.rows(t.reply)
+    assert (reply.state, reply.written_by) == ("DELIVERED", "node:gsm-1")
+
+
+def test_reporters_are_told_once_that_somebody_sees_to_it(hub: DeskHub) -> None:
+    hub.sms(FIRE)
+    hub.sms("api makin besar")
+    (incident,) = hub.rows(t.incident)
+    ids = (f"01KA6P3ZQ4N8S5T6V7W80000{n:02d}" for n in range(10, 99))
+    for _ in range(3):
+        hub.store.write(lambda c: replies.tell_handled(c, incident.id, "rina", hub.now_us, lambda: next(ids)))
+    assert [row.text for row in hub.rows(t.reply)] == [texts.HANDLED]
+
+
+@pytest.mark.sop("R05")
+def test_a_caller_who_rings_again_is_one_line_and_more_urgent(hub: DeskHub) -> None:
+    hub.missed(CITIZEN)
+    assert hub.rows(t.incident)[0].priority == "P2"
+    hub.clock.advance(3600)
+    hub.missed(CITIZEN)
+    hub.missed(CITIZEN)
+    (row,) = hub.rows(t.callback)
+    assert row.calls == 3
+    (incident,) = hub.rows(t.incident)
+    assert incident.priority == "P1"
+
+
+def test_withheld_callers_are_never_taken_for_one(hub: DeskHub) -> None:
+    hub.missed(None)
+    hub.missed(None)
+    assert [row.number for row in hub.rows(t.callback)] == [None, None]
+    assert len(hub.rows(t.incident)) == 2

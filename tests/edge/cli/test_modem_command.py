@@ -1,0 +1,125 @@
+"""`siaga-node modem`: what a technician sees and does, on a service that runs against the simulated modem."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from siaga_edge.cli.__main__ import main
+from siaga_edge.cli.modem import page
+from siaga_edge.modem.intake import Intake
+from siaga_edge.modem.replay import replay
+from siaga_edge.modem.status import ModemStatus
+from siaga_edge.simulate.modem.control import Control
+from support.modem_service import SENDER, Service
+from support.simulated_modem import modem_in_thread
+from support.waiting import until
+
+LONG = "Banjir setinggi pinggang di Bengkong, lansia terjebak di lantai dua rumahnya. " * 3
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[tuple[Service, Control]]:
+    with modem_in_thread(tmp_path) as (link, control):
+        service = Service(tmp_path, link)
+        service.start()
+        until(lambda: "modem ready" in (tmp_path / "log").read_text(), 15)
+        yield service, control
+        service.kill()
+
+
+def answer(capfd: pytest.CaptureFixture[str], service: Service, *words: str) -> tuple[int, Any]:
+    capfd.readouterr()
+    status = main(["modem", *words, "--config", str(service.config), "--json"])
+    return status, json.loads(capfd.readouterr().out)
+
+
+def test_status_send_inbox_and_replay_of_a_node_that_serves(
+    node: tuple[Service, Control], capfd: pytest.CaptureFixture[str]
+) -> None:
+    service, control = node
+    control.sms(SENDER, "Kebakaran di Nagoya")
+    control.sms(SENDER, LONG, order=[2, 1])
+    control.pdu("0011223344544F4C4F4E47")
+    until(lambda: len(service.reports()) == 3 and LONG in service.texts(), 15)
+    status, told = answer(capfd, service, "status")
+    assert (status, told["running"], told["status"]["ready"]) == (0, True, True)
+    assert told["status"]["model"] == "SIMCOM_SIM7600E-H"
+    status, told = answer(capfd, service, "send", "--to", SENDER, "--text", "uji coba", "--wait", "10")
+    assert (status, told["state"]) == (0, "sent")
+    assert [sent["text"] for sent in control.sent() if sent["text"] == "uji coba"] == ["uji coba"]
+    status, rows = answer(capfd, service, "inbox")
+    assert status == 0
+    assert {"Kebakaran di Nagoya"} < {row["text"] for row in rows}
+    assert not any(SENDER in row["from"] for row in rows), "numbers are masked"
+    status, told = answer(capfd, service, "replay")
+    assert (status, told["same"], told["is_same"]) == (0, 3, True)
+    assert told["messages"] == 4
+
+
+class Forgetful(Intake):
+    """The mutant: drops the texts of every second part."""
+
+    def commit(self, memory: str, found: list[Any]) -> None:
+        if len(found[0].pdu) % 4:
+            super().commit(memory, found)
+
+
+def test_a_replay_with_other_parts_is_not_the_same(node: tuple[Service, Control]) -> None:
+    service, control = node
+    for number in range(6):
+        control.sms(SENDER, "Kebakaran" + "!" * number)
+    until(lambda: len(service.reports()) == 6, 15)
+    journal = service.folder / "data" / "journal-modem.db"
+    assert replay(journal).is_same
+    found = replay(journal, Forgetful)
+    assert not found.is_same
+    assert found.missing
+
+
+def test_a_status_says_in_two_languages_what_is_wrong() -> None:
+    assert "belum berjalan" in page("modem", None, running=False)
+    silent = ModemStatus(at_wall_ns=1, ready=False, trouble="modem.silent", rung="power")
+    text = page("modem", silent, running=True)
+    assert "TIDAK siap / NOT ready: modem.silent" in text
+    assert "power" in text
+
+
+def test_a_service_that_does_not_run_is_status_one_and_a_text_waits_for_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(tmp_path, tmp_path / "modem")
+    assert answer(capfd, service, "status") == (
+        1, {"service": "modem", "running": False, "status": None},
+    )  # fmt: skip
+    status, told = answer(capfd, service, "send", "--to", SENDER, "--text", "nanti")
+    assert (status, told["service_awake"]) == (1, False)
+    assert len(list((tmp_path / "data" / "relay-modem").iterdir())) == 1
+    with pytest.raises(SystemExit):
+        main(["modem", "status", "--second", "--config", str(service.config)])
+
+
+def test_what_was_handed_over_is_sent_by_the_other_modem_once(tmp_path: Path) -> None:
+    """The last rung: texts of a modem that does not come back go out by the second one."""
+    with modem_in_thread(tmp_path) as (link, control):
+        service = Service(tmp_path, tmp_path / "gone")
+        words = service.config.read_text()
+        service.config.write_text(words + f'[modemb]\nport = "{link}"\nsweep_every_s = 1\n')
+        service.order("01KA6P3ZQ4N8S5T6V7W8X9Y0Z1", "Petugas menuju lokasi", at_least_once=True)
+        other = Service.__new__(Service)
+        other.__dict__.update(service.__dict__)
+        service.start()
+        other.start_second()
+        try:
+            until(lambda: control.sent(), 30)
+        finally:
+            service.kill()
+            other.kill()
+        assert [sent["text"] for sent in control.sent()] == ["Petugas menuju lokasi"]
+        with closing(sqlite3.connect(tmp_path / "data" / "journal-modem.db")) as journal:
+            states = [row[0] for row in journal.execute("SELECT state FROM outgoing")]
+        assert states == ["handed over"]
