@@ -1,4 +1,4 @@
-"""The span that a form asks for: from and to as date and time in WIB, read in one place."""
+"""What a form asks of footage: from and to as date and time in WIB, and whether hidden pictures may stay."""
 
 from typing import Annotated
 
@@ -16,3 +16,4 @@ def read_span(start: Annotated[str, Form()], end: Annotated[str, Form()]) -> tup
 
 
 Span = Annotated[tuple[int, int], Depends(read_span)]
+Tight = Annotated[bool, Form()]  # a box that is not ticked sends nothing

@@ -36,9 +36,12 @@ def ask(
     reason: str,
     actor: str,
     now_us: int,
+    *,
+    tight: bool = False,
 ) -> None:
     """Ask the camera's node for a clip; the command has the id `id`. Raises BadSpan.
 
+    `tight`: its file holds no picture from outside the span (SOP XIII.2), which takes the node longer.
     Its span is held from now until some time after the clip is here, so that retention cannot come between.
     """
     if not start_us < end_us <= start_us + LONGEST_US:
@@ -63,9 +66,10 @@ def ask(
         )
     )
     body = {"clip": id, "camera": camera_id, "start_us": start_us, "end_us": end_us, "reason": reason}
+    body |= {"tight": True} if tight else {}
     events.append(connection, now_us, "clip.asked", incident or id, actor, body)
     events.append(connection, now_us, "camera.clip_asked", camera_id, actor, body)
-    order = FetchClip(camera=camera_id, start_wall_ns=start_us * 1000, end_wall_ns=end_us * 1000)
+    order = FetchClip(camera=camera_id, start_wall_ns=start_us * 1000, end_wall_ns=end_us * 1000, tight=tight)
     commands.queue(connection, id, node, "recorder", order, actor, now_us, TTL_S)
     holds.for_clip(connection, id, camera_id, (start_us, end_us), reason, actor, now_us, incident)
 

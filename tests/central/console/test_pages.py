@@ -1,5 +1,6 @@
 """The pages, called as a browser calls them."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -127,6 +128,20 @@ def test_looking_at_a_picture_is_on_record_and_stale_ones_say_so(
     answer = client.get("/gambar/cam-1")
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     assert city.events("camera.picture_viewed") == 1
+
+
+@pytest.mark.sop("R28")
+@pytest.mark.parametrize(("ticked", "tight"), [({}, False), ({"tight": "true"}, True)])
+def test_a_clip_that_leaves_the_house_is_asked_for_without_hidden_pictures(
+    city: City, login: Browse, ticked: dict[str, str], tight: bool
+) -> None:
+    number, client = city.sms("kebakaran di nongsa"), login("operator")
+    span = {"start": "2026-11-18T17:00:00", "end": "2026-11-18T17:01:00"}
+    form = {"csrf": csrf_of(client), "camera": "cam-1", "reason": "api", **span, **ticked}
+    client.post(f"/kejadian/{number}/klip", data=form)
+    with city.store.read() as connection:
+        [order] = connection.exec_driver_sql("SELECT payload FROM command").scalars()
+    assert json.loads(order)["order"]["tight"] is tight
 
 
 @pytest.mark.sop("R03")

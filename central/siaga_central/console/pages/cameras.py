@@ -11,7 +11,7 @@ from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.held import shown
 from siaga_central.console.page import At, page, see_other
 from siaga_central.console.pages.incident import find
-from siaga_central.console.span import Span
+from siaga_central.console.span import Span, Tight
 from siaga_central.domain.role import Permission
 from siaga_central.store import clips, coverage, holds, searches, views
 from siaga_core.service.clock import new_id
@@ -101,12 +101,14 @@ def hold(
 
 
 @router.post("/{camera}/klip")
-def ask(console: At, visitor: Ask, camera: str, span: Span, reason: Reason, kejadian: Number) -> Response:
+def ask(
+    console: At, visitor: Ask, camera: str, span: Span, reason: Reason, kejadian: Number, tight: Tight = False
+) -> Response:
     """Ask for a clip for an incident, on whose sheet it is watched."""
     row = find(console, kejadian)
     id, now_us = new_id(console.clock), console.now_us()
     console.store.write(
-        lambda c: clips.ask(c, id, camera, *span, row.id, reason.strip(), visitor.name, now_us)
+        lambda c: clips.ask(c, id, camera, *span, row.id, reason.strip(), visitor.name, now_us, tight=tight)
     )
     return see_other(f"/kejadian/{row.number}#klip")
 

@@ -12,7 +12,7 @@ from siaga_central.console.context import Console
 from siaga_central.console.page import At, see_other
 from siaga_central.console.pages.incident import find
 from siaga_central.console.partial import Film, NothingYet, read_partial
-from siaga_central.console.span import Span
+from siaga_central.console.span import Span, Tight
 from siaga_central.domain.role import Permission
 from siaga_central.store import clips, events, views
 from siaga_core.service.clock import new_id
@@ -35,12 +35,13 @@ def ask(
     camera: Annotated[str, Form()],
     span: Span,
     reason: Annotated[str, Form(max_length=500)],
+    tight: Tight = False,
 ) -> Response:
     """Ask a camera's node for what it recorded between two moments, both WIB."""
     row = find(console, number)
     id, now_us = new_id(console.clock), console.now_us()
     console.store.write(
-        lambda c: clips.ask(c, id, camera, *span, row.id, reason.strip(), visitor.name, now_us)
+        lambda c: clips.ask(c, id, camera, *span, row.id, reason.strip(), visitor.name, now_us, tight=tight)
     )
     return see_other(f"/kejadian/{number}#klip")
 
