@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -18,6 +17,7 @@ from siaga_edge.recorder import segments
 from siaga_edge.recorder.chain import FIRST_HEAD, Head, Link
 from siaga_edge.recorder.dating import Dating, Observation
 from siaga_edge.recorder.disk import Meta
+from siaga_edge.recorder.folder import segment_names
 from siaga_edge.recorder.holds import Hold
 from siaga_edge.recorder.inventory import NotedGap, Piece
 from siaga_edge.recorder.retention import Stored
@@ -385,7 +385,7 @@ class Index(Finder):
         becomes the next link. A file of another chain is left alone: `verify` names it.
         """
         known = self.names()
-        found = set(_files(self._folder))
+        found = set(segment_names(self._folder))
         self.keep_runs(found)
         unknown = dict(self._links(found - known))
         linked = [self._closed(name, link) for name, link in unknown.items() if link and link.chain == chain]
@@ -494,33 +494,6 @@ class ReadOnly(Finder):
 def _note_in(row: sqlite3.Row) -> str:
     """Why a hold was asked for; an index of an earlier release that is only read does not have it."""
     return str(row["note"]) if "note" in row.keys() else ""  # noqa: SIM118 - a Row holds values
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """Names of the files that can be segments: no links, folders or pipes called like one. Raises OSError."""
-    for camera in _entries(folder):
-        for run in _readable(camera):
-            for entry in _readable(run):
-                name = f"{camera.name}/{run.name}/{entry.name.removesuffix('.mp4')}"
-                ours = entry.name.endswith(".mp4") and segments.is_ours(name)
-                if ours and entry.is_file(follow_symlinks=False):
-                    yield name
-
-
-def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
-
-
-def _readable(entry: "os.DirEntry[str]") -> list[os.DirEntry[str]]:
-    """What a folder holds; nothing for what is no folder, or may not be read (lost+found)."""
-    if not entry.is_dir(follow_symlinks=False):
-        return []
-    try:
-        return _entries(entry.path)
-    except OSError as error:
-        log.warning("folder cannot be read folder=%s cause=%s", entry.path, error)
-        return []
 
 
 def _age(name: str) -> tuple[int, int, str]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from siaga_edge.recorder.chain import FIRST_HEAD, LINK_BYTES, Head, Link
+from siaga_edge.recorder.folder import files, regular
 from siaga_edge.recorder.index import Finder, Row
 from siaga_edge.recorder.inventory import ranges
 from siaga_edge.recorder.salvage import REST, link_of, sha256_of
+from siaga_edge.recorder.segments import is_ours
 from siaga_edge.recorder.writing import segment_path
 
 Level = Literal["bad", "note"]
@@ -22,6 +24,7 @@ Advance = Callable[[int], None]
 SALVAGE = "do not write on this disk; copy what is whole with `siaga-node footage salvage`"
 REPORT = "somebody changed the footage: take the disk out as evidence, tell the supervisor"
 RESTART = "siaga-recorder takes it in at its next start"
+LEAVE = "the recorder leaves it alone; look where it came from, and move it away"
 LOOK = "look who had the disk; the hub's log of this node says when it was last whole"
 
 
@@ -168,7 +171,7 @@ class Walk:
 def hashed(path: Path, size_bytes: int, advance: Advance) -> bytes:
     """SHA-256 of a file's beginning; it does not push what others need out of the page cache."""
     sha256 = sha256_of(path, size_bytes, advance)
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = regular(str(path), os.O_RDONLY)
     try:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
@@ -179,8 +182,12 @@ def hashed(path: Path, size_bytes: int, advance: Advance) -> bytes:
 def _unindexed(
     folder: Path, chain: str, names: set[str], advance: Advance, is_recording: bool
 ) -> Iterator[Finding]:
-    for path in sorted(folder.glob("*/*/*")):
-        name = str(path.relative_to(folder).with_suffix(""))
+    for file, is_regular in files(folder):
+        path = folder / file
+        name = str(Path(file).with_suffix(""))
+        if path.suffix == ".mp4" and not (is_regular and is_ours(name)):
+            yield Finding("strange", "note", name, "it is no segment: another name, or no file", LEAVE)
+            continue
         if path.suffix == REST:
             yield Finding("rest", "note", name, "octets that could not be read when it was closed", SALVAGE)
         if path.suffix != ".mp4" or name in names:
