@@ -270,6 +270,8 @@ class Index(Finder):
         super().__init__(opened.connection)
         self.damaged = opened.damaged
         self._folder = folder
+        self._unread = 0  # segments that could not be read at the start and may be newer than every row
+        self._unread_after = 0
         self.generation = 0  # grows when what was known of closed segments may have changed
         self._leave_old_schema()
         for statement in SCHEMA.split(";"):
@@ -378,6 +380,16 @@ class Index(Finder):
                 if row is not None:
                     self._give_up(int(row[0]))
 
+    def head(self, chain: str) -> Head:
+        """Where the next link goes on. Numbers of segments that cannot be read now are left free.
+
+        And one more: the hub is told the head under that one, which no segment will ever have.
+        """
+        at = super().head(chain)
+        if not self._unread or at.links != self._unread_after:
+            return at
+        return Head(chain, at.links + self._unread + 1, at.head)
+
     def recover(self, chain: str, now: Observation) -> Iterator[Recovered]:
         """Take in files that no row knows; an empty index is made anew this way. Raises OSError.
 
@@ -391,6 +403,7 @@ class Index(Finder):
         linked = [self._closed(name, link) for name, link in unknown.items() if link and link.chain == chain]
         for at in range(0, len(linked), 1000):
             self.add_all(linked[at : at + 1000])
+        self._leave_free(found - known - unknown.keys(), chain)
         yield from (Recovered(one, was_open=False, cut_bytes=0) for one in linked)
         for name in sorted((name for name, link in unknown.items() if link is None), key=_age):
             try:
@@ -404,9 +417,18 @@ class Index(Finder):
     def _links(self, names: Iterable[str]) -> Iterator[tuple[str, Link | None]]:
         for name in names:
             try:
-                yield name, link_of(segment_path(self._folder, name))
+                yield name, self._link_of(name)
             except OSError as error:
                 log.warning("segment cannot be read segment=%s cause=%s", name, error)
+
+    def _link_of(self, name: str) -> Link | None:
+        return link_of(segment_path(self._folder, name))
+
+    def _leave_free(self, unread: Iterable[str], chain: str) -> None:
+        """Remember how many segments may have numbers above the newest that could be read."""
+        newest = {camera: _age(self.newest_of(camera, 1)[0].name) for camera in self.cameras()}
+        self._unread = sum(_age(name) > newest.get(name.partition("/")[0], (0, 0, "")) for name in unread)
+        self._unread_after = super().head(chain).links
 
     def missing(self) -> list[str]:
         """Segments that have a row and no file."""
