@@ -114,10 +114,10 @@ def _record(kept: KeptFootage) -> None:
 class BadSector(Index):
     """The card does not give the newest segment."""
 
-    unread = ""
+    not_given = ""
 
     def _link_of(self, name: str) -> Link | None:
-        if name == self.unread:
+        if name == self.not_given:
             raise OSError(5, "Input/output error")
         return super()._link_of(name)
 
@@ -139,7 +139,7 @@ def _start(card: Card, kind: type[Index] = Index) -> Index:
 
 def _given_twice(card: Card, kind: type[BadSector]) -> list[str]:
     """The index is lost while the newest segment cannot be read; later it can. What `verify` says is bad."""
-    kind.unread = card.names[-1]
+    kind.not_given = card.names[-1]
     card.index.unlink()
     with contextlib.closing(_start(card, kind)) as index:
         chain, name = card.link(1).chain, "gate/9-9/000001"

@@ -118,7 +118,7 @@ def test_a_segment_whose_place_a_strange_thing_has_taken_is_bad_and_blocks_nothi
     config, names = _recorded(tmp_path)
     command, path = FootageCommand(config, capsys), tmp_path / "footage" / f"{names[1]}.mp4"
     path.unlink()
-    make = {"pipe": os.mkfifo, "link to itself": lambda path: os.symlink(path, path), "folder": os.mkdir}
+    make = {"pipe": os.mkfifo, "link to itself": lambda path: path.symlink_to(path), "folder": os.mkdir}
     make[becomes](path)
     status, said = command.json("verify", "--offline")
     bad = [(one["code"], one["segment"]) for one in said["findings"] if one["level"] == "bad"]
