@@ -162,11 +162,6 @@ class Finder:
             return Head(chain, 0, FIRST_HEAD)
         return Head(chain, row["number"] - 1, row["head_before"]).after(row["name"], row["sha256"])
 
-    def links(self) -> Iterator[tuple[str, int, bytes, bytes, int]]:
-        """(name, number, head before, SHA-256, octets) of every segment, in the chain's order."""
-        rows = self._connection.execute("SELECT * FROM segment ORDER BY number")
-        return ((r["name"], r["number"], r["head_before"], r["sha256"], r["size_bytes"]) for r in rows)
-
     def links_after(self, number: int, limit: int = 500) -> list[Row]:
         """Rows of segments above a number, in the chain's order; a page, so that no snapshot is held long."""
         rows = self._connection.execute(
@@ -481,7 +476,7 @@ class Index(Finder):
     def keep_runs(self, names: Iterable[str]) -> None:
         """A run that has files is never given again, even when the index was lost."""
         last: dict[str, int] = {}
-        for camera, run in (segments.camera_and_run(name) for name in names):
+        for camera, _, run in map(segments.origin, names):
             last[camera] = max(run, last.get(camera, 0))
         with transaction(self._connection):
             self._connection.executemany(
@@ -520,7 +515,7 @@ def _note_in(row: sqlite3.Row) -> str:
 
 def _age(name: str) -> tuple[int, int, str]:
     """Order of arrival of files without a link, as well as names tell it."""
-    boot, run = segments.boot_and_run(name)
+    _, boot, run = segments.origin(name)
     return boot, run, name
 
 

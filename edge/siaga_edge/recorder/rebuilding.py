@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from siaga_core.errors import SiagaError
 from siaga_core.service.database import WriterLock
 from siaga_core.service.files import sync_directory
 from siaga_core.service.salvage import rows_of, salvage
@@ -24,10 +23,6 @@ from siaga_edge.recorder.salvage import Closed, link_of
 from siaga_edge.recorder.writing import segment_path
 
 _PARTS = ("", "-wal", "-shm")
-
-
-class RebuildFailed(SiagaError):
-    """The index stays as it was."""
 
 
 @dataclass(frozen=True, slots=True)
