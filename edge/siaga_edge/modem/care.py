@@ -56,7 +56,7 @@ class Care:
             for line in self._quietly(port, ask, profile.limits.network_s):
                 self.hear(line)  # some give it before their OK
         if self._settings.loop_to:
-            self._loop_round(port, now_s)
+            self._loop_round(port, now_s, profile.limits.send_s)
 
     def hear(self, line: str) -> bool:
         """Take the network's answer to the question about the balance; False if the line is none."""
@@ -85,7 +85,7 @@ class Care:
         if self._settings.sim_expires is not None:
             self._tell(vitals.term(self._settings.sim_expires, self._today()))
 
-    def _loop_round(self, port: Port, now_s: float) -> None:
+    def _loop_round(self, port: Port, now_s: float, send_limit_s: float) -> None:
         loop = self._loop
         if loop.token and (self._folder / loop.token).exists():
             (self._folder / loop.token).unlink(missing_ok=True)
@@ -94,14 +94,14 @@ class Care:
             self._set(vitals.loop_failed(loop))
         due_s = LOOP_AGAIN_S if loop.failures else self._settings.loop_every_s
         if not self._loop.token and now_s - loop.sent_mono_s >= due_s:
-            self._send_loop(port, now_s)
+            self._send_loop(port, now_s, send_limit_s)
 
-    def _send_loop(self, port: Port, now_s: float) -> None:
+    def _send_loop(self, port: Port, now_s: float, send_limit_s: float) -> None:
         token = secrets.token_hex(4).upper()
         self._loop = vitals.loop_begun(self._loop, token, now_s)
         [part] = pdu.encode(self._settings.loop_to, vitals.loop_text(token), 1)
         try:
-            port.send(part.length, part.pdu, vitals.LOOP_LIMIT_S / 5)
+            port.send(part.length, part.pdu, send_limit_s)
         except Refused as error:
             log.warning("loop-back text refused cause=%s", error)
             self._set(vitals.loop_failed(self._loop))

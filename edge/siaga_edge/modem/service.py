@@ -312,7 +312,8 @@ class ModemService:
         self._outbound.take_over(self._config.relay_dir(self._service))
         if self._stores:
             return finished
-        self._sends_on = not self._calls.busy and self._outbound.send_next(port)
+        limit_s = self._profile.limits.send_s
+        self._sends_on = not self._calls.busy and self._outbound.send_next(port, limit_s)
         if not self._calls.busy:
             self._ask_time(port)
             self._let_calls_wait(port)

@@ -1,11 +1,13 @@
 """The service and the simulated modem in simulated time: it always comes back, and loses nothing."""
 
+import queue
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from bench.fuzz_modem import MUTANTS, trouble
 from bench.virtual_modem import VirtualPort, VirtualRemedies, World
 
@@ -36,7 +38,7 @@ def test_a_hundred_faults_are_noticed_and_over_in_time_and_cost_no_report() -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.__name__)
 def test_the_same_faults_find_out_a_worse_way(mutant: type[VirtualRemedies]) -> None:
-    assert not trouble(8, SEED, mutant).met
+    assert not trouble(30, SEED, mutant).met
 
 
 class Bench:
@@ -77,6 +79,29 @@ class Bench:
         )
         return [(str(row[0]), str(row[1])) for row in rows]
 
+    def order(self) -> None:
+        """A courtesy to be sent."""
+        text = Outgoing("01", "+6281234567890", "Petugas menuju lokasi", at_least_once=False, tries=0)
+        self.service._journal.append_all(
+            [], lambda connection: Ledger(connection).queue(text, self.world.wall_ns())
+        )
+
+    def outgoing(self) -> str:
+        """How far that text has come."""
+        query = "SELECT state FROM outgoing WHERE id = '01'"
+        return str(self.service._journal.connection.execute(query).fetchone()[0])
+
+    def hang_in_a_send(self) -> None:
+        """Hang for good as soon as the network is asked to take a text."""
+        self.hung_s: float | None = None
+
+        def look() -> None:
+            if self.hung_s is None and self.dialogue.is_sending:
+                self.hung_s = self.world.mono_s()
+                self.dialogue.hang(10**6, self.world.present())
+
+        self.world.look = look
+
     def reports(self) -> int:
         query = "SELECT count(*) FROM record WHERE kind = 'report'"
         return int(self.service._journal.connection.execute(query).fetchone()[0])
@@ -88,6 +113,75 @@ def benches() -> Iterator[list[Bench]]:
     yield made
     for one in made:
         one.service.close()
+
+
+class ProbingPort(VirtualPort):
+    """The mutant: asks a modem that has been silent for eight seconds of a send whether it is there."""
+
+    _probed = False
+
+    def _next(self, limit_s: float) -> str | None:
+        if limit_s > 50 and not self._probed:
+            try:
+                return super()._next(8)
+            except queue.Empty:
+                self._probed = True
+                self._write("AT\r")
+        return super()._next(limit_s)
+
+
+@pytest.mark.parametrize(("port", "left"), [(VirtualPort, 1), (ProbingPort, 0)])
+def test_a_network_that_takes_its_time_keeps_its_text_for_nothing_is_asked_in_a_send(
+    tmp_path: Path, benches: list[Bench], port: type[VirtualPort], left: int
+) -> None:
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    bench.service._remedies.port = port  # type: ignore[attr-defined]
+    faults = bench.dialogue.machine.faults
+    faults.send_ms, faults.send_aborts = 40_000, True
+    bench.order()
+    bench.run(60)
+    assert len(bench.dialogue.machine.sent) == left
+    assert bench.outgoing() == ("sent" if left else "failed")
+
+
+@pytest.mark.parametrize(("limit_s", "after_s"), [(60.0, 60), (15.0, 15)])
+def test_a_hang_in_a_send_is_noticed_when_the_profiles_time_for_it_is_over(
+    tmp_path: Path, benches: list[Bench], limit_s: float, after_s: float
+) -> None:
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    families = profile.load_all()
+    known = replace(families["sim7600"], limits=replace(families["sim7600"].limits, send_s=limit_s))
+    bench.service._profiles = {"generic": known}
+    bench.hang_in_a_send()
+    bench.order()
+    bench.run(after_s + 5)
+    assert bench.hung_s is not None
+    assert bench.service.trouble_since_mono_s == pytest.approx(bench.hung_s + after_s, abs=0.5)
+    assert bench.outgoing() == "unknown", "a courtesy of which nobody knows is not sent again"
+
+
+def test_a_modem_that_gives_no_prompt_is_found_out_within_ten_seconds(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    bench.service._remedies._limit_s = 30  # type: ignore[attr-defined]
+    bench.run(12)
+    faults = bench.dialogue.machine.faults
+    faults.mute, faults.mute_count = "+CMGS", 1
+    begun_s, noticed_s = bench.world.mono_s(), list[float]()
+
+    def look() -> None:
+        if (since_s := bench.service.trouble_since_mono_s) is not None:
+            noticed_s.append(since_s)
+
+    bench.world.look = look
+    bench.order()
+    bench.run(12)
+    assert "gave no prompt in 5 s" in bench.told("modem")[0][1]
+    assert noticed_s[0] - begun_s <= 10
 
 
 class SendsFirst(ModemService):
@@ -104,9 +198,7 @@ def test_what_lies_on_the_sim_is_taken_before_anything_is_sent(
 ) -> None:
     bench = Bench(tmp_path, kind=kind)
     benches.append(bench)
-    journal = bench.service._journal
-    text = Outgoing("01", "+6281234567890", "Petugas menuju lokasi", at_least_once=False, tries=0)
-    journal.append_all([], lambda connection: Ledger(connection).queue(text, bench.world.wall_ns()))
+    bench.order()
     bench.receive("Kebakaran")
     bench.run(10)
     of_interest = [word for word in bench.commands if word.startswith(("AT+CMGL", "AT+CMGS="))]
