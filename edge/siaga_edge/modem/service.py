@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from siaga_core.service.clock import Clock, new_id, read_boot
 from siaga_core.service.workers import Heartbeat, Stop
@@ -265,7 +266,7 @@ class ModemService:
         self._family, self._profile = profile.choose(self._profiles, self._model)
         port.family_events = (*self._profile.events, *self._profile.boot)
         tried = self._config.node.data_dir / f"{self._service}-pin-refused"
-        pin.unlock(port, self._settings.pin_file, tried, self._profile.pin_tries)
+        self._unlock(port, tried)
         for command in self._profile.init:
             try:
                 port.command(command)
@@ -277,6 +278,9 @@ class ModemService:
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
         log.info("modem ready model=%s profile=%s stores=%s", self._model, self._family, stores)
+
+    def _unlock(self, port: Port, tried: Path) -> None:
+        pin.unlock(port, self._settings.pin_file, tried, self._profile.pin_tries)
 
     def _announce(self, port: Port) -> None:
         for command in self._profile.announce:

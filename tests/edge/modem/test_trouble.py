@@ -206,17 +206,25 @@ def test_what_lies_on_the_sim_is_taken_before_anything_is_sent(
     assert bench.reports() == 1
 
 
-def test_a_locked_sim_is_told_and_costs_neither_a_second_try_nor_the_power(
-    tmp_path: Path, benches: list[Bench]
+class ForgetsItsTry(ModemService):
+    """The mutant: what was tried is not on the disk when the service looks again."""
+
+    def _unlock(self, port: Port, tried: Path) -> None:
+        tried.unlink(missing_ok=True)
+        super()._unlock(port, tried)
+
+
+@pytest.mark.parametrize(("kind", "tries_left"), [(ModemService, 2), (ForgetsItsTry, 1)])
+def test_a_wrong_pin_is_given_once_and_costs_neither_a_second_try_nor_the_power(
+    tmp_path: Path, benches: list[Bench], kind: type[ModemService], tries_left: int
 ) -> None:
     wrong = tmp_path / "pin"
     wrong.write_text("9999")
-    bench = Bench(tmp_path, sim=Sim(pin="1234"), pin_file=wrong, power_relay=True)
+    bench = Bench(tmp_path, Sim(pin="1234"), kind, pin_file=wrong, power_relay=True)
     benches.append(bench)
     bench.run(1800)
-    assert [level for level, _ in bench.told("modem")] == ["crit"]
+    assert bench.dialogue.machine.sim.tries_left == tries_left
     assert "modem.locked the SIM refused its PIN" in bench.told("modem")[0][1]
-    assert bench.dialogue.machine.sim.tries_left == 2
     assert bench.told("modem.ladder") == []
 
 
