@@ -17,8 +17,8 @@ from bench.fuzz import Outcome
 from bench.virtual_modem import VirtualPort, VirtualRemedies, World
 from siaga_core.service.workers import Heartbeat, Stop
 from siaga_edge.modem.ladder import Rung
-from siaga_edge.modem.profile import Limits, Profile
 from siaga_edge.modem.outbound import AGAIN
+from siaga_edge.modem.profile import Limits, Profile
 from siaga_edge.modem.relay import Left, leave
 from siaga_edge.modem.service import ModemService
 from siaga_edge.node import Hub, Modem, Node, NodeConfig
@@ -77,14 +77,16 @@ class Campaign:
         self.count_taken()
         id = f"{len(self.ordered):026d}"
         self.ordered[id] = len(self.ordered) % 2 == 0
-        leave(self.relay_dir, Left(id=id, recipient=RECIPIENT, text=f"tugas {id}", at_least_once=self.ordered[id]))
+        text = f"tugas {id}"
+        leave(self.relay_dir, Left(id=id, recipient=RECIPIENT, text=text, at_least_once=self.ordered[id]))
         if not self.stop.is_set():
             self.world.at(self.rng.expovariate(1 / ORDER_EVERY_S), self.order)
 
     def count_taken(self) -> None:
         """What the network has taken, by text; the modem's own list is kept short."""
         sent = self.world.dialogue.machine.sent
-        self.taken.update(one.submit.text.removeprefix(AGAIN) for one in sent if one.report_due_mono_s is None)
+        over = [one.submit.text for one in sent if one.report_due_mono_s is None]
+        self.taken.update(text.removeprefix(AGAIN) for text in over)
         sent[:] = [one for one in sent if one.report_due_mono_s is not None]
 
     def look(self) -> None:

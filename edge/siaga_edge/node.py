@@ -92,7 +92,7 @@ class Modem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[modem]` and `[modemb]`: a GSM modem. `port` is a device or `socket://host:port`."""
 
     port: str
-    name: str = "modem"
+    name: str = ""  # in reports; empty: modem or modemb, by which the hub answers through the same one
     baud: int = 115200
     pin_file: Path | None = None
     sweep_every_s: Annotated[float, Meta(ge=0.2, le=60)] = 5

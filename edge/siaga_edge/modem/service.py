@@ -81,7 +81,7 @@ class ModemService:
         self._care = Care(settings, config.node.run_dir, clock, self._tell)
         self._intake = Intake(
             self._journal,
-            settings.name,
+            settings.name or service,
             clock,
             self._new_id,
             self._outbound.status,
@@ -101,7 +101,7 @@ class ModemService:
         self._is_full = False
         self._calls = Calls(
             self._journal,
-            settings.name,
+            settings.name or service,
             clock,
             self._new_id,
             settings.reject_after_s,

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 from bench.fuzz_modem import MUTANTS, trouble
 from bench.virtual_modem import VirtualPort, VirtualRemedies, World
+from msgspec.structs import replace
 
 from siaga_core.service.clock import Boot
 from siaga_core.service.workers import Heartbeat, Stop
