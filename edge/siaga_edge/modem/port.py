@@ -247,9 +247,7 @@ class Port(GsmModem):  # type: ignore[misc]
                 self._take_event(final, deadline_s)
             if self._now_mono_s() >= deadline_s:
                 self._drain()
-                raise NoAnswer(
-                    f"modem {self.port} gave no prompt in {prompt_s:.0f} s; it is being reset"
-                )
+                raise NoAnswer(f"modem {self.port} gave no prompt in {prompt_s:.0f} s; it is being reset")
         lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS", first=False)
         failed = at.failure(lines[-1])
         if failed is not None:
