@@ -2,12 +2,12 @@
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from siaga_core.service.clock import Clock
-from siaga_edge.modem import pdu, vitals
+from siaga_edge.modem import forwarding, pdu, vitals
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, Refused
 from siaga_edge.modem.profile import Profile
@@ -25,11 +25,15 @@ Tell = Callable[[Verdict], None]
 class Care:
     """Used by the thread that owns the port. `tell` hears each verdict."""
 
-    def __init__(self, settings: Modem, run_dir: Path, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self, settings: Modem, run_dir: Path, clock: Clock, tell: Tell, own: Collection[str] = ()
+    ) -> None:
+        """`own`: the numbers of this node's modems."""
         self._settings, self._clock, self._tell = settings, clock, tell
         self._folder = run_dir / "loop"
         self._loop = Loop(sent_mono_s=clock.mono_s() - settings.loop_every_s + LOOP_AGAIN_S)
         self._asked_mono_s = self._balance_mono_s = float("-inf")
+        self._own, self._forwards, self._forward_mono_s = own, False, float("-inf")
         self._awaits_balance = False
         # Texts from these numbers may be a loop-back; a citizen's never is, whatever it says.
         self._peers = {number for number in (settings.loop_to, settings.number) if number}
@@ -55,6 +59,9 @@ class Care:
             ask = f'AT+CUSD=1,"{self._settings.balance_code}",15'
             for line in self._quietly(port, ask, profile.limits.network_s):
                 self.hear(line)  # some give it before their OK
+        if self._settings.forward_to and now_s - self._forward_mono_s >= forwarding.CHECK_EVERY_S:
+            self._forward_mono_s = now_s
+            self._keep_forwarding(port, profile.limits.network_s)
         if self._settings.loop_to:
             self._loop_round(port, now_s, profile.limits.send_s)
 
@@ -68,6 +75,27 @@ class Care:
         if found.until is not None:
             self._tell(vitals.term(found.until, self._today()))
         return True
+
+    def _keep_forwarding(self, port: Port, limit_s: float) -> None:
+        """See that the network forwards as the config says, and set it again where it does not."""
+        wanted = self._settings.forward_to
+        if forwarding.loops(wanted, self._own):
+            self._tell(forwarding.refusal(wanted))
+            return
+        found = self._forwarded(port, limit_s)
+        orders = forwarding.orders(found, wanted)
+        for order in orders:
+            self._quietly(port, order, limit_s)
+        if orders:
+            found = self._forwarded(port, limit_s)
+        self._tell(forwarding.verdict(found, wanted, set_again=bool(orders) and self._forwards))
+        self._forwards = self._forwards or not forwarding.orders(found, wanted)
+
+    def _forwarded(self, port: Port, limit_s: float) -> dict[int, str | None]:
+        asked = {reason: forwarding.query(reason) for reason in forwarding.REASONS}
+        return {
+            reason: forwarding.target(self._quietly(port, ask, limit_s)) for reason, ask in asked.items()
+        }
 
     def _ask(self, port: Port, slots: dict[str, tuple[int, int]]) -> None:
         strength = vitals.rssi(self._quietly(port, "AT+CSQ"))

@@ -66,6 +66,7 @@ class ModemService:
         self._inbox = Inbox(config.inbox_file, service, self._journal)
         self._wake = WakeSocket(config.socket_file(service))
         self._outbound = Outbound(self._journal, self._inbox, clock)
+        own = [one.number for one in (config.modem, config.modemb) if one is not None and one.number]
         self._desk = desk.Desk(
             self._journal,
             self._inbox,
@@ -76,9 +77,9 @@ class ModemService:
             config.node.run_dir,
             lambda: wake(config.socket_file("health")),
             service,
-            [one.number for one in (config.modem, config.modemb) if one is not None and one.number],
+            own,
         )
-        self._care = Care(settings, config.node.run_dir, clock, self._tell)
+        self._care = Care(settings, config.node.run_dir, clock, self._tell, own)
         self._intake = Intake(
             self._journal,
             settings.name or service,

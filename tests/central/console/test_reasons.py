@@ -16,7 +16,7 @@ from siaga_central.console.wording import catalogue
 from siaga_central.store import nodes
 from siaga_core.wire.health import CameraState, Health, Reading, ServiceState
 from siaga_edge.cameras.judgement import Judgement, Limits, Look
-from siaga_edge.modem import ladder, vitals
+from siaga_edge.modem import forwarding, ladder, vitals
 from support.console import City
 
 Browse = Callable[[str], httpx.Client]
@@ -133,6 +133,10 @@ def told_of_a_modem() -> Iterator[str]:
     yield vitals.term(date(2026, 11, 1), date(2026, 11, 25)).detail
     yield vitals.balance(vitals.Balance(None, None), 1).detail
     yield vitals.loop_verdict(vitals.Loop(failures=2)).detail
+    yield forwarding.verdict({0: "", 1: None, 2: None}, "+628111", set_again=False).detail
+    yield forwarding.verdict({0: None, 1: None, 2: None}, "+628111", set_again=False).detail
+    yield forwarding.verdict({0: None, 1: "+628111", 2: "+628111"}, "+628111", set_again=True).detail
+    yield forwarding.refusal("+6281234567890").detail
     for rung in ladder.RUNGS:
         yield f"{rung}: without success: the modem is not on USB"
         yield f"well again after 12 s by {rung}"

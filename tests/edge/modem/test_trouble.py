@@ -303,6 +303,48 @@ def test_balance_term_and_network_are_asked_and_alarm(tmp_path: Path, benches: l
     assert bench.told("modem.network")[-1] == ("ok", "-77 dBm")
 
 
+PHONE = "+6281277770000"
+
+
+def test_calls_are_forwarded_at_busy_and_no_reply_and_a_loss_is_told_and_put_right(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench = Bench(tmp_path, forward_to=PHONE, number="+6281111111111")
+    benches.append(bench)
+    bench.run(30)
+    forwards = bench.dialogue.machine.sim.forwards
+    assert forwards == {1: PHONE, 2: PHONE}
+    assert bench.told("modem.forwarding") == []
+    forwards.clear()
+    forwards[0] = PHONE  # somebody dialled **21*: the node would never ring again
+    bench.run(620)
+    assert forwards == {1: PHONE, 2: PHONE}
+    bench.run(620)
+    assert [level for level, _ in bench.told("modem.forwarding")] == ["warn", "ok"]
+    assert not any(word.startswith("AT+CCFC=0,3") for word in bench.commands), "never unconditional"
+
+
+def test_forwarding_that_the_network_refuses_is_an_alarm(tmp_path: Path, benches: list[Bench]) -> None:
+    bench = Bench(tmp_path, forward_to=PHONE)
+    benches.append(bench)
+    faults = bench.dialogue.machine.faults
+    faults.fail, faults.fail_code, faults.fail_count = "+CCFC", 3, 10**6
+    bench.run(30)
+    assert [level for level, _ in bench.told("modem.forwarding")] == ["crit"]
+
+
+@pytest.mark.parametrize(("keys", "asks"), [({}, False), ({"forward_to": "081111111111"}, False)])
+def test_nothing_is_forwarded_unasked_or_to_the_node_itself(
+    tmp_path: Path, benches: list[Bench], keys: dict[str, str], asks: bool
+) -> None:
+    bench = Bench(tmp_path, number="+6281111111111", **keys)
+    benches.append(bench)
+    bench.run(30)
+    assert any(word.startswith("AT+CCFC") for word in bench.commands) == asks
+    assert bench.dialogue.machine.sim.forwards == {}
+    assert [level for level, _ in bench.told("modem.forwarding")] == (["crit"] if keys else [])
+
+
 def test_a_modem_that_lists_nothing_is_read_slot_by_slot(tmp_path: Path, benches: list[Bench]) -> None:
     """Huawei: AT+CMGL hangs, AT+CMGR does not (gammu issue 4)."""
     bench = Bench(tmp_path)
