@@ -93,9 +93,7 @@ class Care:
 
     def _forwarded(self, port: Port, limit_s: float) -> dict[int, str | None]:
         asked = {reason: forwarding.query(reason) for reason in forwarding.REASONS}
-        return {
-            reason: forwarding.target(self._quietly(port, ask, limit_s)) for reason, ask in asked.items()
-        }
+        return {reason: forwarding.target(self._quietly(port, ask, limit_s)) for reason, ask in asked.items()}
 
     def _ask(self, port: Port, slots: dict[str, tuple[int, int]]) -> None:
         strength = vitals.rssi(self._quietly(port, "AT+CSQ"))

@@ -41,7 +41,7 @@ def loops(wanted: str, own: Collection[str]) -> bool:
 def orders(found: Mapping[int, str | None], wanted: str) -> list[str]:
     """What brings the network from what was found to what is wanted; it never sets the unconditional one."""
     kind = 145 if wanted.startswith("+") else 129
-    given = [f'AT+CCFC={UNCONDITIONAL},4'] if found[UNCONDITIONAL] is not None else []
+    given = [f"AT+CCFC={UNCONDITIONAL},4"] if found[UNCONDITIONAL] is not None else []
     for reason in (BUSY, NO_REPLY):
         if not _same(found[reason], wanted):
             timed = f",1,,,{NO_REPLY_S}" if reason == NO_REPLY else ""

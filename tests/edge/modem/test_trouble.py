@@ -337,7 +337,7 @@ def test_forwarding_that_the_network_refuses_is_an_alarm(tmp_path: Path, benches
 def test_nothing_is_forwarded_unasked_or_to_the_node_itself(
     tmp_path: Path, benches: list[Bench], keys: dict[str, Any], asks: bool
 ) -> None:
-    bench = Bench(tmp_path, number="+6281111111111", **keys)
+    bench = Bench(tmp_path, number="+6281111111111", **keys)  # type: ignore[arg-type]
     benches.append(bench)
     bench.run(30)
     assert any(word.startswith("AT+CCFC") for word in bench.commands) == asks
@@ -357,6 +357,23 @@ def test_a_modem_that_lists_nothing_is_read_slot_by_slot(tmp_path: Path, benches
     bench.run(40)
     assert bench.reports() == 2
     assert bench.service.trouble_since_mono_s is None
+
+
+def test_a_raw_message_stays_until_the_hub_has_its_report_however_old_it_is(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    bench.receive("Kebakaran")
+    bench.run(12)
+    journal = bench.service._journal
+    later_wall_ns = bench.world.wall_ns() + 10**9
+    count = "SELECT count(*) FROM pdu"
+    journal.append_all([], lambda connection: Ledger(connection).forget(later_wall_ns))
+    assert journal.connection.execute(count).fetchone()[0] == 1
+    journal.prune([("modem.urgent", journal.epoch, 10**6)], keep_urgent_s=-1)
+    journal.append_all([], lambda connection: Ledger(connection).forget(later_wall_ns))
+    assert journal.connection.execute(count).fetchone()[0] == 0
 
 
 def test_a_port_in_simulated_time_is_the_products_port() -> None:
