@@ -54,6 +54,7 @@ EVENTS = {
     "camera.picture_viewed": N_("picture looked at"),
     "camera.clip_asked": N_("clip asked for"),
     "camera.clip_viewed": N_("clip watched"),
+    "camera.clip_previewed": N_("part of a clip watched"),
     "camera.hold_asked": N_("footage to be held"),
     "camera.hold_extended": N_("hold made longer"),
     "camera.hold_not_placed": N_("NOT held by itself: no room"),

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from siaga_central.console.wording import form_moment
 from siaga_central.store import clips, events
 from support.console import City
+from support.film import film
 
 Browse = Callable[[str], httpx.Client]
 CAMERA = "cam-1"
@@ -22,10 +23,12 @@ NO_DEED = {
     ("POST", "/panggilan/baru"),
     ("POST", "/kejadian/{number}/tempat"),
 }
+COMING = "c2"  # a clip that is on its way
 # route -> the event that it leaves in the camera's log
 DEEDS = {
     ("GET", "/gambar/{camera}"): "camera.picture_viewed",
     ("GET", "/klip/{id}"): "camera.clip_viewed",
+    ("GET", "/klip/{id}/sebagian"): "camera.clip_previewed",
     ("POST", "/kejadian/{number}/klip"): "camera.clip_asked",
     ("POST", "/kejadian/{number}/tahan"): "camera.hold_asked",
     ("POST", "/kamera/{camera}/cari"): "camera.searched",
@@ -68,12 +71,17 @@ def test_each_deed_is_in_the_cameras_log(city: City, login: Browse, route: tuple
     def furnish(connection: object) -> None:
         clips.ask(connection, "c1", CAMERA, end_us - 1, end_us, None, "uji", "rina", city.now_us)  # type: ignore[arg-type]
         clips.ready(connection, "c1", "00", 4, city.now_us)  # type: ignore[arg-type]
+        clips.ask(connection, COMING, CAMERA, end_us - 1, end_us, None, "uji", "rina", city.now_us)  # type: ignore[arg-type]
+        clips.progress(connection, COMING, 1, 2, city.now_us)  # type: ignore[arg-type]
 
     city.store.write(furnish)
     city.store.write(lambda c: c.exec_driver_sql("UPDATE camera SET picture_us = 1"))
     before = logged(city)
     method, path = route
     address = path.format(camera=CAMERA, id="c1", number=number)
+    if path.endswith("/sebagian"):
+        film(city.media_dir / "clips").rename(city.media_dir / "clips" / f"{COMING}.part")
+        address = f"/klip/{COMING}/sebagian?upto=1000000"
     csrf = re.findall(r'name="csrf" value="([^"]+)"', browser.get("/bantuan").text)[0]
     span = {"start": form_moment(end_us - 60_000_000), "end": form_moment(end_us)}
     form = {"csrf": csrf, "camera": CAMERA, "reason": "uji", "kejadian": number, **span}

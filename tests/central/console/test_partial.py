@@ -6,18 +6,9 @@ from pathlib import Path
 import pytest
 
 from siaga_central.console.partial import NothingYet, read_partial
+from support.film import film
 
 SOUND = ("-f", "lavfi", "-i", "sine=r=8000:d=4", "-c:a", "aac")
-
-
-def film(folder: Path, *more: str, bframes: int = 0) -> Path:
-    """Four seconds, moov first, as a node sends them."""
-    path = folder / "clip.part"
-    source = ("-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=4")
-    coding = f"-c:v libx264 -bf {bframes} -g 10 -pix_fmt yuv420p -movflags +faststart".split()
-    command = ("ffmpeg", "-v", "error", *source, *more, *coding, "-f", "mp4", str(path))
-    subprocess.run(command, check=True, timeout=60)
-    return path
 
 
 def decoded(path: Path) -> list[str]:
