@@ -106,7 +106,7 @@ class Modem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     balance_code: str = ""  # USSD of a prepaid SIM, such as *888#; empty: never asked
     balance_every_s: Annotated[float, Meta(ge=60, le=604800)] = 86400
     balance_least: Annotated[int, Meta(ge=0)] = 20000  # rupiah
-    # A phone to which the network forwards calls at busy and no reply, E.164; empty: nothing is forwarded.
+    # Where the network forwards calls at busy and no reply, E.164; empty: forwarding is left alone.
     forward_to: str = ""
     sim_expires: date | None = None  # the SIM's last day ("masa aktif"); alarms 30 and 7 days before
 
