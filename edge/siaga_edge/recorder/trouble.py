@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.workers import back_off_s
 
-Kind = Literal["away", "refused", "silent", "jump", "garbage", "flood", "bug"]
+Kind = Literal["away", "refused", "silent", "jump", "garbage", "flood", "engine", "bug"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 RETRY_FIRST_S = 0.5

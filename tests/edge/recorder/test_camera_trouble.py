@@ -22,8 +22,9 @@ from siaga_edge.recorder.flushing import Flusher
 from siaga_edge.recorder.fragments import BadStream, Fragment, Init, Parser, moov_of, sound_of
 from siaga_edge.recorder.gaps import Gaps
 from siaga_edge.recorder.live import LIVE_MOST_BYTES, LiveRing
+from siaga_edge.recorder.notices import Notice, Started, Stopped
 from siaga_edge.recorder.pacing import Pace
-from siaga_edge.recorder.pump import Notice, Pump, Recording, Started, Stopped
+from siaga_edge.recorder.pump import Pump, Recording
 from siaga_edge.recorder.status import read_status, write_status
 from siaga_edge.recorder.trouble import REFUSED_MOST_S, RETRY_MOST_S, Kind, kind_of, pause_s
 from siaga_edge.recorder.writing import Place, SegmentWriter
@@ -253,7 +254,7 @@ def pump(
     for number in range(100):
         runs.put(number + 1)
     settings = Settings(footage_dir=disk.folder, ffmpeg=str(program), silent_most_s=silent_most_s)
-    camera = Camera(id="cam-a", rtsp_url="rtsp://127.0.0.1/cam-a")
+    camera = Camera(id="cam-a", rtsp_url="rtsp://127.0.0.1/cam-a", engine="ffmpeg")
     stop, heard = Stop(), list[Notice]()
     made = kind(camera, settings, tmp_path / "live", disk.place, SystemClock(), notices, runs)
     thread = threading.Thread(target=made.work, args=(stop,))
@@ -283,8 +284,8 @@ def unexplained(heard: list[Notice], runs: int) -> int:
 class Silent(Pump):
     """A mutant: what ended is forgotten."""
 
-    def _ended(self, kind: Kind, reason: str) -> Kind:
-        super()._ended(kind, reason)
+    def _ended(self, kind: Kind, reason: str, *, is_reached: bool = True) -> Kind:
+        super()._ended(kind, reason, is_reached=is_reached)
         self._kind = None
         return kind
 
