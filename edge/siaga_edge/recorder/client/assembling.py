@@ -74,6 +74,10 @@ class Assembler:
 
     def flush(self) -> Iterator[Fragment]:
         """What is whole at the end; the last picture is as long as the one before it."""
+        last = self._pictures.flush()
+        if last is not None and self._held is not None and last.time > self._held.time:
+            self._pending.append((self._held, last.time - self._held.time))
+            self._held = last
         if self._held is not None:
             self._pending.append((self._held, self._lasts))
             self._held = None

@@ -8,6 +8,9 @@ _NTP_EPOCH_S = 2_208_988_800
 # So many packets in a row of another source, and none of our own: the stream has a new source.
 STRANGERS_MOST = 64
 
+# So many late packets in a row, each next to the one before: the camera counts anew.
+ANEW_ROW = 4
+
 # marker, time in units of the clock since some moment, payload, whether packets are missing before it
 Taken = tuple[bool, int, memoryview, bool]
 
@@ -24,6 +27,7 @@ class Receiver:
     received: int = 0
     _next: int = -1
     _odd: int = -1
+    _odd_row: int = 0
     _stamp: int = 0
     _time: int = 0
     _row: int = 0  # strangers since the last of our own
@@ -64,6 +68,7 @@ class Receiver:
             if order is None:
                 return None
             missing = order
+            self._odd = -1
         self._next = sequence + 1 & 0xFFFF
         if not self._next:
             self._cycles += 1
@@ -81,7 +86,7 @@ class Receiver:
     def _order(self, sequence: int) -> bool | None:
         """Whether packets are missing before this one; None: it comes late or again.
 
-        Two in a row that do not fit mean that the camera counts anew (appendix A.1).
+        Several in a row that do not fit mean that the camera counts anew (as appendix A.1 has it).
         """
         if self._next < 0:
             return False
@@ -91,10 +96,10 @@ class Receiver:
             if self._next + ahead > 0xFFFF:
                 self._cycles += 1
             return True
-        if sequence == self._odd:
-            self._odd = -1
-            return True
+        self._odd_row = self._odd_row + 1 if sequence == self._odd else 1
         self._odd = sequence + 1 & 0xFFFF
+        if self._odd_row >= ANEW_ROW:
+            return True
         self.late += 1
         return None
 

@@ -36,7 +36,7 @@ _ENDED = "the camera ended the connection"
 
 
 @contextlib.contextmanager
-def stream(camera: Camera, clock: Clock) -> Iterator["Session"]:
+def stream(camera: Camera, clock: Clock, dialogue_limit_s: float = DIALOGUE_LIMIT_S) -> Iterator["Session"]:
     """A playing session; ended when the block is left.
 
     Raises NotUnderstood, CameraTrouble, BadStream, OSError (no connection).
@@ -45,7 +45,7 @@ def stream(camera: Camera, clock: Clock) -> Iterator["Session"]:
     if parts.scheme != "rtsp" or parts.username or not parts.hostname:
         raise NotUnderstood(f"an address that begins with {parts.scheme}:// or has a user in it")
     with socket.create_connection((parts.hostname, parts.port or 554), CONNECT_LIMIT_S) as connection:
-        session = Session(connection, camera, clock)
+        session = Session(connection, camera, clock, dialogue_limit_s)
         try:
             session.begin()
             yield session
@@ -56,8 +56,11 @@ def stream(camera: Camera, clock: Clock) -> Iterator["Session"]:
 class Session:
     """Made and used in one thread."""
 
-    def __init__(self, connection: socket.socket, camera: Camera, clock: Clock) -> None:
+    def __init__(
+        self, connection: socket.socket, camera: Camera, clock: Clock, dialogue_limit_s: float
+    ) -> None:
         self._connection, self._camera, self._clock = connection, camera, clock
+        self._limit_s = dialogue_limit_s
         self._demux = Demux()
         self._number = self._nonce_uses = 0
         self._challenge: login.Challenge | None = None
@@ -89,7 +92,7 @@ class Session:
 
     def begin(self) -> None:
         """Up to PLAY. Raises NotUnderstood, CameraTrouble, BadStream, OSError."""
-        deadline_s = self._clock.mono_s() + DIALOGUE_LIMIT_S
+        deadline_s = self._clock.mono_s() + self._limit_s
         url = self._url = self._camera.recorded_url
         offered = self._asked("OPTIONS", url, deadline_s, must=False)
         if "GET_PARAMETER" in offered.header("public").upper():
@@ -262,7 +265,7 @@ class Session:
         while found is None:
             left_s = deadline_s - self._clock.mono_s()
             if left_s <= 0:
-                raise CameraTrouble("silent", f"no answer came within {DIALOGUE_LIMIT_S:.0f} s")
+                raise CameraTrouble("silent", f"no answer came within {self._limit_s:g} s")
             self._connection.settimeout(left_s)
             try:
                 count = self._connection.recv_into(self._demux.room())

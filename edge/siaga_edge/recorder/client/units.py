@@ -106,7 +106,7 @@ class Pictures:
                 self._is_whole = False
             self._fragment_at = len(self._octets)
             self._octets += _LENGTH + head
-            self._note_kind(kind)
+            self._note_kind(kind, body)
         elif self._fragment_at < 0:
             self._is_whole = False
             return
@@ -124,10 +124,19 @@ class Pictures:
             if _START_CODE in octets:
                 raise NotUnderstood("several units in one, with start codes between them")
             self._sets.append(octets)
-        self._note_kind(kind)
+        self._note_kind(kind, unit[self.header_bytes :])
 
-    def _note_kind(self, kind: int) -> None:
+    def _note_kind(self, kind: int, body: memoryview) -> None:
         raise NotImplementedError
+
+    def _note_slice(self, body: memoryview, *, is_key: bool) -> None:
+        """The first slice of a picture says so in its first bit: first_mb_in_slice is 0 in H.264 (§7.3.3),
+        first_slice_segment_in_pic_flag is set in H.265 (§7.3.6.1). Else those before it are missing.
+        """
+        if not self._has_slice and (not body or not body[0] & 0x80):
+            self._is_whole = False
+        self._has_slice = True
+        self._is_key = self._is_key or is_key
 
     def _kind(self, unit: memoryview) -> int:
         raise NotImplementedError
@@ -167,10 +176,9 @@ class H264(Pictures):
     def _kind(self, unit: memoryview) -> int:
         return unit[0] & 0x1F
 
-    def _note_kind(self, kind: int) -> None:
+    def _note_kind(self, kind: int, body: memoryview) -> None:
         if 1 <= kind <= 5:
-            self._has_slice = True
-            self._is_key = self._is_key or kind == 5
+            self._note_slice(body, is_key=kind == 5)
 
 
 class H265(Pictures):
@@ -203,7 +211,6 @@ class H265(Pictures):
     def _kind(self, unit: memoryview) -> int:
         return unit[0] >> 1 & 0x3F
 
-    def _note_kind(self, kind: int) -> None:
+    def _note_kind(self, kind: int, body: memoryview) -> None:
         if kind < 32:
-            self._has_slice = True
-            self._is_key = self._is_key or 16 <= kind <= 21
+            self._note_slice(body, is_key=16 <= kind <= 21)
