@@ -1,7 +1,7 @@
 """Cameras with a trouble each, and one without: a counted gap with a reason, and recording goes on.
 
-One recorder, one simulator; all troubles happen at once, so that one could delay another camera. By default our
-own client takes the streams over TCP, real ffmpeg the others; `-m slow` has ffmpeg do everything.
+One recorder, one simulator; all troubles happen at once, so that one could delay another camera. By default
+our own client takes the streams over TCP, real ffmpeg the others; `-m slow` has ffmpeg do everything.
 """
 
 import json

@@ -17,7 +17,7 @@ from siaga_edge.recorder.live import LiveRing
 from siaga_edge.recorder.notices import Notice, Started, Stopped, Working
 from siaga_edge.recorder.pacing import Pace
 from siaga_edge.recorder.sources import Source, ffmpeg_source, native_source
-from siaga_edge.recorder.trouble import CameraTrouble, Kind, pause_s
+from siaga_edge.recorder.trouble import CameraTrouble, Kind, Unreachable, pause_s
 from siaga_edge.recorder.writing import Place, SegmentWriter
 
 log = logging.getLogger(__name__)
@@ -132,11 +132,11 @@ class Pump:
         except NotUnderstood as error:
             return self._handed_over(str(error))
         except CameraTrouble as error:
-            return self._ended(error.kind, str(error))
+            return self._ended(error.kind, str(error), is_reached=not isinstance(error, Unreachable))
         except BadStream as error:
             return self._ended("garbage", f"the stream cannot be read: {error}")
         except OSError as error:
-            return self._ended("away", error.strerror or str(error), is_reached=False)
+            return self._ended("away", error.strerror or str(error))
         except Exception:  # one camera's trouble, even ours, is not another's: said, counted, tried again
             log.exception("recording failed camera=%s", self._camera.id)
             return self._ended("bug", "the recorder itself failed; its log says how")

@@ -26,6 +26,13 @@ class CameraTrouble(SiagaError, Transient):
         self.kind: Kind = kind
 
 
+class Unreachable(CameraTrouble):
+    """There was no connection to the camera at all: no engine would have one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("away", message)
+
+
 def kind_of(last_words: str) -> Kind:
     """What ffmpeg's own last words mean."""
     if last_words == LEAPT:

@@ -2,11 +2,9 @@
 
 import base64
 import contextlib
-import functools
 import itertools
 import random
 import struct
-import subprocess
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -21,44 +19,12 @@ from siaga_edge.recorder.client.packets import Receiver, sender_report
 from siaga_edge.recorder.client.units import H264, H265, PICTURE_MOST_BYTES, Picture, Pictures
 from siaga_edge.recorder.fragments import BadStream, Fragment, Init, Parser, sound_of
 from siaga_edge.recorder.trouble import CameraTrouble
-from siaga_edge.simulate.camera import h264, h265
 from siaga_edge.simulate.camera.coded import Stream
 from siaga_edge.simulate.camera.rtp import Source
+from support.films import coded, flat, packets
 
 _MOST = settings(max_examples=150, deadline=None, derandomize=True)
 _ANSWER = b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nContent-Length: 4\r\n\r\n$$$$"
-
-
-@functools.cache
-def coded(codec: str) -> Stream:
-    """3 s of pictures, key pictures each second, large enough for fragments."""
-    form, more = ("h264", ["-bf", "0"]) if codec == "h264" else ("hevc", [])
-    if codec == "h265":
-        more = ["-x265-params", "log-level=none:bframes=0:aud=1:repeat-headers=1"]
-    else:
-        more += ["-x264-params", "aud=1"]
-    library = "libx264" if codec == "h264" else "libx265"
-    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=10", "-t", "3"]
-    command += ["-c:v", library, *more, "-g", "10", "-b:v", "900k", "-pix_fmt", "yuv420p", "-f", form, "-"]
-    octets = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
-    return h264.parse(octets) if codec == "h264" else h265.parse(octets)
-
-
-def packets(stream: Stream, *, jumped: int = 0, first_sequence: int = 65_500) -> list[list[bytes]]:
-    """The RTP packets of each picture."""
-    source = Source("cam-a", 0, 90_000, 96, jumped=jumped, sequence=first_sequence)
-    return [
-        [
-            source.packet(payload, number * 9000, marker=at == len(picture.payloads) - 1)
-            for at, payload in enumerate(picture.payloads)
-        ]
-        for number, picture in enumerate(stream.pictures)
-    ]
-
-
-def flat(groups: Iterable[list[bytes]]) -> list[bytes]:
-    """One after the other."""
-    return [packet for group in groups for packet in group]
 
 
 def announced(stream: Stream, sound: str = "") -> description.Description:
@@ -201,7 +167,9 @@ def test_aggregated_units_are_the_same_picture() -> None:
     apart = [source.packet(one, 0, marker=one is slice_) for one in (sps, pps, slice_)]
     assert made == taken_apart(H264, apart)[0][0]
     vps = coded("h265").sets[0]
-    both = b"\x60\x01" + b"".join(struct.pack(">H", len(one)) + one for one in (vps, b"\x26\x01" + slice_))
+    both = b"\x60\x01" + b"".join(
+        struct.pack(">H", len(one)) + one for one in (vps, b"\x26\x01" + slice_[1:])
+    )
     [picture], _ = taken_apart(H265, [source.packet(both, 9000, marker=True)])
     assert (picture.is_key, picture.sets) == (True, (vps,))
 
@@ -378,3 +346,51 @@ def test_a_config_of_aac_is_needed_and_is_lc() -> None:
             with pytest.raises(NotUnderstood):
                 announced(coded("h264"), sound)
     assert base64.b64encode(coded("h264").sets[0]).decode() in coded("h264").fmtp
+
+
+def _through(octets: bytes, stream: Stream, rng: random.Random) -> int:
+    """Pictures recorded of what came on the connection, in any cuts; typed errors end it."""
+    demux, assembler, receiver = Demux(), Assembler(announced(stream)), Receiver(96)
+    made: list[Init | Fragment] = []
+    at = 0
+    try:
+        while at < len(octets):
+            room = demux.room()
+            piece = octets[at : at + min(rng.randint(1, 40_000), len(room))]
+            room[: len(piece)] = piece
+            at += len(piece)
+            for one in demux.took(len(piece)):
+                if isinstance(one, tuple):
+                    made += assembler.video(receiver, one[1], 0.0)
+    except (BadStream, NotUnderstood, CameraTrouble):
+        pass
+    made += assembler.flush()
+    assert list(Parser().feed(b"".join(one.octets for one in made))) == made
+    return sum(len(one.samples) for one in made if isinstance(one, Fragment))
+
+
+def _damaged(octets: bytes, rng: random.Random) -> bytes:
+    spoilt = bytearray(octets)
+    for _ in range(rng.randint(1, 30)):
+        at = rng.randrange(len(spoilt))
+        match rng.randrange(4):
+            case 0:
+                spoilt[at] ^= 1 << rng.randrange(8)
+            case 1:
+                del spoilt[at : at + rng.randint(1, 3000)]
+            case 2:
+                spoilt[at:at] = rng.randbytes(rng.randint(1, 300))
+            case _:
+                spoilt[at : at + 4] = rng.choice((b"$\0\xff\xff", b"RTSP", b"\0\0\0\1", b"\r\n\r\n"))
+    return bytes(spoilt)
+
+
+@pytest.mark.parametrize("trials", [60, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_a_damaged_stream_gives_readable_fragments_or_a_typed_error(codec: str, trials: int) -> None:
+    stream, rng = coded(codec), random.Random(trials)
+    octets = b"".join(framed(0, packet) for packet in flat(packets(stream)))
+    assert _through(octets, stream, rng) == len(stream.pictures)
+    kept = [_through(_damaged(octets, rng), stream, rng) for _ in range(trials)]
+    assert max(kept) <= len(stream.pictures)
+    assert 0 < sum(kept) < trials * len(stream.pictures)

@@ -119,7 +119,9 @@ def _visual(sets: parameters.Sets, width: int, height: int) -> bytes:
 def _audible(sound: Announced) -> bytes:
     head = struct.pack(">6xHHHIHHHHI", 1, 0, 0, 0, sound.channels, 16, 0, 0, sound.rate_hz << 16 & 0xFFFFFFFF)
     if sound.coding in _G711:
-        return box(_G711[sound.coding], head)
+        # UseChannelBitmap: left and right, or the centre (Core Audio Format specification).
+        heard = struct.pack(">III", 0x10000, 4 if sound.channels == 1 else 3, 0)
+        return box(_G711[sound.coding], head, full(b"chan", 0, 0, heard))
     return box(b"mp4a", head, full(b"esds", 0, 0, _es_descriptor(sound.config)))
 
 

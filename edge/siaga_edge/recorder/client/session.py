@@ -15,7 +15,7 @@ from siaga_edge.recorder.client.assembling import Assembler
 from siaga_edge.recorder.client.messages import Answer, Asked, Demux, NotUnderstood, Packet, framed, request
 from siaga_edge.recorder.client.packets import Receiver
 from siaga_edge.recorder.fragments import Fragment, Init
-from siaga_edge.recorder.trouble import CameraTrouble
+from siaga_edge.recorder.trouble import CameraTrouble, Unreachable
 
 CONNECT_LIMIT_S = 5.0
 # From the connection to the answer to PLAY, whatever the camera drips meanwhile.
@@ -39,12 +39,12 @@ _ENDED = "the camera ended the connection"
 def stream(camera: Camera, clock: Clock, dialogue_limit_s: float = DIALOGUE_LIMIT_S) -> Iterator["Session"]:
     """A playing session; ended when the block is left.
 
-    Raises NotUnderstood, CameraTrouble, BadStream, OSError (no connection).
+    Raises NotUnderstood, Unreachable, CameraTrouble, BadStream, OSError.
     """
     parts = urlsplit(camera.recorded_url)
     if parts.scheme != "rtsp" or parts.username or not parts.hostname:
         raise NotUnderstood(f"an address that begins with {parts.scheme}:// or has a user in it")
-    with socket.create_connection((parts.hostname, parts.port or 554), CONNECT_LIMIT_S) as connection:
+    with _connected(parts.hostname, parts.port or 554) as connection:
         session = Session(connection, camera, clock, dialogue_limit_s)
         try:
             session.begin()
@@ -285,6 +285,13 @@ class Session:
                 elif isinstance(one, Answer) and one.header("cseq") in ("", str(self._number)):
                     return one
         return None
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_connection((host, port), CONNECT_LIMIT_S)
+    except OSError as error:
+        raise Unreachable(error.strerror or str(error)) from error
 
 
 def _joined(base: str, control: str) -> str:
