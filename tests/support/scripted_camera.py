@@ -21,6 +21,7 @@ class ScriptedCamera:
     port: int
     heard: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     connections: int = 0
+    reports: list[bytes] = field(default_factory=list)  # packets between the requests
 
     @property
     def url(self) -> str:
@@ -83,10 +84,12 @@ def _follow(connection: socket.socket, script: Script, camera: ScriptedCamera) -
     number = 0
     with connection, connection.makefile("rb") as reader:
         try:
-            while line := reader.readline():
-                if line[:1] == b"$":
-                    reader.read(int.from_bytes((line + reader.read(4))[2:4], "big"))
+            while first := reader.read(1):
+                if first == b"$":
+                    head = reader.read(3)
+                    camera.reports.append(reader.read(int.from_bytes(head[1:], "big")))
                     continue
+                line = first + reader.readline()
                 method, headers = line.split(b" ")[0].decode(), {}
                 while one := reader.readline().decode().strip():
                     name, _, value = one.partition(":")

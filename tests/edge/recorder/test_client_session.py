@@ -3,6 +3,7 @@
 import itertools
 import queue
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -81,6 +82,37 @@ def test_packets_before_play_and_of_another_source_are_counted_and_not_recorded(
     assert made[:5] == clean[:5]
     assert (playing.lost, playing.left_out) == (0, 0)
     assert playing.strangers > len(flat(packets(coded("h264")))) // 2
+
+
+class Fast(SystemClock):
+    """A clock that goes a hundred times as fast."""
+
+    def mono_s(self) -> float:
+        return super().mono_s() * 100
+
+
+def test_a_camera_is_told_that_somebody_listens_and_what_came(tmp_path: Path) -> None:
+    well = plays(sdp(), film())
+
+    def script(method: str, headers: Mapping[str, str], number: int) -> bytes | None:
+        if method == "OPTIONS":
+            return answer(headers, Public="OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER")
+        return well(method, headers, number)
+
+    with scripted_camera(script) as scripted:
+        with session.stream(camera(tmp_path, scripted), Fast(), 1000) as playing:
+            deadline_s = time.monotonic() + 5
+            while len(scripted.reports) < 3 or scripted.methods().count("GET_PARAMETER") < 2:
+                assert time.monotonic() < deadline_s
+                list(playing.read())
+        assert playing.lost == 0
+    alive = [headers for method, headers in scripted.heard if method == "GET_PARAMETER"]
+    assert alive[0]["session"] == "8A"
+    last = scripted.reports[-1]
+    _, kind, _, _, ssrc, counted, highest = struct.unpack_from(">BBHIIII", last)
+    sent = flat(packets(coded("h264")))
+    assert (kind, ssrc, counted) == (201, Sender("cam-a", 0, 90_000, 96).ssrc, 0)
+    assert highest == 65_500 + len(sent) - 1
 
 
 def refusing(status: str, **more: str) -> Script:
