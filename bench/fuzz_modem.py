@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.fuzz import Outcome
-from bench.virtual_modem import VirtualRemedies, World
+from bench.virtual_modem import VirtualPort, VirtualRemedies, World
 from siaga_core.service.workers import Heartbeat, Stop
 from siaga_edge.modem.ladder import Rung
-from siaga_edge.modem.profile import Profile
+from siaga_edge.modem.outbound import AGAIN
+from siaga_edge.modem.profile import Limits, Profile
+from siaga_edge.modem.relay import Left, leave
 from siaga_edge.modem.service import ModemService
 from siaga_edge.node import Hub, Modem, Node, NodeConfig
 from siaga_edge.simulate.modem import tpdu
@@ -29,9 +31,13 @@ from siaga_edge.uplink.delivery import Mark
 from siaga_edge.uplink.ledger import Ledger as UplinkLedger
 
 # Short codes get no automatic answer: what is measured here is the way in.
-SENDER = "3338"
+SENDER, RECIPIENT = "3338", "+6281200000000"
 DETECT_S, SOFT_S, POWER_S, STUCK_S = 10.0, 20.0, 90.0, 600.0
-SILENT = ("hang for a while", "hang until reset", "hang until usb", "hang until power", "unplug")
+# Texts to be sent meanwhile: as many in an hour as a busy node sends.
+ORDER_EVERY_S = 20.0
+SEND_S = Limits().send_s
+IN_A_SEND = "hang in a send"
+SILENT = ("hang for a while", IN_A_SEND, "hang until reset", "hang until usb", "hang until power", "unplug")
 
 
 @dataclass
@@ -43,6 +49,8 @@ class Trial:
     cause_ended_s: float | None = None
     noticed_s: float | None = None
     over_s: float | None = None
+    # It began while the network was asked to take a text: then silence means nothing until send_s.
+    sending: bool = False
 
 
 @dataclass
@@ -59,6 +67,27 @@ class Campaign:
     current: Trial | None = None
     stuck: int = 0
     next_s: float = 20.0
+    relay_dir: Path = Path()
+    chosen: str = ""
+    taken: Counter[str] = field(default_factory=Counter)
+    ordered: dict[str, bool] = field(default_factory=dict)
+
+    def order(self) -> None:
+        """A text to be sent, as another modem leaves it; every other one at least once."""
+        self.count_taken()
+        id = f"{len(self.ordered):026d}"
+        self.ordered[id] = len(self.ordered) % 2 == 0
+        text = f"tugas {id}"
+        leave(self.relay_dir, Left(id=id, recipient=RECIPIENT, text=text, at_least_once=self.ordered[id]))
+        if not self.stop.is_set():
+            self.world.at(self.rng.expovariate(1 / ORDER_EVERY_S), self.order)
+
+    def count_taken(self) -> None:
+        """What the network has taken, by text; the modem's own list is kept short."""
+        sent = self.world.dialogue.machine.sent
+        over = [one.submit.text for one in sent if one.report_due_mono_s is None]
+        self.taken.update(text.removeprefix(AGAIN) for text in over)
+        sent[:] = [one for one in sent if one.report_due_mono_s is not None]
 
     def look(self) -> None:
         """At every turn of the world: has it been noticed, is it over, is it time for the next one?"""
@@ -80,8 +109,13 @@ class Campaign:
             self._end(trial)
 
     def _begin(self) -> None:
-        kind = self.rng.choice(list(FAULTS))
-        self.current = Trial(kind, self.world.now_s)
+        kind = self.chosen = self.chosen or self.rng.choice(list(FAULTS))
+        dialogue = self.world.dialogue
+        if kind == IN_A_SEND and not dialogue.is_sending:
+            return  # its moment comes with the next text
+        self.chosen = ""
+        sending = dialogue.is_sending or dialogue.prompts
+        self.current = Trial(kind, self.world.now_s, sending=sending)
         if self.rng.random() < 0.5:
             self._text()
         FAULTS[kind](self)
@@ -120,6 +154,12 @@ class Campaign:
     def hang(self) -> None:
         """The firmware is stuck and comes back by itself."""
         seconds = self.rng.uniform(1, 25)
+        self.world.dialogue.hang(seconds, self.world.present())
+        self.gone(seconds)
+
+    def hang_long(self) -> None:
+        """The firmware is stuck for longer than any network may take."""
+        seconds = self.rng.uniform(SEND_S + 5, SEND_S + 40)
         self.world.dialogue.hang(seconds, self.world.present())
         self.gone(seconds)
 
@@ -213,6 +253,7 @@ class Campaign:
 
 FAULTS: dict[str, Callable[[Campaign], None]] = {
     "hang for a while": Campaign.hang,
+    IN_A_SEND: Campaign.hang_long,
     "hang until reset": lambda one: one.hang_until("restart", "usb", "power"),
     "hang until usb": lambda one: one.hang_until("usb", "power"),
     "hang until power": lambda one: one.hang_until("power"),
@@ -249,6 +290,7 @@ def trouble(trials: int, seed: int, remedies: type[VirtualRemedies] = VirtualRem
         "stuck": campaign.stuck,
         "late": len(late),
         "texts": len(campaign.sent),
+        "texts_out": len(campaign.ordered),
         "simulated_hours": round(campaign.world.now_s / 3600, 1),
         **_worst(campaign.done),
     }
@@ -264,7 +306,20 @@ class NoPowerNoUsb(VirtualRemedies):
         return {"drain": 0, "reopen": 0, "restart": profile.boot_s}
 
 
-MUTANTS: tuple[type[VirtualRemedies], ...] = (NoPowerNoUsb,)
+class WaitsForEver(VirtualPort):
+    """A send without an end."""
+
+    def send(self, length: int, pdu: str, limit_s: float) -> int:  # noqa: ARG002
+        return super().send(length, pdu, 4 * SEND_S)
+
+
+class NoEndOfASend(VirtualRemedies):
+    """Hands that open such a port."""
+
+    port = WaitsForEver
+
+
+MUTANTS: tuple[type[VirtualRemedies], ...] = (NoPowerNoUsb, NoEndOfASend)
 
 
 def _campaign(
@@ -280,19 +335,37 @@ def _campaign(
     config = NodeConfig(node=node, hub=hub, modem=settings)
     service = ModemService(config, settings, world, remedies=remedies(world, settings.answer_limit_s))
     campaign.service = service
+    campaign.relay_dir = config.relay_dir("modem")
     world.look = campaign.look
+    world.at(20, campaign.order)
     _acknowledge(config, world)
     service.work(stop, Heartbeat(world))
     # What came in during the last fault is taken before the books are closed.
     world.look, quiet = lambda: None, Stop()
-    world.at(60, quiet.set)
+    world.at(240, quiet.set)
     service.work(quiet, Heartbeat(world))
     service.close()
     texts = Counter(_texts(config.journal_file("modem")))
-    lost = [text for text in campaign.sent if not texts[text]]
+    campaign.count_taken()
+    wrong = _wrongly_sent(config.journal_file("modem"), campaign)
+    lost = [text for text in campaign.sent if not texts[text]] + wrong
     for text in lost[:5]:
         sys.stderr.write(f"fuzz modem: lost {text}\n")
     return campaign, len(lost), sum(count - 1 for count in texts.values() if count > 1)
+
+
+def _wrongly_sent(path: Path, campaign: Campaign) -> list[str]:
+    """A courtesy that left twice, an alert said to be sent that never left, one of which nothing is told."""
+    with contextlib.closing(sqlite3.connect(path)) as journal:
+        states = {str(id): str(state) for id, state in journal.execute("SELECT id, state FROM outgoing")}
+    found = []
+    for id, at_least_once in campaign.ordered.items():
+        taken, state = campaign.taken[f"tugas {id}"], states.get(id, "never taken")
+        if not at_least_once and taken > 1:
+            found.append(f"{id}: a courtesy left {taken} times")
+        if state not in ("sent", "failed", "unknown") or (state == "sent" and not taken):
+            found.append(f"{id}: {state}, left {taken} times")
+    return found
 
 
 def _acknowledge(config: NodeConfig, world: World) -> None:
@@ -326,10 +399,11 @@ def _late(trials: list[Trial]) -> list[str]:
     found: list[str] = []
     for trial in trials:
         lasted_s = (trial.cause_ended_s or 10**9) - trial.began_s
+        detect_s = SEND_S + 1.0 if trial.sending else DETECT_S
         if trial.noticed_s is None:
-            if trial.kind in SILENT and lasted_s > DETECT_S:
+            if trial.kind in SILENT and lasted_s > detect_s:
                 found.append(f"{trial.kind} at {trial.began_s:.1f}: not noticed")
-        elif trial.noticed_s - trial.began_s > DETECT_S and trial.kind in SILENT:
+        elif trial.noticed_s - trial.began_s > detect_s and trial.kind in SILENT:
             found.append(f"{trial.kind}: noticed after {trial.noticed_s - trial.began_s:.1f} s")
         if trial.over_s is not None and _recovery_s(trial) > _limit_s(trial):
             found.append(f"{trial.kind} at {trial.began_s:.1f}: over after {_recovery_s(trial):.1f} s")
@@ -350,11 +424,13 @@ def _limit_s(trial: Trial) -> float:
 
 
 def _worst(trials: list[Trial]) -> dict[str, float]:
-    noticed = [t.noticed_s - t.began_s for t in trials if t.noticed_s is not None and t.kind in SILENT]
+    silent = [t for t in trials if t.noticed_s is not None and t.kind in SILENT]
+    noticed = [t.noticed_s - t.began_s for t in silent if t.noticed_s is not None and not t.sending]
+    in_send = [t.noticed_s - t.began_s for t in silent if t.noticed_s is not None and t.sending]
     soft = [_recovery_s(t) for t in trials if t.over_s is not None and _limit_s(t) == SOFT_S]
     hard = [_recovery_s(t) for t in trials if t.over_s is not None and _limit_s(t) == POWER_S]
-    names = ("detected_most_s", "soft_most_s", "power_most_s")
+    names = ("detected_most_s", "detected_in_send_most_s", "soft_most_s", "power_most_s")
     return {
         name: round(max(found, default=0.0), 1)
-        for name, found in zip(names, (noticed, soft, hard), strict=True)
+        for name, found in zip(names, (noticed, in_send, soft, hard), strict=True)
     }

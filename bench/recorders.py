@@ -7,27 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import recorder_node
 from bench.streams import Streams
 from siaga_edge.recorder.holding import LocalRequest, ask
 
-_NODE = """
-[node]
-id = "btm-017"
-site = "BTM-017"
-data_dir = "{data}"
-run_dir = "{run}"
-[hub]
-broker_host = "127.0.0.1"
-gateway_url = "https://127.0.0.1"
-ca_file = "x"
-certificate_file = "x"
-key_file = "x"
-[recorder]
-footage_dir = "{footage}"
-segment_s = {segment_s}
-free_reserve_bytes = 10000000
-"""
-_CAMERA = '[[cameras]]\nid = "{name}"\nrtsp_url = "{url}"\n'
 # 2001 to 2096: every segment of the run is held.
 _HOLD_NS = (1_000_000_000 * 10**9, 4_000_000_000 * 10**9)
 
@@ -107,10 +90,9 @@ def siaga(where: Where, streams: Streams, segment_s: float) -> Recorder:
     """The recorder's own service: fragments synced, indexed, hashed, chained, held; live ring; coverage."""
     data = where.disk / "data"
     data.mkdir()
-    text = _NODE.format(data=data, run=where.memory, footage=where.footage, segment_s=segment_s)
-    text += "".join(_CAMERA.format(name=name, url=streams.url(name)) for name in streams.names)
+    cameras = "".join(recorder_node.camera_table(name, streams.url(name)) for name in streams.names)
     config = where.memory / "node.toml"
-    config.write_text(text)
+    recorder_node.write(config, data, where.memory, where.footage, cameras, segment_s=segment_s)
     start_ns, end_ns = _HOLD_NS
     ask(data, LocalRequest(id="local-bench", camera="cam-0", start_wall_ns=start_ns, end_wall_ns=end_ns))
     command = [sys.executable, "-m", "siaga_edge.recorder", "--config", str(config)]

@@ -94,7 +94,7 @@ class Modem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[modem]` and `[modemb]`: a GSM modem. `port` is a device or `socket://host:port`."""
 
     port: str
-    name: str = "modem"
+    name: str = ""  # in reports; empty: modem or modemb, by which the hub answers through the same one
     baud: int = 115200
     pin_file: Path | None = None
     sweep_every_s: Annotated[float, Meta(ge=0.2, le=60)] = 5
@@ -108,6 +108,8 @@ class Modem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     balance_code: str = ""  # USSD of a prepaid SIM, such as *888#; empty: never asked
     balance_every_s: Annotated[float, Meta(ge=60, le=604800)] = 86400
     balance_least: Annotated[int, Meta(ge=0)] = 20000  # rupiah
+    # A phone to which the network forwards calls at busy and no reply, E.164; empty: nothing is forwarded.
+    forward_to: str = ""
     sim_expires: date | None = None  # the SIM's last day ("masa aktif"); alarms 30 and 7 days before
 
 

@@ -56,7 +56,7 @@ def put_half(city: City, number: str, octets: bytes) -> None:
         result = {
             "size_bytes": len(octets), "start_wall_ns": start_us * 1000, "end_wall_ns": end_us * 1000 - 10**9,
             "pictures": 45, "gaps": [[start_us * 1000 + 10**9, start_us * 1000 + 2 * 10**9]],
-            "error_ms": 140, "hidden": 7,
+            "error_ms": 140, "hidden": 7, "silent": [[start_us * 1000, start_us * 1000 + 10**9]],
         }  # fmt: skip
         commands.settle(c, "clip-1", "done", "", result, "node:node-1", city.now_us)
         gap = Segment(
@@ -124,6 +124,7 @@ def test_what_has_come_plays_before_the_rest_and_says_what_is_missing(
     assert "±0,2 dtk" in text
     assert card.locator("[data-gap]").count() == 2, "the gap, and what is missing at the end"
     assert "7" in card.locator("[data-hidden]").inner_text()
+    assert "tanpa suara" in card.locator("[data-silent]").inner_text()
     assert play(page) == "plays"
     assert page.locator("video").evaluate("it => it.duration") < _CLIP_S
     assert (city.events("clip.previewed"), city.events("camera.clip_previewed")) == (1, 1)

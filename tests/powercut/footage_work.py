@@ -16,7 +16,7 @@ from siaga_edge.recorder.disk import open_disk
 from siaga_edge.recorder.flushing import Durable, Flusher
 from siaga_edge.recorder.fragments import Fragment, Init, Parser
 from siaga_edge.recorder.holds import Hold, held
-from siaga_edge.recorder.index import Index
+from siaga_edge.recorder.index import Index, Row
 from siaga_edge.recorder.retention import Stored
 from siaga_edge.recorder.salvage import Closed, discard, link_of
 from siaga_edge.recorder.writing import Place, SegmentWriter, segment_path
@@ -188,6 +188,6 @@ def observation(clock: FakeClock) -> Observation:
     return Observation(1, clock.boot_ns(), clock.wall_ns(), "synced", 10)
 
 
-def segments_of(index: Index) -> list[tuple[object, ...]]:
+def segments_of(index: Index) -> list[Row]:
     """Every row of a segment."""
-    return [*index.links()]
+    return index.links_after(0, limit=1_000_000)

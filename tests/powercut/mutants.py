@@ -195,8 +195,10 @@ class IntakeDeletesFirst(TakingIn):
 class SendsUnnoted(Outbound):
     """Hands a part over before it has committed that it does."""
 
-    def _hand_over(self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit) -> None:
-        reference = port.send(octets.length, octets.pdu, 60)
+    def _hand_over(
+        self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit, limit_s: float
+    ) -> None:
+        reference = port.send(octets.length, octets.pdu, limit_s)
         self._note(text, "sending", part, "sending")
         self._accepted(text, part, reference)
 

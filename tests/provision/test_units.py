@@ -35,7 +35,7 @@ def test_every_service_of_the_tree_has_a_unit_and_no_unit_is_without_a_service()
         for path in (ROOT / "edge/siaga_edge").glob("*/__main__.py")
         if path.parent.name not in ("cli", "simulate")
     }
-    assert {unit.stem.removeprefix("siaga-") for unit in UNITS} == services | {"central"}
+    assert {unit.stem.removeprefix("siaga-") for unit in UNITS} == services | {"central", "modemb"}
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -89,7 +89,7 @@ def test_a_unit_is_watched_and_started_again(unit: Path) -> None:
     assert f"`{unit.stem}`" in (ROOT / "systemd/README.md").read_text()
 
 
-@pytest.mark.parametrize("service", ["health", "modem"])
+@pytest.mark.parametrize("service", ["health", "modem", "modemb"])
 def test_a_service_whose_stamps_count_may_ask_how_wrong_the_clock_is_and_set_nothing(
     installed: Path, service: str
 ) -> None:
@@ -103,3 +103,33 @@ def test_a_service_whose_stamps_count_may_ask_how_wrong_the_clock_is_and_set_not
     told = result.stdout
     assert re.search(r"✗ SystemCallFilter=~@clock", told), told
     assert re.search(r"✓ CapabilityBoundingSet=~CAP_SYS_TIME", told), told
+
+
+def test_the_second_modems_unit_differs_from_the_firsts_in_its_device_and_its_name_alone() -> None:
+    first, second = ((ROOT / f"systemd/siaga-{name}.service").read_text() for name in ("modem", "modemb"))
+    made = first.replace("siaga_edge.modem --config", "siaga_edge.modem --second --config")
+    made = made.replace(r"dev-siaga\x2dmodem.device", r"dev-siaga\x2dmodemb.device")
+    made = made.replace("/dev/siaga-modem ", "/dev/siaga-modemb ")
+    made = made.replace("Siaga modem:", "Siaga second modem:")
+    assert second == made
+    clocks = [ROOT / f"systemd/siaga-{name}.service.d/20-clock.conf" for name in ("modem", "modemb")]
+    assert clocks[0].read_text() == clocks[1].read_text()
+
+
+@pytest.mark.parametrize("service", ["modem", "modemb"])
+def test_a_modems_unit_may_write_devices_settings_and_udev_gives_it_the_switch_alone(service: str) -> None:
+    parsed = configparser.RawConfigParser(strict=False)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]
+    folder = ROOT / "systemd"
+    parsed.read([folder / "siaga-.service.d/10-sandbox.conf", folder / f"siaga-{service}.service"])
+    unit = parsed["Service"]
+    assert (unit["ProtectKernelTunables"], unit["User"]) == ("yes", "siaga-modem")
+    assert unit["ReadWritePaths"].split() == ["/var/lib/siaga", "/run/siaga", "-/sys/devices"]
+    rules = (ROOT / "firmware-config/os/udev/70-siaga.rules").read_text()
+    given = [line for line in rules.splitlines() if "RUN+=" in line]
+    assert len(given) == 4
+    for line in given:
+        assert 'ENV{DEVTYPE}=="usb_device"' in line
+        assert line.endswith('RUN+="/bin/chown siaga-modem /sys$devpath/authorized"')
+    ids = set(re.findall(r'ATTRS\{idVendor\}=="(\w+)", ATTRS\{idProduct\}=="(\w+)"', rules))
+    assert ids == set(re.findall(r'ATTR\{idVendor\}=="(\w+)", ATTR\{idProduct\}=="(\w+)"', rules))

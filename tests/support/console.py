@@ -46,7 +46,7 @@ class City:
         """A fresh console over the store."""
         return create_app(self.store, self.settings, self.clock)
 
-    def sms(self, text: str, number: str = "+6281270001234", **more: object) -> str:
+    def sms(self, text: str, number: str = "+6281270001234", *, modem: str = "one", **more: object) -> str:
         """An SMS comes in; the number of its incident."""
         report_id = new_id(self.clock)
         sms = Sms(text=text, **more)  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ class City:
                 report_id=report_id,
                 revision=1,
                 source="sms",
-                modem="one",
+                modem=modem,
                 reporter=number,
                 reporter_e164=number,
                 sms=sms,

@@ -2,12 +2,15 @@
 
 import contextlib
 import json
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from bench import recorder_node
 
 from siaga_core.service.database import StoreMissing
 from siaga_core.wire.command import Command, FetchClip
@@ -16,44 +19,34 @@ from siaga_edge.recorder.index import open_finder
 from siaga_edge.recorder.retention import Stored
 from support.simulated_camera import USER, SimulatedCameras
 
+_TESTS = str(Path(__file__).parent.parent)
+
 
 class Recorder:
     """The process, its folders, and what it has journaled."""
 
-    def __init__(self, folder: Path, cameras: SimulatedCameras, footage: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cameras: SimulatedCameras,
+        footage: Path | None = None,
+        *,
+        segment_s: float = 3,
+        module: str = "siaga_edge.recorder",
+    ) -> None:
         self.folder = folder
         self.footage = footage or folder / "footage"
-        tables = "".join(
-            f'[[cameras]]\nid = "{name}"\nrtsp_url = "{cameras.rtsp_url(name)}"\nuser = "{USER}"\n'
-            f'password_file = "{cameras.password_file}"\n'
-            for name in ("cam-a",)
-        )
-        (folder / "node.toml").write_text(
-            f"""
-[node]
-id = "btm-017"
-site = "BTM-017"
-data_dir = "{folder}/data"
-run_dir = "{folder}/run"
-[hub]
-broker_host = "127.0.0.1"
-gateway_url = "https://127.0.0.1"
-ca_file = "x"
-certificate_file = "x"
-key_file = "x"
-[recorder]
-footage_dir = "{self.footage}"
-segment_s = 3
-free_reserve_bytes = 1000000
-{tables}
-"""
-        )
+        self.module = module
+        more = f'user = "{USER}"\npassword_file = "{cameras.password_file}"\n'
+        table = recorder_node.camera_table("cam-a", cameras.rtsp_url("cam-a"), more)
+        data, run = folder / "data", folder / "run"
+        recorder_node.write(folder / "node.toml", data, run, self.footage, table, segment_s=segment_s)
 
     def start(self) -> None:
         """Start it."""
-        command = [sys.executable, "-m", "siaga_edge.recorder", "--config", str(self.folder / "node.toml")]
+        command = [sys.executable, "-m", self.module, "--config", str(self.folder / "node.toml")]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log)
+            self.process = subprocess.Popen(command, stderr=log, env=os.environ | {"PYTHONPATH": _TESTS})
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> None:
         """End it and wait."""

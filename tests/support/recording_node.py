@@ -8,31 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench import recorder_node
+
 from siaga_edge.recorder.status import CameraStatus, read_status
 from support.simulated_camera import USER
-
-_HEAD = """
-[node]
-id = "btm-017"
-site = "BTM-017"
-data_dir = "{folder}/data"
-run_dir = "{folder}/run"
-[hub]
-broker_host = "127.0.0.1"
-gateway_url = "https://127.0.0.1"
-ca_file = "x"
-certificate_file = "x"
-key_file = "x"
-[recorder]
-footage_dir = "{folder}/footage"
-free_reserve_bytes = 1000000
-segment_s = 600
-"""
 
 
 def camera_table(name: str, url: str, more: str = "") -> str:
     """One `[[cameras]]` table."""
-    return f'[[cameras]]\nid = "{name}"\nrtsp_url = "{url}"\nuser = "{USER}"\n{more}'
+    return recorder_node.camera_table(name, url, f'user = "{USER}"\n{more}')
 
 
 class RecordingNode:
@@ -41,7 +25,8 @@ class RecordingNode:
     def __init__(self, folder: Path, cameras: str, more: str = "") -> None:
         """`more` are keys of `[recorder]`."""
         self.folder, self.footage, self.config = folder, folder / "footage", folder / "node.toml"
-        self.config.write_text(f"{_HEAD.format(folder=folder)}{more}\n{cameras}")
+        data, run = folder / "data", folder / "run"
+        recorder_node.write(self.config, data, run, self.footage, cameras, segment_s=600, more=more)
         self.log = (folder / "log").open("wb")
         command = [sys.executable, "-m", "siaga_edge.recorder", "--config", str(self.config)]
         self.process = subprocess.Popen(command, stderr=self.log)

@@ -20,6 +20,7 @@ class Cut(msgspec.Struct, frozen=True):
     gaps: list[tuple[int, int]] = []
     error_ms: int | None = None
     hidden: int = 0
+    silent: list[tuple[int, int]] = []
 
 
 @dataclass(frozen=True, slots=True)

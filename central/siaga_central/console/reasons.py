@@ -26,6 +26,15 @@ CODES = {
     "modem.ok": N_("the modem works"),
     "modem.missing": N_("the modem is not there"),
     "modem.silent": N_("the modem does not answer"),
+    "modem.locked": N_("the SIM is locked"),
+    "modem.ladder": N_("what was tried on the modem"),
+    "modem.network": N_("the modem's network"),
+    "modem.loop": N_("trial texts between modems"),
+    "modem.forwarding": N_("call forwarding"),
+    "modem.sim": N_("the SIM's term"),
+    "modem.balance": N_("the SIM's balance"),
+    "modem.slots": N_("the modem's stores"),
+    "modem.power": N_("the modem's power"),
     "store.damaged": N_("the card is damaged: replace it"),
     "uplink.denied": N_("the broker refuses records"),
     "uplink.badcommand": N_("an order was not understood"),
@@ -56,6 +65,17 @@ CODES = {
     "footage.held": N_("budget of held footage"),
     "footage-disk": N_("footage disk"),
     "footage-chain": N_("chain of segments"),
+}
+
+# What a node has tried on its modem (siaga_edge.modem.ladder).
+RUNGS = {
+    "drain": N_("asked until its answers fit again"),
+    "reopen": N_("device opened again"),
+    "restart": N_("restarted by command"),
+    "usb": N_("USB socket switched"),
+    "power": N_("power switched"),
+    "second": N_("second modem"),
+    "itself": N_("itself"),
 }
 
 SENTENCES = (
@@ -103,8 +123,34 @@ SENTENCES = (
     N_("modem %(port)s has vanished; check its plug and supply"),
     N_("modem %(port)s vanished during %(order)s; check its plug"),
     N_("modem %(port)s cannot be written: %(why)s"),
-    N_("the SIM refused its PIN before; check pin_file, then delete %(path)s"),
-    N_("the SIM refused its PIN: %(why)s; check pin_file, then delete %(path)s"),
+    N_("the SIM refused its PIN before; check %(file)s, then delete %(path)s"),
+    N_("the SIM refused its PIN (%(answer)s); check %(file)s, then delete %(path)s"),
+    N_("the SIM asks for its PUK; take it out and unlock it in a phone"),
+    N_("the SIM asks for a PIN; name its file in pin_file, or switch the PIN off in a phone"),
+    N_("the SIM has only %(count)s of %(most)s tries left; unlock it in a phone"),
+    N_("well again after %(seconds)s s by %(rung)s"),
+    N_("%(rung)s: %(why)s"),
+    N_("without success: %(why)s"),
+    N_("it answers again"),
+    N_("the device is opened again"),
+    N_("the device is not open"),
+    N_("the modem is not on USB"),
+    N_("usb device %(device)s taken away and given back"),
+    N_("%(path)s cannot be written: %(why)s; see 70-siaga.rules"),
+    N_("power off for %(seconds)s s asked of siaga-health"),
+    N_("siaga-health does not run, and it alone can switch the modem's power"),
+    N_("%(count)s texts handed to the second modem"),
+    N_("not registered (CREG %(stat)s)"),
+    N_("every call is forwarded before it rings here"),
+    N_("calls are not forwarded at busy and no reply"),
+    N_("forwarding was lost and is set again"),
+    N_("not forwarded to %(number)s: it is a modem of this node"),
+    N_("signal unknown"),
+    N_("expires %(day)s, %(left)s days left"),
+    N_("the network's answer names no amount"),
+    N_("%(count)s loop-back texts in a row did not come round"),
+    N_("on"),
+    N_("off"),
     N_("modem refused %(order)s: %(answer)s"),
     # orders: a clip that did not come, a text that did not leave
     N_("there is no footage of this span"),
@@ -197,6 +243,8 @@ def code(text: str, say: Say) -> str:
 def _held(name: str, value: str, say: Say) -> str:
     if name in ("state", "move", "role"):
         return say(WORDS.get(value) or value)
+    if name == "rung":
+        return say(RUNGS[value])
     return worded(value, say) if name == "why" else value
 
 
@@ -227,6 +275,7 @@ def _pattern(sentence: str) -> re.Pattern[str]:
     )
 
 
+_HELD["rung"] = "|".join(RUNGS)
 _PATTERNS = tuple((sentence, _pattern(sentence)) for sentence in SENTENCES)
 _NAMED = re.compile(r"(?P<name>[a-z0-9][a-z0-9_-]*): (?P<rest>.+)", re.DOTALL)
 _READING = re.compile(r"[a-z_]+(\.[a-z]+)? -?[0-9.]+(e[+-]?[0-9]+)?")

@@ -23,6 +23,7 @@ REASONS = {
     "impersonation": N_("says it is another node"),
     "unknown-kind": N_("a kind that this hub does not know"),
     "foreign-camera": N_("camera of another node"),
+    "foreign-text": N_("about a text that was not ordered here"),
     "foreign-hold": N_("a hold that was not asked of this node"),
     "ack-rate": N_("a client acknowledges far too much"),
     "ack-client": N_("acknowledged by a client that is not registered, or whose account is closed"),

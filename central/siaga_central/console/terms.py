@@ -83,6 +83,7 @@ WORDS = {
     "footage held": N_("there and held"),
     "footage missing": N_("not recorded"),
     "footage gone": N_("not there any more"),
+    "footage none": N_("not there"),
     "footage unknown": N_("not known yet"),
     # the answer to a search
     "search found": N_("FOUND"),

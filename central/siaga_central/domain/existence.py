@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Word = Literal["there", "held", "missing", "gone", "unknown"]
+# `gone`: it was there and retention took it; `none`: it is not there, and nobody knows whether it ever was.
+Word = Literal["there", "held", "missing", "gone", "none", "unknown"]
 Answer = Literal["found", "partly", "none", "unknown"]
 _GOOD = ("there", "held")
 # Gaps are dated by the node, stretches by the hub; in their errors they lie beside each other.
@@ -91,7 +92,7 @@ def _at(begin_ns: int, until_ns: int, told: Told) -> tuple[Word, str]:
 
 
 def _hole(begin_ns: int, until_ns: int, told: Told, *, is_left: bool) -> tuple[Word, str]:
-    """A part without footage: missing if the node said so; gone beyond retention; else nobody knows."""
+    """A part without footage: missing if the node said so; none beyond retention; else nobody knows."""
     after = next((one for one in told.recorded if one.start_ns >= until_ns), None)
     first_ns = max((one.end_ns for one in told.recorded if one.end_ns <= begin_ns), default=begin_ns)
     last_ns = until_ns if after is None else after.start_ns
@@ -103,7 +104,7 @@ def _hole(begin_ns: int, until_ns: int, told: Told, *, is_left: bool) -> tuple[W
     if reasons and after is not None:
         return "missing", "; ".join(dict.fromkeys(one for one in reasons if one))
     if not is_left:
-        return "gone", ""
+        return "none", ""
     # Before the first stretch the node was not asked yet, or its word has not come.
     is_told = after is not None and after.begins and after is not told.recorded[0]
     return ("missing" if is_told else "unknown"), ""

@@ -10,6 +10,8 @@ RANK = {"listed": 1, "camera": 2, "coordinates": 3, "phone": 3, "operator": 4}
 PIN_RADIUS_M = 50.0
 # A phone that says where it is without saying how well it knows.
 PHONE_RADIUS_M = 500.0
+# A report that names a camera or a site means what is there or round the next corner.
+NAMED_RADIUS_M = 200.0
 # What a camera overlooks.
 CAMERA_RADIUS_M = 100.0
 

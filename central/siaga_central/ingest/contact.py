@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from siaga_central.domain import conversation
+from siaga_central.domain.place import Spot
 from siaga_central.ingest.policy import Policy
-from siaga_central.ingest.suggestion import Suggestion, suggest
-from siaga_central.store import callbacks, commands, events, holds, incidents
+from siaga_central.ingest.suggestion import Suggestion, named, suggest
+from siaga_central.store import callbacks, commands, events, holds, incidents, nodes
 from siaga_central.store.schema import callback, event, incident, report
 from siaga_core.wire.command import SoundSiren
 from siaga_core.wire.envelope import Record
@@ -102,12 +103,19 @@ def _place(connection: Connection, incident_id: str, given: Report, actor: str, 
     """Where it is, and what the cameras near there saw. What fails here costs no report."""
     try:
         with connection.begin_nested():
-            spot = suggest(given).spot
-            if spot is not None:
+            for spot in _spots(connection, given):
                 incidents.locate(connection, incident_id, spot, actor, now_us)
             holds.for_incident(connection, incident_id, "hub", now_us)
     except Exception:
         log.exception("footage not held incident=%s", incident_id)
+
+
+def _spots(connection: Connection, given: Report) -> list[Spot]:
+    """What the text says of where, and what our own registry knows by the name that stands in it."""
+    if given.sms is None:
+        return []
+    both = suggest(given).spot, named(given.sms.text, nodes.named_spots(connection))
+    return [one for one in both if one is not None]
 
 
 def _raise(

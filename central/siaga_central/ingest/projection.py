@@ -11,6 +11,7 @@ from siaga_central.ingest.policy import Policy
 from siaga_central.store import (
     assignments,
     camera_log,
+    commands,
     coverage,
     fates,
     footage,
@@ -94,10 +95,7 @@ def apply(connection: Connection, record: Record, body: Struct, moment: Moment) 
         case Report():
             _report(connection, record, body, moment)
         case SmsState():
-            if not assignments.delivered(connection, body.message_id, body.state, body.detail, now_us):
-                replies.delivered(
-                    connection, body.message_id, body.state, body.detail, f"node:{node}", now_us
-                )
+            return _sms_state(connection, node, body, now_us)
         case AutoReply():
             if not replies.by_node(connection, node, body, record.at.wall_ns // 1000, now_us):
                 return Misfit("foreign-report", f"{body.report_id} is not known here")
@@ -132,6 +130,18 @@ def apply(connection: Connection, record: Record, body: Struct, moment: Moment) 
             wants.settle(connection, node, body, now_us)
         case Outcome():
             fates.settle(connection, body.id, body.state, body.detail, body.result, f"node:{node}", now_us)
+    return None
+
+
+def _sms_state(connection: Connection, node: str, body: SmsState, now_us: int) -> Misfit | None:
+    """Of an answer or an alert; a text that nobody here has asked for was sent at the node by hand."""
+    id = body.message_id
+    if assignments.find(connection, id) is not None:
+        assignments.delivered(connection, id, body.state, body.detail, now_us)
+    elif replies.is_known(connection, id):
+        replies.delivered(connection, id, body.state, body.detail, f"node:{node}", now_us)
+    elif commands.find(connection, id) is None:
+        return Misfit("foreign-text", f"{id} was not ordered here")
     return None
 
 

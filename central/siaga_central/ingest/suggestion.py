@@ -1,8 +1,11 @@
 """What the hub makes of a contact: suggestions for an operator, read as the node reads them. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from siaga_central.domain.place import PHONE_RADIUS_M, PIN_RADIUS_M, Spot
+from siaga_core.reading.fold import words
 from siaga_core.reading.lexicon import UNKNOWN
 from siaga_core.reading.spots import listed
 from siaga_core.reading.text import Reading, read
@@ -52,6 +55,18 @@ def spot_of(reading: Reading) -> Spot | None:
     if (found := listed(reading.place.names, reading.place.district)) is None:
         return None
     return Spot(found.latitude, found.longitude, found.radius_m, "listed", found.name)
+
+
+def named(text: str, known: Iterable[Spot]) -> Spot | None:
+    """The spot whose own name, of two words or more, stands in the text; of several the longest name."""
+    said = f" {' '.join(words(text))} "
+    found = [one for one in known if " " in (name := _folded(one.words)) and f" {name} " in said]
+    return max(found, key=lambda one: len(one.words), default=None)
+
+
+@lru_cache(4096)
+def _folded(name: str) -> str:
+    return " ".join(words(name))
 
 
 def _priority(reading: Reading) -> str:

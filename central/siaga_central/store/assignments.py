@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from siaga_central.domain import incident as life
 from siaga_central.domain import texts
 from siaga_central.domain.delivery import replaces
-from siaga_central.store import commands, events, incidents
+from siaga_central.store import commands, events, incidents, modems
 from siaga_central.store.schema import assignment, incident, report
 from siaga_core.reading import field
 from siaga_core.wire.command import SendSms
@@ -36,7 +36,7 @@ def tell(
     text = texts.dispatch(code, row.priority, row.category, row.place, row.number)
     _add(connection, id, incident_id, code, node, name, number, text, actor, now_us, away=False)
     order = SendSms(to=number, text=text, at_least_once=True)
-    commands.queue(connection, id, node, "modem", order, actor, now_us, TTL_S)
+    commands.queue(connection, id, node, modems.sender(connection, node, number), order, actor, now_us, TTL_S)
     body = {"assignment": id, "name": name, "code": code}
     events.append(connection, now_us, "dispatch.told", incident_id, actor, body)
     incidents.touch(connection, incident_id, now_us)

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
+from siaga_central.domain.place import NAMED_RADIUS_M, Spot
 from siaga_central.store import events
 from siaga_central.store.schema import camera, node, service_state, site
 from siaga_core.errors import SiagaError
@@ -65,6 +66,17 @@ def cameras_of(connection: Connection, node_id: str) -> frozenset[str]:
     return frozenset(
         row.id for row in connection.execute(select(camera.c.id).where(camera.c.node == node_id))
     )
+
+
+def named_spots(connection: Connection) -> list[Spot]:
+    """Where cameras and sites with a place stand, by their names as operators read them."""
+    cameras = select(camera.c.name, camera.c.latitude, camera.c.longitude)
+    sites = select(site.c.name, site.c.latitude, site.c.longitude)
+    return [
+        Spot(row.latitude, row.longitude, NAMED_RADIUS_M, "listed", row.name)
+        for row in connection.execute(cameras.union(sites))
+        if row.latitude is not None and row.longitude is not None
+    ]
 
 
 def set_state(connection: Connection, id: str, state: str, actor: str, now_us: int) -> None:

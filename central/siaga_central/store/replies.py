@@ -6,7 +6,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from siaga_central.domain import texts
 from siaga_central.domain.delivery import NOT_CONFIRMED, replaces
-from siaga_central.store import commands, events, incidents
+from siaga_central.store import commands, events, incidents, modems
 from siaga_central.store.schema import modem_number, reply, report
 from siaga_core.wire.command import SendSms
 from siaga_core.wire.duty import AutoReply
@@ -39,7 +39,8 @@ def write(
     }
     connection.execute(insert(reply).values(row))
     events.append(connection, now_us, "reply.written", incident_id, actor, {"reply": id, "text": text})
-    commands.queue(connection, id, node, "modem", SendSms(to=to, text=text), actor, now_us, TTL_S)
+    service = modems.sender(connection, node, to)
+    commands.queue(connection, id, node, service, SendSms(to=to, text=text), actor, now_us, TTL_S)
     incidents.touch(connection, incident_id, now_us)
 
 
@@ -80,6 +81,11 @@ def tell_handled(
         node = nodes[number]
         write(connection, new_id(), incident_id, number, texts.HANDLED, actor, now_us, node)
     return told
+
+
+def is_known(connection: Connection, id: str) -> bool:
+    """Whether it is an answer of ours, or one that a node gave by itself."""
+    return connection.execute(select(reply.c.id).where(reply.c.id == id)).first() is not None
 
 
 def delivered(connection: Connection, id: str, state: str, detail: str, actor: str, now_us: int) -> bool:

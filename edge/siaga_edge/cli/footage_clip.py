@@ -117,6 +117,9 @@ def page(made: Copied) -> str:
     ]
     for start_ns, end_ns in clip.gaps:
         lines.append(f"  ! tidak ada/missing {shown(start_ns)} - {shown(end_ns, day=False)}")
+    for start_ns, end_ns in clip.silent:
+        span = f"{shown(start_ns)} - {shown(end_ns, day=False)}"
+        lines.append(f"  ! tanpa suara, sandinya lain/without sound, it was coded otherwise {span}")
     if clip.hidden:
         lines.append(f"  ! {clip.hidden} gambar tersembunyi sebelum awal/hidden pictures before its begin")
     return "\n".join(lines)

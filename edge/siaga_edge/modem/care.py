@@ -2,12 +2,12 @@
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from siaga_core.service.clock import Clock
-from siaga_edge.modem import pdu, vitals
+from siaga_edge.modem import forwarding, pdu, vitals
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, Refused
 from siaga_edge.modem.profile import Profile
@@ -25,11 +25,15 @@ Tell = Callable[[Verdict], None]
 class Care:
     """Used by the thread that owns the port. `tell` hears each verdict."""
 
-    def __init__(self, settings: Modem, run_dir: Path, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self, settings: Modem, run_dir: Path, clock: Clock, tell: Tell, own: Collection[str] = ()
+    ) -> None:
+        """`own`: the numbers of this node's modems."""
         self._settings, self._clock, self._tell = settings, clock, tell
         self._folder = run_dir / "loop"
         self._loop = Loop(sent_mono_s=clock.mono_s() - settings.loop_every_s + LOOP_AGAIN_S)
         self._asked_mono_s = self._balance_mono_s = float("-inf")
+        self._own, self._forwards, self._forward_mono_s = own, False, float("-inf")
         self._awaits_balance = False
         # Texts from these numbers may be a loop-back; a citizen's never is, whatever it says.
         self._peers = {number for number in (settings.loop_to, settings.number) if number}
@@ -55,8 +59,11 @@ class Care:
             ask = f'AT+CUSD=1,"{self._settings.balance_code}",15'
             for line in self._quietly(port, ask, profile.limits.network_s):
                 self.hear(line)  # some give it before their OK
+        if self._settings.forward_to and now_s - self._forward_mono_s >= forwarding.CHECK_EVERY_S:
+            self._forward_mono_s = now_s
+            self._keep_forwarding(port, profile.limits.network_s)
         if self._settings.loop_to:
-            self._loop_round(port, now_s)
+            self._loop_round(port, now_s, profile.limits.send_s)
 
     def hear(self, line: str) -> bool:
         """Take the network's answer to the question about the balance; False if the line is none."""
@@ -68,6 +75,25 @@ class Care:
         if found.until is not None:
             self._tell(vitals.term(found.until, self._today()))
         return True
+
+    def _keep_forwarding(self, port: Port, limit_s: float) -> None:
+        """See that the network forwards as the config says, and set it again where it does not."""
+        wanted = self._settings.forward_to
+        if forwarding.loops(wanted, self._own):
+            self._tell(forwarding.refusal(wanted))
+            return
+        found = self._forwarded(port, limit_s)
+        orders = forwarding.orders(found, wanted)
+        for order in orders:
+            self._quietly(port, order, limit_s)
+        if orders:
+            found = self._forwarded(port, limit_s)
+        self._tell(forwarding.verdict(found, wanted, set_again=bool(orders) and self._forwards))
+        self._forwards = self._forwards or not forwarding.orders(found, wanted)
+
+    def _forwarded(self, port: Port, limit_s: float) -> dict[int, str | None]:
+        asked = {reason: forwarding.query(reason) for reason in forwarding.REASONS}
+        return {reason: forwarding.target(self._quietly(port, ask, limit_s)) for reason, ask in asked.items()}
 
     def _ask(self, port: Port, slots: dict[str, tuple[int, int]]) -> None:
         strength = vitals.rssi(self._quietly(port, "AT+CSQ"))
@@ -85,7 +111,7 @@ class Care:
         if self._settings.sim_expires is not None:
             self._tell(vitals.term(self._settings.sim_expires, self._today()))
 
-    def _loop_round(self, port: Port, now_s: float) -> None:
+    def _loop_round(self, port: Port, now_s: float, send_limit_s: float) -> None:
         loop = self._loop
         if loop.token and (self._folder / loop.token).exists():
             (self._folder / loop.token).unlink(missing_ok=True)
@@ -94,14 +120,14 @@ class Care:
             self._set(vitals.loop_failed(loop))
         due_s = LOOP_AGAIN_S if loop.failures else self._settings.loop_every_s
         if not self._loop.token and now_s - loop.sent_mono_s >= due_s:
-            self._send_loop(port, now_s)
+            self._send_loop(port, now_s, send_limit_s)
 
-    def _send_loop(self, port: Port, now_s: float) -> None:
+    def _send_loop(self, port: Port, now_s: float, send_limit_s: float) -> None:
         token = secrets.token_hex(4).upper()
         self._loop = vitals.loop_begun(self._loop, token, now_s)
         [part] = pdu.encode(self._settings.loop_to, vitals.loop_text(token), 1)
         try:
-            port.send(part.length, part.pdu, vitals.LOOP_LIMIT_S / 5)
+            port.send(part.length, part.pdu, send_limit_s)
         except Refused as error:
             log.warning("loop-back text refused cause=%s", error)
             self._set(vitals.loop_failed(self._loop))

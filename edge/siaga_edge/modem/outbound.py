@@ -23,12 +23,11 @@ from siaga_edge.modem.fate import PartState
 from siaga_edge.modem.ledger import Ledger, Outgoing, SentPart
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, Refused
+from siaga_edge.modem.profile import Limits
 from siaga_edge.modem.relay import Left, found, leave
 
 log = logging.getLogger(__name__)
 
-# A network may take this long to accept a text (3GPP TS 27.005 gives no bound; operators' timers are 60 s).
-SEND_LIMIT_S = 60.0
 TRIES_MOST = 3
 TRY_AGAIN_NS = 30 * 10**9
 # Status reports later than this are not ours any more: references come round after 256 texts.
@@ -60,8 +59,8 @@ class Outbound:
             else:
                 self._inbox.finish(order, "failed", f"a modem does not know {type(order.order).__name__}")
 
-    def send_next(self, port: Port) -> bool:
-        """Send the next part of the next text; False if nothing waits.
+    def send_next(self, port: Port, send_limit_s: float = Limits().send_s) -> bool:
+        """Send the next part of the next text; False if nothing waits. `send_limit_s`: the profile's.
 
         Raises NoAnswer and PortGone after noting that nobody knows whether the part left.
         """
@@ -73,13 +72,15 @@ class Outbound:
         except pdu.BadPdu as error:
             self._finish(text, "FAILED", str(error))
             return True
-        self._hand_over(port, text, part, octets)
+        self._hand_over(port, text, part, octets, send_limit_s)
         return True
 
-    def _hand_over(self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit) -> None:
+    def _hand_over(
+        self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit, limit_s: float
+    ) -> None:
         self._note(text, "sending", part, "sending")
         try:
-            reference = port.send(octets.length, octets.pdu, SEND_LIMIT_S)
+            reference = port.send(octets.length, octets.pdu, limit_s)
         except Refused as error:
             self._refused(text, part, str(error))
         except at.BadAnswer as error:

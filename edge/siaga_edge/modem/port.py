@@ -34,6 +34,8 @@ WAITING_LIMIT_S = 15.0
 # A driver that takes nothing any more (a hung USB stick) must not hold its owner.
 WRITE_LIMIT_S = 3.0
 SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
+# The prompt asks no network (3GPP TS 27.005 §4.3): a modem that says nothing for so long hangs.
+PROMPT_LIMIT_S = 5.0
 # Asked to find out where in the modem's answers one is: each answer names its question, every family knows
 # them, and nothing else here asks them twice in a row (3GPP TS 27.005 §3.2.3, 27.007 §5.5, §8.2, §9.1).
 _QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?")
@@ -225,11 +227,17 @@ class Port(GsmModem):  # type: ignore[misc]
         return False
 
     def send(self, length: int, pdu: str, limit_s: float) -> int:
-        """Hand over one PDU; its message reference. Raises Refused, NoAnswer, PortGone."""
+        """Hand over one PDU; its message reference. Raises Refused, NoAnswer, PortGone.
+
+        Between Ctrl-Z and the result not one octet is written: any character may abort +CMGS (Fibocom G510
+        manual, note to +CMGS; ITU-T V.250 §5.6.1), so no question can tell a network that takes its time
+        from a modem that hangs, before `limit_s`.
+        """
         self._ready("AT+CMGS")
         self._prompt.clear()
         self._write(f"AT+CMGS={length}\r")
-        deadline_s = self._now_mono_s() + self._limit_s
+        prompt_s = min(self._limit_s, PROMPT_LIMIT_S)
+        deadline_s = self._now_mono_s() + prompt_s
         while not self._prompt.is_set():
             final = self._line("AT+CMGS", deadline_s, quiet=True)
             kind = final and at.classify(final, "AT+CMGS", self.family_events)
@@ -237,11 +245,9 @@ class Port(GsmModem):  # type: ignore[misc]
                 raise Refused("AT+CMGS", at.failure(final) or final)
             if final is not None and kind == "event":
                 self._take_event(final, deadline_s)
-            if self._now_mono_s() > deadline_s:
+            if self._now_mono_s() >= deadline_s:
                 self._drain()
-                raise NoAnswer(
-                    f"modem {self.port} gave no prompt in {self._limit_s:.0f} s; it is being reset"
-                )
+                raise NoAnswer(f"modem {self.port} gave no prompt in {prompt_s:.0f} s; it is being reset")
         lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS", first=False)
         failed = at.failure(lines[-1])
         if failed is not None:

@@ -71,8 +71,12 @@ def replay(journal: Path, kind: type[Intake] = Intake) -> Replayed:
         end_wall_ns = _end(connection)
     finally:
         connection.close()
-    after = _again(messages, end_wall_ns, kind)
     ours = {id: report for id, report in before.items() if report.sms is not None}
+    # The modem's name is the config's, which may have changed since.
+    after = {
+        id: msgspec.structs.replace(report, modem=ours[id].modem if id in ours else report.modem)
+        for id, report in _again(messages, end_wall_ns, kind).items()
+    }
     alike = [id for id, report in ours.items() if after.get(id) == report]
     return Replayed(
         messages=len(messages),

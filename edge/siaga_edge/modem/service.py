@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from siaga_core.service.clock import Clock, new_id, read_boot
 from siaga_core.service.workers import Heartbeat, Stop
@@ -65,6 +66,7 @@ class ModemService:
         self._inbox = Inbox(config.inbox_file, service, self._journal)
         self._wake = WakeSocket(config.socket_file(service))
         self._outbound = Outbound(self._journal, self._inbox, clock)
+        own = [one.number for one in (config.modem, config.modemb) if one is not None and one.number]
         self._desk = desk.Desk(
             self._journal,
             self._inbox,
@@ -75,12 +77,12 @@ class ModemService:
             config.node.run_dir,
             lambda: wake(config.socket_file("health")),
             service,
-            [one.number for one in (config.modem, config.modemb) if one is not None and one.number],
+            own,
         )
-        self._care = Care(settings, config.node.run_dir, clock, self._tell)
+        self._care = Care(settings, config.node.run_dir, clock, self._tell, own)
         self._intake = Intake(
             self._journal,
-            settings.name,
+            settings.name or service,
             clock,
             self._new_id,
             self._outbound.status,
@@ -100,7 +102,7 @@ class ModemService:
         self._is_full = False
         self._calls = Calls(
             self._journal,
-            settings.name,
+            settings.name or service,
             clock,
             self._new_id,
             settings.reject_after_s,
@@ -265,7 +267,7 @@ class ModemService:
         self._family, self._profile = profile.choose(self._profiles, self._model)
         port.family_events = (*self._profile.events, *self._profile.boot)
         tried = self._config.node.data_dir / f"{self._service}-pin-refused"
-        pin.unlock(port, self._settings.pin_file, tried, self._profile.pin_tries)
+        self._unlock(port, tried)
         for command in self._profile.init:
             try:
                 port.command(command)
@@ -277,6 +279,9 @@ class ModemService:
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
         log.info("modem ready model=%s profile=%s stores=%s", self._model, self._family, stores)
+
+    def _unlock(self, port: Port, tried: Path) -> None:
+        pin.unlock(port, self._settings.pin_file, tried, self._profile.pin_tries)
 
     def _announce(self, port: Port) -> None:
         for command in self._profile.announce:
@@ -312,7 +317,8 @@ class ModemService:
         self._outbound.take_over(self._config.relay_dir(self._service))
         if self._stores:
             return finished
-        self._sends_on = not self._calls.busy and self._outbound.send_next(port)
+        limit_s = self._profile.limits.send_s
+        self._sends_on = not self._calls.busy and self._outbound.send_next(port, limit_s)
         if not self._calls.busy:
             self._ask_time(port)
             self._let_calls_wait(port)

@@ -19,8 +19,6 @@ DRIFT_PPM = 100
 # A wall clock that leaves the line through its last observation by more is observed again.
 STEP_MS = 50
 OBSERVE_EVERY_NS = 3600 * 10**9
-# Of a boot whose clock was never set: its wall times are kept, but no bound can be given.
-UNKNOWN_ERROR_MS = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.files import write_atomic
+from siaga_edge.recorder.folder import regular, segment_names
 from siaga_edge.recorder.salvage import link_of
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,9 @@ def open_disk(folder: Path, node: str, known: Meta | None) -> Meta:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _NAME
-    own_device = folder.stat().st_dev != folder.parent.stat().st_dev
+    own_device = _is_own_device(folder)
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Meta)
+        found = msgspec.json.decode(_octets(path), type=Meta)
     except FileNotFoundError:
         return _begin(path, node, known, own_device)
     except msgspec.DecodeError as error:
@@ -59,7 +60,7 @@ def open_disk(folder: Path, node: str, known: Meta | None) -> Meta:
 def look(folder: Path, node: str) -> Meta:
     """The paper of the disk of this node; writes nothing. Raises ForeignDisk, DiskAway."""
     try:
-        found = msgspec.json.decode((folder / _NAME).read_bytes(), type=Meta)
+        found = msgspec.json.decode(_octets(folder / _NAME), type=Meta)
     except FileNotFoundError as error:
         raise DiskAway(f"there is no footage disk at {folder}; mount it, or start siaga-recorder") from error
     except (OSError, msgspec.DecodeError) as error:
@@ -69,10 +70,42 @@ def look(folder: Path, node: str) -> Meta:
 
 
 def is_there(folder: Path, meta: Meta) -> bool:
-    """Whether the disk at `folder` is still this one."""
+    """Whether the disk at `folder` is still this one; its footage says so when its paper is lost or torn."""
+    paper = _paper(folder)
+    return paper == meta if paper is not None else _is_known_by_footage(folder, meta)
+
+
+def keep_paper(folder: Path, meta: Meta) -> bool:
+    """Write the paper of this disk again if it was lost or torn meanwhile; whether it was. Raises OSError."""
+    lost = _paper(folder) is None and _is_known_by_footage(folder, meta)
+    if lost:
+        _write_again(folder / _NAME, meta)
+    return lost
+
+
+def _paper(folder: Path) -> Meta | None:
     try:
-        return msgspec.json.decode((folder / _NAME).read_bytes(), type=Meta) == meta
+        return msgspec.json.decode(_octets(folder / _NAME), type=Meta)
     except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _octets(path: Path) -> bytes:
+    with open(path, "rb", opener=regular) as file:
+        return file.read()
+
+
+def _is_own_device(folder: Path) -> bool:
+    return folder.stat().st_dev != folder.parent.stat().st_dev
+
+
+def _is_known_by_footage(folder: Path, known: Meta) -> bool:
+    """Whether this is the known disk by what is recorded on it, whatever its paper says."""
+    try:
+        if known.own_device and not _is_own_device(folder):
+            return False  # the empty folder that the disk is mounted on
+        return _holds(folder, known)
+    except OSError:
         return False
 
 
@@ -88,9 +121,10 @@ def _begin(path: Path, node: str, known: Meta | None, own_device: bool) -> Meta:
 
 def _holds(folder: Path, known: Meta) -> bool:
     """Whether a closed segment there is a link of the known disk's chain."""
-    for path in folder.glob("*/*/*.mp4"):
+    for name in segment_names(folder):
         with contextlib.suppress(OSError):
-            if path.is_file() and (link := link_of(path)) is not None and link.chain == known.disk:
+            link = link_of(folder / f"{name}.mp4")
+            if link is not None and link.chain == known.disk:
                 return True
     return False
 

@@ -38,6 +38,7 @@ class Clip:
     gaps: tuple[tuple[int, int], ...]
     error_ms: int | None
     hidden: int  # pictures in the file that are not shown
+    silent: tuple[tuple[int, int], ...]  # sound was coded otherwise than the rest, and is not in the file
 
 
 def cut(
@@ -117,6 +118,7 @@ def _write(choice: Choice, target: Path, heard: sound.Track | None = None, *, ha
         gaps=tuple(gap for gap in line.gaps if gap[1] > choice.start_wall_ns),
         error_ms=None if None in errors else max(error for error in errors if error is not None),
         hidden=len(choice.hidden),
+        silent=heard.silent if heard else (),
     )
 
 

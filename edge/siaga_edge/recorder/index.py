@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -18,6 +17,7 @@ from siaga_edge.recorder import segments
 from siaga_edge.recorder.chain import FIRST_HEAD, Head, Link
 from siaga_edge.recorder.dating import Dating, Observation
 from siaga_edge.recorder.disk import Meta
+from siaga_edge.recorder.folder import segment_names
 from siaga_edge.recorder.holds import Hold
 from siaga_edge.recorder.inventory import NotedGap, Piece
 from siaga_edge.recorder.retention import Stored
@@ -162,11 +162,6 @@ class Finder:
             return Head(chain, 0, FIRST_HEAD)
         return Head(chain, row["number"] - 1, row["head_before"]).after(row["name"], row["sha256"])
 
-    def links(self) -> Iterator[tuple[str, int, bytes, bytes, int]]:
-        """(name, number, head before, SHA-256, octets) of every segment, in the chain's order."""
-        rows = self._connection.execute("SELECT * FROM segment ORDER BY number")
-        return ((r["name"], r["number"], r["head_before"], r["sha256"], r["size_bytes"]) for r in rows)
-
     def links_after(self, number: int, limit: int = 500) -> list[Row]:
         """Rows of segments above a number, in the chain's order; a page, so that no snapshot is held long."""
         rows = self._connection.execute(
@@ -270,6 +265,8 @@ class Index(Finder):
         super().__init__(opened.connection)
         self.damaged = opened.damaged
         self._folder = folder
+        self._unread = 0  # segments that could not be read at the start and may be newer than every row
+        self._unread_after = 0
         self.generation = 0  # grows when what was known of closed segments may have changed
         self._leave_old_schema()
         for statement in SCHEMA.split(";"):
@@ -378,6 +375,16 @@ class Index(Finder):
                 if row is not None:
                     self._give_up(int(row[0]))
 
+    def head(self, chain: str) -> Head:
+        """Where the next link goes on. Numbers of segments that cannot be read now are left free.
+
+        And one more: the hub is told the head under that one, which no segment will ever have.
+        """
+        at = super().head(chain)
+        if not self._unread or at.links != self._unread_after:
+            return at
+        return Head(chain, at.links + self._unread + 1, at.head)
+
     def recover(self, chain: str, now: Observation) -> Iterator[Recovered]:
         """Take in files that no row knows; an empty index is made anew this way. Raises OSError.
 
@@ -385,12 +392,13 @@ class Index(Finder):
         becomes the next link. A file of another chain is left alone: `verify` names it.
         """
         known = self.names()
-        found = set(_files(self._folder))
+        found = set(segment_names(self._folder))
         self.keep_runs(found)
         unknown = dict(self._links(found - known))
         linked = [self._closed(name, link) for name, link in unknown.items() if link and link.chain == chain]
         for at in range(0, len(linked), 1000):
             self.add_all(linked[at : at + 1000])
+        self._leave_free(found - known - unknown.keys(), chain)
         yield from (Recovered(one, was_open=False, cut_bytes=0) for one in linked)
         for name in sorted((name for name, link in unknown.items() if link is None), key=_age):
             try:
@@ -404,9 +412,18 @@ class Index(Finder):
     def _links(self, names: Iterable[str]) -> Iterator[tuple[str, Link | None]]:
         for name in names:
             try:
-                yield name, link_of(segment_path(self._folder, name))
+                yield name, self._link_of(name)
             except OSError as error:
                 log.warning("segment cannot be read segment=%s cause=%s", name, error)
+
+    def _link_of(self, name: str) -> Link | None:
+        return link_of(segment_path(self._folder, name))
+
+    def _leave_free(self, unread: Iterable[str], chain: str) -> None:
+        """Remember how many segments may have numbers above the newest that could be read."""
+        newest = {camera: _age(self.newest_of(camera, 1)[0].name) for camera in self.cameras()}
+        self._unread = sum(_age(name) > newest.get(name.partition("/")[0], (0, 0, "")) for name in unread)
+        self._unread_after = super().head(chain).links
 
     def missing(self) -> list[str]:
         """Segments that have a row and no file."""
@@ -459,7 +476,7 @@ class Index(Finder):
     def keep_runs(self, names: Iterable[str]) -> None:
         """A run that has files is never given again, even when the index was lost."""
         last: dict[str, int] = {}
-        for camera, run in (segments.camera_and_run(name) for name in names):
+        for camera, _, run in map(segments.origin, names):
             last[camera] = max(run, last.get(camera, 0))
         with transaction(self._connection):
             self._connection.executemany(
@@ -496,36 +513,9 @@ def _note_in(row: sqlite3.Row) -> str:
     return str(row["note"]) if "note" in row.keys() else ""  # noqa: SIM118 - a Row holds values
 
 
-def _files(folder: Path) -> Iterator[str]:
-    """Names of the files that can be segments: no links, folders or pipes called like one. Raises OSError."""
-    for camera in _entries(folder):
-        for run in _readable(camera):
-            for entry in _readable(run):
-                name = f"{camera.name}/{run.name}/{entry.name.removesuffix('.mp4')}"
-                ours = entry.name.endswith(".mp4") and segments.is_ours(name)
-                if ours and entry.is_file(follow_symlinks=False):
-                    yield name
-
-
-def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
-
-
-def _readable(entry: "os.DirEntry[str]") -> list[os.DirEntry[str]]:
-    """What a folder holds; nothing for what is no folder, or may not be read (lost+found)."""
-    if not entry.is_dir(follow_symlinks=False):
-        return []
-    try:
-        return _entries(entry.path)
-    except OSError as error:
-        log.warning("folder cannot be read folder=%s cause=%s", entry.path, error)
-        return []
-
-
 def _age(name: str) -> tuple[int, int, str]:
     """Order of arrival of files without a link, as well as names tell it."""
-    boot, run = segments.boot_and_run(name)
+    _, boot, run = segments.origin(name)
     return boot, run, name
 
 

@@ -1,5 +1,6 @@
 """The keeper of the footage disk: whose it is, what is on it, how far it is durable, what must go."""
 
+import contextlib
 import logging
 import queue
 import threading
@@ -140,6 +141,7 @@ class Keeper:
             self._holding.tell(self._now_wall_ns())
         if self._room_wanted.is_set() or self._is_due("space", SPACE_EVERY_S):
             self._room_wanted.clear()
+            self._keep_paper()
             self._space.tend(self._certain_wall_ns())
         if self._is_due("coverage", COVERAGE_EVERY_S):
             self._tell_coverage()
@@ -178,6 +180,11 @@ class Keeper:
 
     def _is_there(self) -> bool:
         return disk.is_there(self._settings.footage_dir, self._meta)
+
+    def _keep_paper(self) -> None:
+        with contextlib.suppress(OSError):  # a disk that refuses is said by what cannot be written
+            if disk.keep_paper(self._settings.footage_dir, self._meta):
+                self.say("warn", "disk.paper", "META.json of the footage disk was lost; it is written again")
 
     def _is_due(self, what: str, every_s: float) -> bool:
         now_s = self._clock.mono_s()

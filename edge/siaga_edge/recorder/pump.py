@@ -1,4 +1,4 @@
-"""One camera's thread: its ffmpeg child, its fragments, its segments; every end is a gap with a reason."""
+"""One camera's thread: what records it, its fragments, its segments; every end is a gap with a reason."""
 
 import contextlib
 import logging
@@ -25,15 +25,21 @@ log = logging.getLogger(__name__)
 # Until the first fragment ffmpeg connects, tries both ways of the password and looks at 5 s of the stream.
 START_MOST_S = 20.0
 STEADY_S = 20.0
+# A camera that has other parameter sets at each key picture gets a new segment no oftener than this. In
+# between they stand in the stream in front of their pictures, where decoders read them all the same.
+CHANGE_LEAST_S = 5.0
 
 
 class Recording:
-    """One run of one camera: what the child's octets become. Made anew for each child."""
+    """One run of one camera: what the engine gives becomes. Made anew for each run."""
+
+    change_least_s = CHANGE_LEAST_S
 
     def __init__(self, writer: SegmentWriter, live: LiveRing) -> None:
         self._writer, self._live = writer, live
         self._init: Init | None = None
         self._sets: parameters.Sets | None = None
+        self._changed_mono_s = float("-inf")
         self._pace = Pace()
 
     def take(self, made: Init | Fragment, now_mono_s: float) -> None:
@@ -44,8 +50,8 @@ class Recording:
             return
         if self._init is None:
             raise BadStream("a fragment came before moov")
-        if fresh := self._fresh(made):
-            self._sets = fresh
+        if now_mono_s - self._changed_mono_s >= self.change_least_s and (fresh := self._fresh(made)):
+            self._sets, self._changed_mono_s = fresh, now_mono_s
             self._begin(_header(self._init, fresh))
         self._writer.add(made)
         self._live.add(made)

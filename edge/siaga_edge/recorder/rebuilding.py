@@ -13,20 +13,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from siaga_core.errors import SiagaError
 from siaga_core.service.database import WriterLock
 from siaga_core.service.files import sync_directory
 from siaga_core.service.salvage import rows_of, salvage
 from siaga_edge.recorder.disk import Meta
+from siaga_edge.recorder.folder import segment_names
 from siaga_edge.recorder.index import OWN, Index
 from siaga_edge.recorder.salvage import Closed, link_of
 from siaga_edge.recorder.writing import segment_path
 
 _PARTS = ("", "-wal", "-shm")
-
-
-class RebuildFailed(SiagaError):
-    """The index stays as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +82,8 @@ class _Read:
         self.unreadable: list[str] = []
 
     def closed(self, folder: Path, chain: str, advance: Callable[[int], None]) -> Iterator[Closed]:
-        for path in sorted(folder.glob("*/*/*.mp4")):
-            name = str(path.relative_to(folder).with_suffix(""))
+        for name in segment_names(folder):
+            path = segment_path(folder, name)
             try:
                 link, size_bytes = link_of(path), path.stat().st_size
             except OSError:
@@ -96,7 +92,7 @@ class _Read:
             advance(size_bytes)
             if link is None:
                 self.left_open.append(name)
-            elif link.chain != chain or segment_path(folder, name) != path:
+            elif link.chain != chain:
                 self.foreign.append(name)
             else:
                 yield Closed(name, name.partition("/")[0], size_bytes, link)

@@ -16,6 +16,7 @@ from pathlib import Path
 from siaga_core.errors import SiagaError
 from siaga_core.service.files import sync_directory, write_all, write_atomic
 from siaga_edge.recorder.chain import LINK_BYTES, read_link
+from siaga_edge.recorder.folder import files, regular
 from siaga_edge.recorder.fragments import MARK_TYPE, BadStream, Init, Parser
 from siaga_edge.recorder.salvage import REST
 
@@ -54,9 +55,9 @@ def rescue(source: Path, into: Path, advance: Callable[[int], None], read: Read 
     _check(source, into)
     into.mkdir(parents=True)
     found = [
-        _file(path, source, into, advance, read)
-        for path in sorted(source.glob("*/*/*"))
-        if path.suffix in (".mp4", REST) and path.is_file()
+        _file(source / name, source, into, advance, read)
+        for name, is_regular in files(source)
+        if is_regular and name.endswith((".mp4", REST))
     ]
     meta = source / "META.json"
     if meta.is_file():
@@ -68,7 +69,7 @@ def rescue(source: Path, into: Path, advance: Callable[[int], None], read: Read 
 
 def source_bytes(source: Path) -> int:
     """Octets of everything that would be read."""
-    return sum(path.stat().st_size for path in source.glob("*/*/*") if path.is_file())
+    return sum((source / name).stat().st_size for name, is_regular in files(source) if is_regular)
 
 
 def _check(source: Path, into: Path) -> None:
@@ -118,7 +119,7 @@ def _sha256(octets: bytes) -> bytes:
 
 def _octets(path: Path, read: Read) -> tuple[bytes, list[tuple[int, int]]]:
     """A file's octets, zeros where the card gives none; and from where to where those are."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = regular(str(path), os.O_RDONLY)
     made, unread = bytearray(), list[tuple[int, int]]()
     try:
         size_bytes = os.fstat(descriptor).st_size
@@ -169,7 +170,7 @@ def _init_of_a_neighbour(path: Path, read: Read) -> Init | None:
         if other == path:
             continue
         with contextlib.suppress(OSError):
-            descriptor = os.open(other, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = regular(str(other), os.O_RDONLY)
             try:
                 octets = _pread(descriptor, _INIT_MOST_BYTES, 0, read)
             finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from siaga_core.service.files import sync_directory, write_all
 from siaga_edge.recorder.chain import LINK_BYTES, Head, Link, Span, read_link
 from siaga_edge.recorder.dating import Observation
+from siaga_edge.recorder.folder import regular
 from siaga_edge.recorder.fragments import MARK_TYPE, BadStream, Fragment, Mark, Parser
 
 _READ_BYTES = 1 << 20
@@ -49,7 +50,7 @@ class LeftOpen:
 
 def link_of(path: Path) -> Link | None:
     """The link a file ends in; None while it was not closed. Raises OSError."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=regular) as file:
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(max(0, size_bytes - LINK_BYTES))
         return read_link(file.read(LINK_BYTES))
@@ -59,7 +60,7 @@ def content(path: Path) -> Content:
     """Read a file as far as it is whole. Raises OSError."""
     parser, marks = Parser(), list[Mark]()
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             # Pages whose flush has failed look whole and are on no disk: read what is on it.
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             while octets := file.read(_READ_BYTES):
@@ -88,7 +89,7 @@ def span_of(marks: list[Mark]) -> Span | None:
 def sha256_of(path: Path, size_bytes: int, advance: Callable[[int], None] = lambda _octets: None) -> bytes:
     """SHA-256 of the first `size_bytes` of a file; `advance` is told how many more were read."""
     digest, left = hashlib.sha256(), size_bytes
-    with path.open("rb") as file:
+    with open(path, "rb", opener=regular) as file:
         while left and (octets := file.read(min(_READ_BYTES, left))):
             digest.update(octets)
             left -= len(octets)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from siaga_edge.recorder.folder import regular
 from siaga_edge.recorder.fragments import (
     BOX_MOST_BYTES,
     MARK_TYPE,
@@ -70,7 +71,7 @@ class Found:
 def scan(path: Path) -> Iterator[Found]:
     """A file's whole fragments; what is torn ends it, a file that has gone has none."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = regular(str(path), os.O_RDONLY)
     except FileNotFoundError:
         return
     try:

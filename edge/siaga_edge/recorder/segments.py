@@ -30,14 +30,8 @@ def is_ours(name: str) -> bool:
     return _OURS.fullmatch(name) is not None
 
 
-def camera_and_run(name: str) -> tuple[str, int]:
-    """The camera and the number of the run that `name` was given for; run 0 for a name that is not ours."""
+def origin(name: str) -> tuple[str, int, int]:
+    """The camera, the boot and the run that `name` was given for; zeros for a name that is not ours."""
     camera, _, rest = name.partition("/")
-    run = rest.partition("/")[0].partition("-")[2]
-    return camera, int(run) if run.isdecimal() else 0
-
-
-def boot_and_run(name: str) -> tuple[int, int]:
-    """The boot and the run that `name` was given for; zeros for a name that is not ours."""
-    boot, _, run = name.partition("/")[2].partition("/")[0].partition("-")
-    return (int(boot), int(run)) if boot.isdecimal() and run.isdecimal() else (0, 0)
+    boot, _, run = rest.partition("/")[0].partition("-")
+    return (camera, int(boot), int(run)) if boot.isdecimal() and run.isdecimal() else (camera, 0, 0)

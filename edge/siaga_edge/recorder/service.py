@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from siaga_core.service.clock import Clock, read_boot
+from siaga_core.service.clock import Clock, kernel_clock_state, read_boot
 from siaga_core.service.files import write_atomic
 from siaga_core.service.workers import Heartbeat, Stop
 from siaga_core.wire.command import Command, FetchClip
@@ -19,7 +19,7 @@ from siaga_edge.journal.marks import read_marks
 from siaga_edge.node import NodeConfig, Recorder
 from siaga_edge.recorder import export
 from siaga_edge.recorder.gaps import Gaps
-from siaga_edge.recorder.keeping import Keeper
+from siaga_edge.recorder.keeping import ClockJudge, Keeper
 from siaga_edge.recorder.notices import Missed, Notice, Spoilt, Started, Stopped, Working
 from siaga_edge.recorder.pump import Pump
 from siaga_edge.recorder.recoding import NotRecoded
@@ -42,14 +42,20 @@ PROOF_WITHIN_S = 30.0
 class RecorderService:
     """Made and used in one thread, but for the pumps it starts."""
 
-    def __init__(self, config: NodeConfig, settings: Recorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        settings: Recorder,
+        clock: Clock,
+        judge: ClockJudge = kernel_clock_state,
+    ) -> None:
         self._config, self._settings, self._clock = config, settings, clock
         self._boot = read_boot(config.node.data_dir)
         self._journal = Journal(config.journal_file("recorder"), clock, self._boot, extra_schema=EXTRA_SCHEMA)
         self._inbox = Inbox(config.inbox_file, "recorder", self._journal)
         self._wake = WakeSocket(config.socket_file("recorder"))
         config.transfers_dir.mkdir(parents=True, exist_ok=True)
-        self._keeper = Keeper(config, settings, clock, self._boot, self._journal, self._inbox)
+        self._keeper = Keeper(config, settings, clock, self._boot, self._journal, self._inbox, judge)
         self._index = self._keeper.index
         self._notices: queue.Queue[Notice] = queue.Queue()
         self._runs = {camera.id: queue.Queue[int](1) for camera in config.cameras}
@@ -171,6 +177,7 @@ class RecorderService:
             "gaps": [list(gap) for gap in clip.gaps],
             "error_ms": clip.error_ms,
             "hidden": clip.hidden,
+            "silent": [list(span) for span in clip.silent],
         }
         ticket = transfers.Ticket(
             kind="clip",

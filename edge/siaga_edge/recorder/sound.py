@@ -98,6 +98,7 @@ class Track:
     runs: list[Run]
     durations: list[int]
     delay_ns: int
+    silent: tuple[tuple[int, int], ...] = ()  # from when to when sound was coded otherwise: wall times in ns
 
     @property
     def scale(self) -> int:
@@ -113,14 +114,18 @@ class Track:
 def track(runs: list[Run], start_wall_ns: int) -> Track | None:
     """One track of runs in order of time; None without any.
 
-    Over a gap the last sample lasts until the next, so that sound and pictures stay together. Runs coded
-    otherwise than the first, and runs that would be heard twice (a clock set back), are left out.
+    Over a gap the last sample lasts until the next, so that sound and pictures stay together. A track has one
+    time scale, and players do not follow a change of coding: the coding that lasts longest is heard, the rest
+    is silent and said so. Runs that would be heard twice (a clock set back) are left out.
     """
+    coding = _most_heard(runs)
     kept: list[Run] = []
+    silent: list[tuple[int, int]] = []
     durations: list[int] = []
     reckoned_ns = 0
     for run in runs:
-        if kept and not _coded_alike(run.init, kept[0].init):
+        if coding is None or not _coded_alike(run.init, coding):
+            _join(silent, run.begin_wall_ns, run.end_wall_ns)
             continue
         if kept:
             missing_ns = run.begin_wall_ns - reckoned_ns
@@ -136,7 +141,28 @@ def track(runs: list[Run], start_wall_ns: int) -> Track | None:
         reckoned_ns += sum(run.columns.durations) * 1_000_000_000 // run.scale
     if not kept:
         return None
-    return Track(kept[0].init, kept, durations, max(0, kept[0].begin_wall_ns - start_wall_ns))
+    delay_ns = max(0, kept[0].begin_wall_ns - start_wall_ns)
+    return Track(kept[0].init, kept, durations, delay_ns, tuple(silent))
+
+
+def _most_heard(runs: list[Run]) -> Init | None:
+    codings: list[tuple[Init, int]] = []
+    for run in runs:
+        lasts_ns = run.end_wall_ns - run.begin_wall_ns
+        alike = next((at for at, one in enumerate(codings) if _coded_alike(one[0], run.init)), None)
+        if alike is None:
+            codings.append((run.init, lasts_ns))
+        else:
+            codings[alike] = codings[alike][0], codings[alike][1] + lasts_ns
+    return max(codings, key=lambda one: one[1])[0] if codings else None
+
+
+def _join(spans: list[tuple[int, int]], begin_ns: int, end_ns: int) -> None:
+    """Add a span; one that goes on from the last makes it longer."""
+    if spans and begin_ns - spans[-1][1] <= _JOINED_NS:
+        spans[-1] = spans[-1][0], end_ns
+    else:
+        spans.append((begin_ns, end_ns))
 
 
 def recorded_trak(init: Init) -> bytes:

@@ -1,12 +1,11 @@
 """What can go wrong with a camera's stream, and how long to wait before it is asked again. Pure."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.workers import back_off_s
 
 Kind = Literal["away", "refused", "silent", "jump", "garbage", "flood", "engine", "bug"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 RETRY_FIRST_S = 0.5
 RETRY_MOST_S = 5.0

@@ -5,16 +5,22 @@ hub before, or printed, can show that. What is checked without one finds damage 
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from siaga_edge.recorder.chain import FIRST_HEAD, LINK_BYTES, Head, Link
+from siaga_edge.recorder.folder import files, regular
 from siaga_edge.recorder.index import Finder, Row
 from siaga_edge.recorder.inventory import ranges
 from siaga_edge.recorder.salvage import REST, link_of, sha256_of
+from siaga_edge.recorder.segments import is_ours
 from siaga_edge.recorder.writing import segment_path
+
+# A start leaves numbers free for as many segments as it could not read; more are looked at by a person.
+_BEHIND = 64
 
 Level = Literal["bad", "note"]
 Advance = Callable[[int], None]
@@ -22,6 +28,7 @@ Advance = Callable[[int], None]
 SALVAGE = "do not write on this disk; copy what is whole with `siaga-node footage salvage`"
 REPORT = "somebody changed the footage: take the disk out as evidence, tell the supervisor"
 RESTART = "siaga-recorder takes it in at its next start"
+LEAVE = "the recorder leaves it alone; look where it came from, and move it away"
 LOOK = "look who had the disk; the hub's log of this node says when it was last whole"
 
 
@@ -73,11 +80,12 @@ class Walk:
         self._folder, self._chain, self._heads, self._finder = folder, chain, heads, finder
         self._before: Head | None = None
         self._number = 0
+        self._behind = deque[bytes](maxlen=_BEHIND)
         self._compared: set[int] = set()
 
     def take(self, row: Row, advance: Advance) -> Iterator[Finding]:
         """Judge one row and its file."""
-        yield from self._between(row.number)
+        yield from self._between(row)
         before = self._before
         if before is not None and before.links == row.number - 1 and before.head != row.head_before:
             yield self._broken(row.name, row.number, "its row does not go on from the segment before it")
@@ -87,6 +95,7 @@ class Walk:
         yield from self._known(row.number - 1, row.head_before, row.name)
         self._before = Head(self._chain, row.number - 1, row.head_before).after(row.name, row.sha256)
         self._number = row.number
+        self._behind.append(self._before.head)
         yield from self._known(row.number, self._before.head, row.name)
 
     def end(self) -> Iterator[Finding]:
@@ -101,14 +110,20 @@ class Walk:
                 REPORT,
             )
 
-    def _between(self, number: int) -> Iterator[Finding]:
+    def _between(self, row: Row) -> Iterator[Finding]:
         """Numbers without a row; what retention deleted is remembered, and asked anew."""
-        gone = [one for one in range(self._number + 1, number) if not ranges(self._finder.given_up())(one)]
+        numbers = range(self._number + 1, row.number)
+        gone = [one for one in numbers if not ranges(self._finder.given_up())(one)]
         if not gone:
             return
         if self._number == 0:
             detail = f"numbers {gone[0]} to {gone[-1]} are older than what this index remembers"
             yield Finding("forgotten", "note", "", detail, "normal after `rebuild`; " + LOOK)
+            return
+        if row.head_before in self._behind:
+            # Only a link that was written so goes on from there: who takes segments away cannot make one.
+            detail = f"numbers {gone[0]} to {gone[-1]} were left free: segments could not be read at a start"
+            yield Finding("left-free", "note", row.name, detail, SALVAGE)
             return
         detail = f"numbers {gone[0]} to {gone[-1]} have no row, and retention did not delete them"
         yield Finding("missing-number", "bad", "", detail, REPORT)
@@ -168,7 +183,7 @@ class Walk:
 def hashed(path: Path, size_bytes: int, advance: Advance) -> bytes:
     """SHA-256 of a file's beginning; it does not push what others need out of the page cache."""
     sha256 = sha256_of(path, size_bytes, advance)
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = regular(str(path), os.O_RDONLY)
     try:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
@@ -179,8 +194,12 @@ def hashed(path: Path, size_bytes: int, advance: Advance) -> bytes:
 def _unindexed(
     folder: Path, chain: str, names: set[str], advance: Advance, is_recording: bool
 ) -> Iterator[Finding]:
-    for path in sorted(folder.glob("*/*/*")):
-        name = str(path.relative_to(folder).with_suffix(""))
+    for file, is_regular in files(folder):
+        path = folder / file
+        name = str(Path(file).with_suffix(""))
+        if path.suffix == ".mp4" and not (is_regular and is_ours(name)):
+            yield Finding("strange", "note", name, "it is no segment: another name, or no file", LEAVE)
+            continue
         if path.suffix == REST:
             yield Finding("rest", "note", name, "octets that could not be read when it was closed", SALVAGE)
         if path.suffix != ".mp4" or name in names:

@@ -158,7 +158,7 @@ def test_the_page_shows_what_there_is_and_what_is_not_told(told: City, login: Br
         "there",
         "missing",
         "there",
-        "gone",
+        "none",
     ]
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -15,12 +16,16 @@ from siaga_central.console.wording import catalogue
 from siaga_central.store import nodes
 from siaga_core.wire.health import CameraState, Health, Reading, ServiceState
 from siaga_edge.cameras.judgement import Judgement, Limits, Look
+from siaga_edge.modem import forwarding, ladder, vitals
 from support.console import City
 
 Browse = Callable[[str], httpx.Client]
 _EDGE = Path(siaga_edge.__file__).parent
 # Errors whose text a node sends to the hub as a reason or detail.
-_TOLD = {"PictureUnreadable", "CameraTrouble", "PortMissing", "PortGone", "NoAnswer", "NoFootage"}
+_TOLD = {
+    *("PictureUnreadable", "CameraTrouble", "PortMissing", "PortGone", "NoAnswer", "NoFootage"),
+    *("SimLocked", "Unavailable"),
+}
 _HUB = Path(siaga_central.__file__).parent
 # Errors whose text the console shows to an operator.
 _SHOWN = {"HTTPException", "IllegalMove", "BadSpan", "NoSuchIncident", "NoSuchCallback"}
@@ -119,6 +124,43 @@ def test_everything_a_node_says_of_a_camera_has_indonesian_words() -> None:
     assert unworded(complaints(_EDGE, _TOLD)) == []
     # The check is worth something: a sentence nobody put into words is found.
     assert unworded(iter(["the lens was stolen"])) == ["the lens was stolen"]
+
+
+def told_of_a_modem() -> Iterator[str]:
+    """What the checks and rungs of a modem say when something is wrong."""
+    yield vitals.signal(9, 2).detail
+    yield vitals.signal(None, 1).detail
+    yield vitals.term(date(2026, 11, 1), date(2026, 11, 25)).detail
+    yield vitals.balance(vitals.Balance(None, None), 1).detail
+    yield vitals.loop_verdict(vitals.Loop(failures=2)).detail
+    yield forwarding.verdict({0: "", 1: None, 2: None}, "+628111", set_again=False).detail
+    yield forwarding.verdict({0: None, 1: None, 2: None}, "+628111", set_again=False).detail
+    yield forwarding.verdict({0: None, 1: "+628111", 2: "+628111"}, "+628111", set_again=True).detail
+    yield forwarding.refusal("+6281234567890").detail
+    for rung in ladder.RUNGS:
+        yield f"{rung}: without success: the modem is not on USB"
+        yield f"well again after 12 s by {rung}"
+    yield "power: power off for 5 s asked of siaga-health"
+    yield "usb: usb device 1-1.2 taken away and given back"
+    yield "second: 3 texts handed to the second modem"
+    yield "restart: AT+CFUN=1,1"
+
+
+def modem_codes() -> set[str]:
+    """Every status code of a modem that the source of the node names."""
+    texts = "".join(path.read_text() for path in _EDGE.rglob("*.py"))
+    return set(re.findall(r'"(modem\.[a-z]+)"', texts)) - {"modem.sock"}
+
+
+def test_everything_a_node_says_of_its_modem_has_indonesian_words() -> None:
+    assert unworded(told_of_a_modem()) == []
+    codes = modem_codes()
+    assert {"modem.ladder", "modem.network", "modem.loop", "modem.locked", "modem.power"} <= codes
+    assert [name for name in codes if code(name, indonesian) == name] == []
+    assert in_indonesian("usb: without success: the modem is not on USB") == (
+        "soket USB diputus-sambung: tidak berhasil: modem tidak terpasang di USB"
+    )
+    assert in_indonesian("expires 2026-11-20, -5 days left") == "berakhir 2026-11-20, sisa -5 hari"
 
 
 def test_everything_the_console_refuses_has_indonesian_words() -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection
 
+from siaga_central.console.refusal import REASONS
 from siaga_central.domain import texts
 from siaga_central.store import assignments, replies
 from siaga_central.store import schema as t
@@ -181,3 +182,13 @@ def test_withheld_callers_are_never_taken_for_one(hub: DeskHub) -> None:
     hub.missed(None)
     assert [row.number for row in hub.rows(t.callback)] == [None, None]
     assert len(hub.rows(t.incident)) == 2
+
+
+def test_the_fate_of_a_text_that_nobody_here_ordered_is_kept_counted_and_shown(hub: DeskHub) -> None:
+    """`siaga-node modem send` at the node."""
+    for state in ("SENT", "DELIVERED"):
+        hub.take(hub.record(SmsState(message_id="01KA6P3ZQ4N8S5T6V7W8000077", state=state), "sms.state"))
+    kept = [(row.reason, row.node) for row in hub.rows(t.unapplied)]
+    assert kept == [("foreign-text", "gsm-1")] * 2
+    assert hub.rows(t.reply) == []
+    assert "foreign-text" in REASONS

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from siaga_central.domain.place import Spot
 from siaga_central.ingest import contact
 from siaga_central.ingest.policy import Policy
-from siaga_central.store import events, holds, incidents
+from siaga_central.store import events, holds, incidents, nodes
 from siaga_central.store.schema import incident
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import new_id
@@ -100,3 +100,32 @@ def test_what_fails_in_holding_costs_no_report(store: Store, clock: FakeClock) -
     )
     row = say(store, clock, "r1", "kebakaran di 1.1201,104.0500")
     assert row.category == "KBR"
+
+
+def register(store: Store, name: str, latitude: float) -> None:
+    id = name.lower().replace(" ", "-")
+    store.write(lambda c: nodes.add_camera(c, id, "btm-017", name, latitude, 104.0513, "admin", 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("KEBAKARAN di simpang  kara, tolong", "Simpang Kara"),
+        ("laka dpn Simpang Kara Barat", "Simpang Kara Barat"),
+        ("tolong ada kara di simpang", ""),
+        ("gerbang roboh", ""),  # one word is no name: every gate would be meant
+    ],
+)
+def test_a_text_that_names_a_camera_is_placed_where_it_stands(
+    store: Store, clock: FakeClock, text: str, found: str
+) -> None:
+    for number, name in enumerate(("Simpang Kara", "Simpang Kara Barat", "Gerbang")):
+        register(store, name, 1.1281 + number / 100)
+    row = say(store, clock, "r1", text)
+    assert row.place_words == found
+    assert bool(found) == (row.latitude is not None)
+
+
+def test_a_pin_is_believed_before_a_name(store: Store, clock: FakeClock) -> None:
+    register(store, "Simpang Kara", 1.2)
+    assert say(store, clock, "r1", "kebakaran simpang kara 1.1201,104.0500").latitude == 1.1201

@@ -12,8 +12,10 @@ import pytest
 
 from siaga_edge.node import Camera, Hub, Node, NodeConfig, Recorder
 from siaga_edge.recorder.chain import LINK_BYTES, Head, Link, read_link
+from siaga_edge.recorder.dating import Observation
+from siaga_edge.recorder.disk import look
 from siaga_edge.recorder.fragments import MARK_TYPE
-from siaga_edge.recorder.index import Index, Row, open_finder
+from siaga_edge.recorder.index import Finder, Index, Row, open_finder
 from siaga_edge.recorder.rescue import rescue
 from siaga_edge.recorder.salvage import discard, sha256_of
 from siaga_edge.recorder.verifying import Advance, Finding, Walk, verify
@@ -23,6 +25,7 @@ from support.footage_command import FootageCommand, snapshot
 from support.kept_footage import KeptFootage, kept_footage
 
 S = 10**9
+SEEN = Observation(9, 60 * S, 1_795_100_000 * S, "synced", 10)
 
 
 @dataclass
@@ -106,6 +109,60 @@ def _record(kept: KeptFootage) -> None:
     kept.settle()
     kept.keeper.tend()
     kept.keeper._tell_coverage()
+
+
+class BadSector(Index):
+    """The card does not give the newest segment."""
+
+    not_given = ""
+
+    def _link_of(self, name: str) -> Link | None:
+        if name == self.not_given:
+            raise OSError(5, "Input/output error")
+        return super()._link_of(name)
+
+
+class GivesAgain(BadSector):
+    """Counts on from the newest segment that can be read."""
+
+    def head(self, chain: str) -> Head:
+        return Finder.head(self, chain)
+
+
+def _start(card: Card, kind: type[Index] = Index) -> Index:
+    meta = look(card.footage, "btm-017")
+    index = kind(card.index, card.footage)
+    index.use(meta)
+    list(index.recover(meta.disk, SEEN))
+    return index
+
+
+def _given_twice(card: Card, kind: type[BadSector]) -> list[str]:
+    """The index is lost while the newest segment cannot be read; later it can. What `verify` says is bad."""
+    kind.not_given = card.names[-1]
+    card.index.unlink()
+    with contextlib.closing(_start(card, kind)) as index:
+        chain, name = card.link(1).chain, "gate/9-9/000001"
+        fresh = segment_path(card.footage, name)
+        fresh.parent.mkdir()
+        fresh.write_bytes(card.path(1).read_bytes()[:-LINK_BYTES])
+        assert index.take_in(name, index.head(chain), SEEN)
+    _start(card).close()
+    return card.codes(*card.told())
+
+
+def test_the_number_of_a_newest_segment_that_cannot_be_read_is_not_given_again(card: Card) -> None:
+    assert _given_twice(card, BadSector) == []
+    status, said = card.command.json("verify", *card.told())
+    assert status == 0
+    assert [one["code"] for one in said["findings"]] == ["left-free"]
+    assert said["links"] == len(card.names) + 2
+    assert card.command.json("rebuild")[1]["segments"] == len(card.names) + 1
+    assert card.codes(*card.told()) == []
+
+
+def test_a_number_that_is_given_again_is_found_out(card: Card) -> None:
+    assert "other-head" in _given_twice(card, GivesAgain)
 
 
 def _hex(base64_text: str) -> str:
@@ -351,7 +408,7 @@ class LinkSkipped(Walk):
 class ChainSkipped(Walk):
     """Does not look whether numbers are missing."""
 
-    def _between(self, number: int) -> Iterator[Finding]:
+    def _between(self, row: Row) -> Iterator[Finding]:
         yield from ()
 
 

@@ -1,5 +1,6 @@
 """`siaga-node footage clip`: nothing leaves without a grant of the hub's own, and nothing unrecorded."""
 
+import functools
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,9 +22,13 @@ from siaga_edge import announced
 from siaga_edge.cli import footage_clip
 from siaga_edge.cli.footage_clip import ClipRefused, Copied
 from siaga_edge.node import NodeConfig
+from siaga_edge.recorder import export
 from siaga_edge.recorder.export import NoFootage
+from siaga_edge.recorder.fragments import Fragment, Init, Parser
 from siaga_edge.recorder.granting import Answer, Granting, Request
 from siaga_edge.recorder.grants import Asked, Now, refusal
+from siaga_edge.recorder.retention import Stored
+from siaga_edge.recorder.writing import SegmentWriter, segment_path
 from siaga_edge.uplink.ledger import Ledger
 from support.clock import FakeClock
 from support.kept_footage import KeptFootage, kept_footage
@@ -427,3 +432,69 @@ def test_an_announcement_in_the_file_counts_unless_a_newer_one_is_known(
     assert other.ca_file.read_bytes() != root_pem
     with pytest.raises(BadRecord, match="pinned root"):
         announced.newer(None, new, other.ca_file.read_bytes())
+
+
+@functools.cache
+def _out_of_order() -> tuple[Init, tuple[Fragment, ...]]:
+    """Fragments of a second with B-frames: a picture is decoded from one that is seen after it."""
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=160x120:r=10", "-t", "6"]
+    command += ["-c:v", "libx264", "-g", "10", "-bf", "3", "-x264-params", "b-adapt=0:open-gop=0"]
+    command += ["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof", "pipe:1"]
+    made = list(Parser().feed(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout))
+    assert isinstance(made[0], Init)
+    return made[0], tuple(one for one in made[1:] if isinstance(one, Fragment))
+
+
+def _record_out_of_order(kept: KeptFootage) -> Stored:
+    """A closed segment of five seconds of such pictures."""
+    kept.writers["gate"].close()
+    init, fragments = _out_of_order()
+    writer = SegmentWriter(kept.place, "gate", kept.keeper.index.next_run("gate"))
+    writer.begin(init)
+    for fragment in fragments:
+        kept.clock.advance(1)
+        writer.add(fragment)
+    writer.close()
+    kept.settle()
+    kept.keeper.tend()
+    return kept.stored()[-2]
+
+
+def _held(path: Path) -> int:
+    """Pictures that are in a file, shown or not."""
+    probe = ["ffprobe", "-v", "error", "-ignore_editlist", "1", "-count_packets", "-select_streams", "v"]
+    probe += ["-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", str(path)]
+    return int(subprocess.check_output(probe, text=True))
+
+
+def _is_refused(site: Site, span: tuple[int, int], grant: Path, name: str) -> bool:
+    """Whether a copy without --tight is refused for its end; one that is not holds what is shown alone."""
+    try:
+        made = site.copy(span, grant, name, tight=False)
+    except ClipRefused as error:
+        why = str(error)
+    else:
+        assert made.clip.hidden == 0
+        assert _held(site.folder / name) == made.clip.pictures
+        return False
+    assert not (site.folder / name).exists()
+    return "from after what was granted" in why
+
+
+def test_without_tight_nothing_after_the_granted_end_may_hide_in_the_file(site: Site) -> None:
+    found = _record_out_of_order(site.kept)
+    start = found.start_wall_ns + S - S // 20  # the first picture that is shown is a key picture
+    paths = [segment_path(site.config.recorder.footage_dir, found.name)]  # type: ignore[union-attr]
+    refused, hiding = [], []
+    for tenth in range(12, 24):
+        end = start + tenth * S // 10
+        name, unchecked = f"{tenth}.mp4", site.folder / f"unchecked-{tenth}.mp4"
+        clip = export.cut(paths, start, end, unchecked, site.kept.keeper.index.dating.wall)
+        if _held(unchecked) > clip.pictures:
+            hiding.append(tenth)
+        if _is_refused(site, (start, end), site.grant((start - S, end), id=name), name):
+            refused.append(tenth)
+    assert refused == hiding, "a copy that is not checked holds such pictures at the same ends"
+    assert 0 < len(refused) < 12
+    tight = site.copy((start, start + refused[0] * S // 10), site.grant((start - S, start + 3 * S)))
+    assert (tight.clip.hidden, _held(site.folder / "out.mp4")) == (0, tight.clip.pictures)

@@ -61,6 +61,23 @@ def test_status_send_inbox_and_replay_of_a_node_that_serves(
     assert told["messages"] == 4
 
 
+def test_a_replay_is_the_same_whatever_the_modem_is_called(tmp_path: Path) -> None:
+    with modem_in_thread(tmp_path) as (link, control):
+        service = Service(tmp_path, link)
+        words = service.config.read_text()
+        service.config.write_text(words.replace("[modem]", '[modem]\nname = "satu"'))
+        service.start()
+        try:
+            until(lambda: (tmp_path / "run/modem.json").exists(), 15)
+            control.sms(SENDER, "Banjir")
+            until(lambda: service.texts() == ["Banjir"], 15)
+            found = replay(tmp_path / "data/journal-modem.db")
+        finally:
+            service.kill()
+        assert service.reports()[0].modem == "satu"
+        assert (found.same, found.is_same) == (1, True)
+
+
 class Forgetful(Intake):
     """The mutant: drops the texts of every second part."""
 

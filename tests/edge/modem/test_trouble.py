@@ -1,5 +1,6 @@
 """The service and the simulated modem in simulated time: it always comes back, and loses nothing."""
 
+import queue
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from bench.fuzz_modem import MUTANTS, trouble
 from bench.virtual_modem import VirtualPort, VirtualRemedies, World
+from msgspec.structs import replace
 
 from siaga_core.service.clock import Boot
 from siaga_core.service.workers import Heartbeat, Stop
@@ -36,7 +38,7 @@ def test_a_hundred_faults_are_noticed_and_over_in_time_and_cost_no_report() -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.__name__)
 def test_the_same_faults_find_out_a_worse_way(mutant: type[VirtualRemedies]) -> None:
-    assert not trouble(8, SEED, mutant).met
+    assert not trouble(30, SEED, mutant).met
 
 
 class Bench:
@@ -77,6 +79,29 @@ class Bench:
         )
         return [(str(row[0]), str(row[1])) for row in rows]
 
+    def order(self) -> None:
+        """A courtesy to be sent."""
+        text = Outgoing("01", "+6281234567890", "Petugas menuju lokasi", at_least_once=False, tries=0)
+        self.service._journal.append_all(
+            [], lambda connection: Ledger(connection).queue(text, self.world.wall_ns())
+        )
+
+    def outgoing(self) -> str:
+        """How far that text has come."""
+        query = "SELECT state FROM outgoing WHERE id = '01'"
+        return str(self.service._journal.connection.execute(query).fetchone()[0])
+
+    def hang_in_a_send(self) -> None:
+        """Hang for good as soon as the network is asked to take a text."""
+        self.hung_s: float | None = None
+
+        def look() -> None:
+            if self.hung_s is None and self.dialogue.is_sending:
+                self.hung_s = self.world.mono_s()
+                self.dialogue.hang(10**6, self.world.present())
+
+        self.world.look = look
+
     def reports(self) -> int:
         query = "SELECT count(*) FROM record WHERE kind = 'report'"
         return int(self.service._journal.connection.execute(query).fetchone()[0])
@@ -88,6 +113,75 @@ def benches() -> Iterator[list[Bench]]:
     yield made
     for one in made:
         one.service.close()
+
+
+class ProbingPort(VirtualPort):
+    """The mutant: asks a modem that has been silent for eight seconds of a send whether it is there."""
+
+    _probed = False
+
+    def _next(self, limit_s: float) -> str | None:
+        if limit_s > 50 and not self._probed:
+            try:
+                return super()._next(8)
+            except queue.Empty:
+                self._probed = True
+                self._write("AT\r")
+        return super()._next(limit_s)
+
+
+@pytest.mark.parametrize(("port", "left"), [(VirtualPort, 1), (ProbingPort, 0)])
+def test_a_network_that_takes_its_time_keeps_its_text_for_nothing_is_asked_in_a_send(
+    tmp_path: Path, benches: list[Bench], port: type[VirtualPort], left: int
+) -> None:
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    bench.service._remedies.port = port  # type: ignore[attr-defined]
+    faults = bench.dialogue.machine.faults
+    faults.send_ms, faults.send_aborts = 40_000, True
+    bench.order()
+    bench.run(60)
+    assert len(bench.dialogue.machine.sent) == left
+    assert bench.outgoing() == ("sent" if left else "failed")
+
+
+@pytest.mark.parametrize(("limit_s", "after_s"), [(60.0, 60), (15.0, 15)])
+def test_a_hang_in_a_send_is_noticed_when_the_profiles_time_for_it_is_over(
+    tmp_path: Path, benches: list[Bench], limit_s: float, after_s: float
+) -> None:
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    families = profile.load_all()
+    known = replace(families["sim7600"], limits=replace(families["sim7600"].limits, send_s=limit_s))
+    bench.service._profiles = {"generic": known}
+    bench.hang_in_a_send()
+    bench.order()
+    bench.run(after_s + 5)
+    assert bench.hung_s is not None
+    assert bench.service.trouble_since_mono_s == pytest.approx(bench.hung_s + after_s, abs=0.5)
+    assert bench.outgoing() == "unknown", "a courtesy of which nobody knows is not sent again"
+
+
+def test_a_modem_that_gives_no_prompt_is_found_out_within_ten_seconds(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    bench.service._remedies._limit_s = 30  # type: ignore[attr-defined]
+    bench.run(12)
+    faults = bench.dialogue.machine.faults
+    faults.mute, faults.mute_count = "+CMGS", 1
+    begun_s, noticed_s = bench.world.mono_s(), list[float]()
+
+    def look() -> None:
+        if (since_s := bench.service.trouble_since_mono_s) is not None:
+            noticed_s.append(since_s)
+
+    bench.world.look = look
+    bench.order()
+    bench.run(12)
+    assert "gave no prompt in 5 s" in bench.told("modem")[0][1]
+    assert noticed_s[0] - begun_s <= 10
 
 
 class SendsFirst(ModemService):
@@ -104,9 +198,7 @@ def test_what_lies_on_the_sim_is_taken_before_anything_is_sent(
 ) -> None:
     bench = Bench(tmp_path, kind=kind)
     benches.append(bench)
-    journal = bench.service._journal
-    text = Outgoing("01", "+6281234567890", "Petugas menuju lokasi", at_least_once=False, tries=0)
-    journal.append_all([], lambda connection: Ledger(connection).queue(text, bench.world.wall_ns()))
+    bench.order()
     bench.receive("Kebakaran")
     bench.run(10)
     of_interest = [word for word in bench.commands if word.startswith(("AT+CMGL", "AT+CMGS="))]
@@ -114,17 +206,25 @@ def test_what_lies_on_the_sim_is_taken_before_anything_is_sent(
     assert bench.reports() == 1
 
 
-def test_a_locked_sim_is_told_and_costs_neither_a_second_try_nor_the_power(
-    tmp_path: Path, benches: list[Bench]
+class ForgetsItsTry(ModemService):
+    """The mutant: what was tried is not on the disk when the service looks again."""
+
+    def _unlock(self, port: Port, tried: Path) -> None:
+        tried.unlink(missing_ok=True)
+        super()._unlock(port, tried)
+
+
+@pytest.mark.parametrize(("kind", "tries_left"), [(ModemService, 2), (ForgetsItsTry, 1)])
+def test_a_wrong_pin_is_given_once_and_costs_neither_a_second_try_nor_the_power(
+    tmp_path: Path, benches: list[Bench], kind: type[ModemService], tries_left: int
 ) -> None:
     wrong = tmp_path / "pin"
     wrong.write_text("9999")
-    bench = Bench(tmp_path, sim=Sim(pin="1234"), pin_file=wrong, power_relay=True)
+    bench = Bench(tmp_path, Sim(pin="1234"), kind, pin_file=wrong, power_relay=True)
     benches.append(bench)
     bench.run(1800)
-    assert [level for level, _ in bench.told("modem")] == ["crit"]
+    assert bench.dialogue.machine.sim.tries_left == tries_left
     assert "modem.locked the SIM refused its PIN" in bench.told("modem")[0][1]
-    assert bench.dialogue.machine.sim.tries_left == 2
     assert bench.told("modem.ladder") == []
 
 
@@ -201,6 +301,48 @@ def test_balance_term_and_network_are_asked_and_alarm(tmp_path: Path, benches: l
     bench.dialogue.machine.faults.registered = 1
     bench.run(90)
     assert bench.told("modem.network")[-1] == ("ok", "-77 dBm")
+
+
+PHONE = "+6281277770000"
+
+
+def test_calls_are_forwarded_at_busy_and_no_reply_and_a_loss_is_told_and_put_right(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench = Bench(tmp_path, forward_to=PHONE, number="+6281111111111")
+    benches.append(bench)
+    bench.run(30)
+    forwards = bench.dialogue.machine.sim.forwards
+    assert forwards == {1: PHONE, 2: PHONE}
+    assert bench.told("modem.forwarding") == []
+    forwards.clear()
+    forwards[0] = PHONE  # somebody dialled **21*: the node would never ring again
+    bench.run(620)
+    assert forwards == {1: PHONE, 2: PHONE}
+    bench.run(620)
+    assert [level for level, _ in bench.told("modem.forwarding")] == ["warn", "ok"]
+    assert not any(word.startswith("AT+CCFC=0,3") for word in bench.commands), "never unconditional"
+
+
+def test_forwarding_that_the_network_refuses_is_an_alarm(tmp_path: Path, benches: list[Bench]) -> None:
+    bench = Bench(tmp_path, forward_to=PHONE)
+    benches.append(bench)
+    faults = bench.dialogue.machine.faults
+    faults.fail, faults.fail_code, faults.fail_count = "+CCFC", 3, 10**6
+    bench.run(30)
+    assert [level for level, _ in bench.told("modem.forwarding")] == ["crit"]
+
+
+@pytest.mark.parametrize(("keys", "asks"), [({}, False), ({"forward_to": "081111111111"}, False)])
+def test_nothing_is_forwarded_unasked_or_to_the_node_itself(
+    tmp_path: Path, benches: list[Bench], keys: dict[str, Any], asks: bool
+) -> None:
+    bench = Bench(tmp_path, number="+6281111111111", **keys)
+    benches.append(bench)
+    bench.run(30)
+    assert any(word.startswith("AT+CCFC") for word in bench.commands) == asks
+    assert bench.dialogue.machine.sim.forwards == {}
+    assert [level for level, _ in bench.told("modem.forwarding")] == (["crit"] if keys else [])
 
 
 def test_a_modem_that_lists_nothing_is_read_slot_by_slot(tmp_path: Path, benches: list[Bench]) -> None:

@@ -44,19 +44,31 @@ def _run(*words: str, given: bytes = b"") -> bytes:
 
 
 @functools.cache
-def changing(codec: str) -> bytes:
-    """4 s of a camera that changes from 320x180 to 192x112 in mid-stream, as ffmpeg -c copy hands it on."""
+def changing(codec: str, *, times: int = 1, lasts_s: int = 2) -> bytes:
+    """A camera that goes from 320x180 to 192x112 in mid-stream, `times` so, as ffmpeg -c copy hands it on."""
     form = "h264" if codec == "libx264" else "hevc"
     quiet = ("-x265-params", "log-level=none:bframes=0:repeat-headers=1") if form == "hevc" else ("-bf", "0")
     parts = [
         _run(
-            *("-f", "lavfi", "-i", f"testsrc2=s={size}:r=10", "-t", "2", "-c:v", codec, *quiet, "-g", "10"),
+            *(
+                "-f",
+                "lavfi",
+                "-i",
+                f"testsrc2=s={size}:r=10",
+                "-t",
+                str(lasts_s),
+                "-c:v",
+                codec,
+                *quiet,
+                "-g",
+                "10",
+            ),
             *("-pix_fmt", "yuv420p", "-f", form, "-"),
         )
         for size in ("320x180", "192x112")
     ]
     copied = ("-f", form, "-r", "10", "-i", "-", "-c", "copy", *_FRAGMENTED, "-f", "mp4", "-")
-    return _run(*copied, given=b"".join(parts))
+    return _run(*copied, given=b"".join(parts) * times)
 
 
 @functools.cache
@@ -141,6 +153,35 @@ def test_new_parameter_sets_open_a_segment_whose_header_is_true(
     shown = tmp_path / "shown.mp4"
     shown.write_bytes(b"".join(path.read_bytes() for path in [live / "init.mp4", *sorted(live.glob("0*"))]))
     assert sizes(shown) == ("192,112", {"192,112"}), "the live ring has begun anew too"
+
+
+class Restless(Recording):
+    """Opens a segment at every change."""
+
+    change_least_s = 0
+
+
+def decoded(path: Path) -> tuple[int, str]:
+    """How many pictures a decoder makes of a file, and what it complains of."""
+    command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-i", str(path), "-f", "framemd5", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return sum(not line.startswith("#") for line in done.stdout.splitlines()), done.stderr
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_parameters_that_change_at_each_key_picture_open_few_segments_and_each_decodes(
+    disk: Disk, tmp_path: Path, codec: str
+) -> None:
+    octets = changing(codec, times=6, lasts_s=1)
+    paths = recorded(Recording, octets, disk, tmp_path / "live")
+    assert 2 <= len(paths) <= 4
+    found = [decoded(path) for path in paths]
+    assert (sum(count for count, _ in found), {said for _, said in found}) == (120, {""})
+
+
+def test_a_recorder_that_opens_a_segment_at_each_change_is_found_out(disk: Disk, tmp_path: Path) -> None:
+    octets = changing("libx264", times=6, lasts_s=1)
+    assert len(recorded(Restless, octets, disk, tmp_path / "live")) == 12
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])

@@ -112,6 +112,40 @@ def test_a_tight_clip_has_its_sound_and_none_from_before(tmp_path: Path, coding:
     assert len(everything) == 5, "not one tone more is in the file"
 
 
+def _coded_twice(
+    folder: Path, codings: tuple[str, str], begin_s: float, end_s: float
+) -> tuple[Path, export.Clip]:
+    """A clip of a segment of the first coding, and the next of the second."""
+    paths = []
+    for number, coding in enumerate(codings):
+        (folder / coding).mkdir()
+        paths.append(_segments(folder / coding, coding)[number])
+    begin, end = (START_NS + int(at * S) for at in (begin_s, end_s))
+    target = folder / "clip.mp4"
+    return target, export.cut(paths, begin, end, target, _wall)
+
+
+@pytest.mark.parametrize("codings", [("alaw", "aac"), ("alaw", "ulaw"), ("aac", "alaw")])
+@pytest.mark.parametrize(("begin_s", "end_s", "kept"), [(1.25, 8.45, 0), (3.25, 11.45, 1)])
+def test_where_the_coding_changes_the_longer_part_is_heard_and_the_rest_said_to_be_silent(
+    tmp_path: Path, codings: tuple[str, str], begin_s: float, end_s: float, kept: int
+) -> None:
+    target, clip = _coded_twice(tmp_path, codings, begin_s, end_s)
+    heard = range(2, 6) if kept == 0 else range(7, 12)
+    assert max(_off(_tones(target), _expected(codings[kept], clip, heard[0], heard[-1]))) < 0.05
+    [(from_ns, to_ns)] = clip.silent
+    silent_s = ((from_ns - START_NS) / S, (to_ns - START_NS) / S)
+    assert silent_s == pytest.approx((6, end_s) if kept == 0 else (begin_s, 6), abs=0.15)
+    assert abs(clip.pictures - (end_s - begin_s) * 10) <= 1
+    complaints = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", str(target), "-f", "null", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert complaints == ""
+
+
 def test_the_check_finds_sound_that_is_late(tmp_path: Path) -> None:
     target, clip = _cut(tmp_path, "aac", 3.25, 9.45)
     late = [one + 0.1 for one in _expected("aac", clip, 4, 9)]

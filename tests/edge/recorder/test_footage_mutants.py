@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from powercut import disk as recorded_disk
@@ -68,6 +69,24 @@ class OwnClock(Keeper):
     def _look_at_clock(self) -> Observation:
         seen = super()._look_at_clock()
         return Observation(seen.boot_seq, seen.boot_ns, seen.wall_ns, "synced", 10)
+
+
+class PaperAlone(Keeper):
+    """A disk without a readable paper is away."""
+
+    def _is_there(self) -> bool:
+        paper = self._settings.footage_dir / "META.json"
+        return paper.exists() and paper.read_bytes() == msgspec.json.encode(self._meta)
+
+    def _keep_paper(self) -> None:
+        pass
+
+
+class AnyFolder(Keeper):
+    """A disk without a readable paper is ours."""
+
+    def _is_there(self) -> bool:
+        return super()._is_there() or not (self._settings.footage_dir / "META.json").read_bytes().strip(b"\0")
 
 
 class CachedCanary(Canary):
@@ -148,6 +167,46 @@ def _late_time_ignored(folder: Path, keeper: type[Keeper]) -> str:
     return "" if (found[0].error_ms or 1 << 60) < 50 else f"error {found[0].error_ms} ms"
 
 
+def _stops_without_its_paper(folder: Path, keeper: type[Keeper]) -> str:
+    """META.json is removed, torn or overwritten while recording goes on: not a picture is lost."""
+    with kept_footage(folder, keeper=keeper) as kept:
+        kept.record(6)
+        paper = kept.place.folder / "META.json"
+        before = paper.read_bytes()
+        for left in (None, b"", before[:9], b"\0" * 4096):
+            paper.unlink()
+            if left is not None:
+                paper.write_bytes(left)
+            kept.record(6)
+            if not paper.exists() or paper.read_bytes() != before:
+                return f"the paper is not written again after {left!r}"
+        lost = [one["reason"] for one in kept.records("recording") if one["event"] == "gap"]
+        said = [one["code"] for one in kept.records("service")]
+    return "" if not lost and said.count("disk.paper") == 4 else f"gaps {lost}, said {said}"
+
+
+def _writes_on_anothers_disk(folder: Path, keeper: type[Keeper]) -> str:
+    """In the place of the disk lies another one, whose paper is torn too; then ours comes back."""
+    (folder / "elsewhere").mkdir()
+    with kept_footage(folder / "elsewhere", footage=folder / "other") as kept:
+        kept.record(11)
+    (folder / "other" / "META.json").write_bytes(b"\0" * 40)
+    ours, aside, other = folder / "footage", folder / "aside", folder / "other"
+    with kept_footage(folder, keeper=keeper) as kept:
+        kept.record(11)
+        ours.rename(aside)
+        other.rename(ours)
+        before = sorted(ours.glob("*/*/*.mp4"))
+        kept.record(8)
+        if sorted(ours.glob("*/*/*.mp4")) != before or (ours / "META.json").read_bytes().strip(b"\0"):
+            return "something was written on it"
+        ours.rename(other)
+        aside.rename(ours)
+        kept.record(8)
+        gaps = [one["reason"] for one in kept.records("recording") if one["event"] == "gap"]
+    return "" if gaps == ["the footage disk is away"] else f"gaps {gaps}"
+
+
 Check = Callable[[Path, type[Keeper]], str]
 CHECKS: tuple[tuple[Check, type[Keeper]], ...] = (
     (_names_not_durable, NoFolders),
@@ -155,6 +214,8 @@ CHECKS: tuple[tuple[Check, type[Keeper]], ...] = (
     (_failed_flush_trusted, NoGap),
     (_years_confused, OwnClock),
     (_late_time_ignored, FirstClock),
+    (_stops_without_its_paper, PaperAlone),
+    (_writes_on_anothers_disk, AnyFolder),
 )
 
 

@@ -22,6 +22,7 @@ from siaga_central.gateway.server import Server, mutual_tls
 from siaga_central.store import certificates, clips, nodes
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock, SystemClock
+from siaga_core.service.workers import Heartbeat, Stop
 from siaga_core.wire.health import ServiceState
 from siaga_edge import transfers
 from siaga_edge.node import Hub
@@ -241,19 +242,24 @@ def test_a_line_that_is_cut_costs_at_most_the_slice_it_carried(site: Site, at: i
     assert site.sent_bytes() <= len(FOOTAGE) + SLICE
 
 
-def test_a_clip_goes_on_where_it_was_after_uplink_and_hub_have_ended(site: Site) -> None:
+def _restarted(site: Site, kind: type[Courier]) -> int:
+    """Octets that went up of a clip while uplink and hub were both ended in its middle."""
     site.publish_clip()
     with site.hub():
         first = site.courier()
         for _ in range(3):
             first.step()
     with pytest.raises(GatewayUnreachable):
-        site.courier().step()
+        site.courier(kind).step()
     assert list(site.transfers.glob("*.json"))
     with site.hub():
-        assert deliver(site, site.courier()) == 0
+        assert deliver(site, site.courier(kind)) == 0
     assert site.is_ready()
-    assert site.sent_bytes() == len(FOOTAGE)
+    return site.sent_bytes()
+
+
+def test_a_clip_goes_on_where_it_was_after_uplink_and_hub_have_ended(site: Site) -> None:
+    assert _restarted(site, Courier) == len(FOOTAGE)
 
 
 @pytest.mark.parametrize("slices_before", [2, 5])
@@ -414,6 +420,76 @@ def test_a_clip_and_reports_together_stay_within_the_sites_budget() -> None:
     assert sent > 0.97 * 8000 * 3600, "and nothing of it is wasted"
 
 
+class Ticking(Stop):
+    """Waits in simulated time until the clip is there, and looks how much has gone up by when."""
+
+    def __init__(self, site: Site, clock: FakeClock) -> None:
+        super().__init__()
+        self._site, self._clock, self._began_s = site, clock, clock.mono_s()
+        self.too_much: list[tuple[float, int]] = []
+
+    def look(self) -> None:
+        """The line's own account: budget, burst and the slice that is on its way."""
+        gone_s = self._clock.mono_s() - self._began_s
+        if self._site.sent_bytes() > 4000 * (gone_s + 2) + SLICE:
+            self.too_much.append((gone_s, self._site.sent_bytes()))
+        if gone_s > 60 or self._site.is_ready():
+            self.set()
+
+    def wait(self, seconds: float) -> bool:
+        self._clock.advance(seconds)
+        return self.is_set()
+
+
+@dataclass
+class Pulse(Heartbeat):
+    """Looks at each beat."""
+
+    ticking: Ticking
+
+    def beat(self) -> None:
+        super().beat()
+        self.ticking.look()
+
+
+def _over_budget(site: Site, kind: type[Courier]) -> list[tuple[float, int]]:
+    """When a courier at work on a line of 32 kbit/s had sent more than that, and how much."""
+    site.publish_clip()
+    clock = FakeClock()
+    ticking = Ticking(site, clock)
+    with site.hub():
+        site.courier(kind, clock).work(ticking, Pulse(clock, ticking))
+    assert site.is_ready()
+    return ticking.too_much
+
+
+def test_a_courier_at_work_keeps_to_the_budget_of_the_line(site: Site) -> None:
+    assert _over_budget(site, Courier) == []
+
+
+class Spendthrift(Courier):
+    """Sends whatever waits, whatever the line may carry."""
+
+    def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
+        while not stop.is_set():
+            self.step()
+            heartbeat.beat()
+
+
+class Uncounted(Courier):
+    """Sends without a word to the budget that reports share."""
+
+    def _carry(self, connection: Any, ticket: Ticket) -> None:
+        shared, self._budget = self._budget, SharedBudget(32)
+        super()._carry(connection, ticket)
+        self._budget = shared
+
+
+@pytest.mark.parametrize("mutant", [Spendthrift, Uncounted])
+def test_a_courier_that_ignores_the_budget_is_found_out(site: Site, mutant: type[Courier]) -> None:
+    assert _over_budget(site, mutant)
+
+
 class DiscardsAtAnySuccess(Courier):
     """Takes the first 200 for the last word."""
 
@@ -455,3 +531,8 @@ def test_a_broken_courier_is_caught(site: Site, mutant: type[Courier], why: str)
         site.line.cut_after = 100
         with pytest.raises(AssertionError, match=why):
             deliver(site, courier)
+
+
+def test_a_courier_that_begins_at_0_after_a_restart_is_found_out(site: Site) -> None:
+    with pytest.raises(AssertionError, match="still waiting"):
+        _restarted(site, BeginsAgain)

@@ -68,8 +68,22 @@ class Dialogue:
         """The node wrote `octets`. A hung or booting modem does not hear them."""
         if now.mono_s < self._hung_until or now.mono_s < self._booted_at:
             return
+        if self.is_sending and self.machine.faults.send_aborts:
+            self._pending = None
+            self.machine.count("sends_aborted")
+            self._answer([], "ERROR", now)
         self._input += octets
         self._listen(now)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a text was ended with Ctrl-Z and the network has not answered yet."""
+        return self._pending is not None and isinstance(self._pending[1], _Prompt)
+
+    @property
+    def prompts(self) -> bool:
+        """Whether it waits for a text."""
+        return self._prompt is not None
 
     def advance(self, now: Now) -> None:
         """Let happen what is due: commands under way, messages, rings, reports."""
@@ -235,7 +249,8 @@ class Dialogue:
             self._answer([], "OK", now)
         elif octet == _CTRL_Z:
             self._prompt = None
-            self._pending = (now.mono_s + SEND_S + self.machine.faults.delay_ms / 1000, prompt)
+            faults = self.machine.faults
+            self._pending = (now.mono_s + SEND_S + (faults.delay_ms + faults.send_ms) / 1000, prompt)
         elif octet == _BACKSPACE:
             del prompt.text[-1:]
         elif not (octet in (0x0A, 0x0D) and not self.machine.settings.text_mode):

@@ -21,6 +21,8 @@ class Faults(Struct, forbid_unknown_fields=True, kw_only=True):
     ucs2_clip: bool = False  # the number in +CLIP comes as UCS-2 hex although the character set is GSM
     send_code: Annotated[int, Meta(ge=0, le=999)] = 0  # +CMS ERROR of the next `send_count` AT+CMGS
     send_count: Annotated[int, Meta(ge=0)] = 0
+    send_ms: Annotated[int, Meta(ge=0, le=120_000)] = 0  # more between Ctrl-Z and the network's answer
+    send_aborts: bool = False  # any octet that comes meanwhile aborts the text (Fibocom G510 manual, +CMGS)
     mute: str = ""  # commands of this name get no answer, `mute_count` times (CMGL on old Huawei firmware)
     mute_count: Annotated[int, Meta(ge=0)] = 0
     fail: str = ""  # commands of this name end in an error, `fail_count` times

@@ -64,6 +64,9 @@ class Sim:
     imsi: str = "510101234567890"
     smsc: str = "+62816124"
 
+    # Kept by the network, not by the modem: +CCFC reason and number.
+    forwards: dict[int, str] = field(default_factory=dict)
+
     def state(self) -> str:
         """The answer to AT+CPIN?."""
         if self.tries_left == 0:

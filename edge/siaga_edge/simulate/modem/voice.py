@@ -7,6 +7,7 @@ from siaga_edge.simulate.modem.machine import AtError, Call, Handler, Machine, N
 from siaga_edge.simulate.modem.request import Request
 
 _STATES = {"active": 0, "dialing": 2, "alerting": 3, "incoming": 4, "waiting": 5}
+_UNCONDITIONAL, _BUSY = 0, 1
 ALERTING_AFTER_S, NO_ANSWER_AFTER_S = 1.0, 30.0
 
 
@@ -14,6 +15,9 @@ def ring(
     machine: Machine, number: str, now: Now, *, rings: int, withheld: bool, every_s: float
 ) -> Call | None:
     """Somebody calls; None when the network finds the modem busy or unreachable."""
+    if machine.on_air and _UNCONDITIONAL in machine.sim.forwards:
+        machine.count("calls_forwarded")
+        return None
     if not machine.on_air or (machine.calls and not machine.settings.call_waiting) or len(machine.calls) > 1:
         machine.count("calls_refused")
         return None
@@ -60,6 +64,8 @@ def due_mono_s(machine: Machine) -> float | None:
 def end(machine: Machine, call: Call, now: Now, *, by_node: bool) -> None:
     """Take a leg down and say what this model says."""
     machine.calls.remove(call)
+    if call.direction == 1 and call.answered_mono_s is None and by_node and _BUSY in machine.sim.forwards:
+        machine.count("calls_forwarded")
     machine.finished_calls.append(
         {
             "id": call.id,
@@ -225,6 +231,25 @@ def _free_id(machine: Machine) -> int:
     return next(number for number in range(1, 8) if number not in used)
 
 
+def _ccfc(machine: Machine, request: Request, _now: Now) -> list[str]:
+    """Call forwarding (27.007 §7.11): reason, mode, number; 2 asks, 3 registers, 0 and 4 end it."""
+    if request.form == "test":
+        return ["+CCFC: (0,1,2,3)"]
+    reason, mode, kept = request.number(0, -1), request.number(1, -1), machine.sim.forwards
+    if reason not in range(4) or mode not in range(5):
+        raise AtError("CME", 50)
+    if mode == 2:
+        number = kept.get(reason)
+        if number is None:
+            return ["+CCFC: 0,7"]
+        return [f'+CCFC: 1,1,"{number}",{_type(number)}']
+    if mode == 3:
+        kept[reason] = request.arguments[2]
+    elif mode in (0, 4):
+        kept.pop(reason, None)
+    return []
+
+
 COMMANDS: dict[str, Handler] = {
     "A": _answer,
     "H": _hang_up,
@@ -236,6 +261,7 @@ COMMANDS: dict[str, Handler] = {
     "+CRC": _flag("+CRC", "extended_ring"),
     "+CCWA": _flag("+CCWA", "call_waiting"),
     "+CVHU": _cvhu,
+    "+CCFC": _ccfc,
     "+CLIR": _accepted,
     "+COLP": _accepted,
     "+VTS": _accepted,
