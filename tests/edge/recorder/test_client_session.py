@@ -2,6 +2,7 @@
 
 import itertools
 import queue
+import re
 import socket
 import struct
 import subprocess
@@ -252,6 +253,21 @@ def _pictures(path: Path) -> list[tuple[int, str]]:
     return [(int(row[2]), row[5].strip()) for row in rows]
 
 
+def _begins(pair: tuple[tuple[int, str], tuple[int, str]]) -> tuple[float, float]:
+    """When one picture is seen in either file, in seconds."""
+    return pair[0][0] / 90_000, pair[1][0] / 90_000
+
+
+def _tones(path: Path) -> list[float]:
+    """When the tones begin, in the time of the file."""
+    heard = "aresample=async=1:first_pts=0,silencedetect=noise=0.03:d=0.2"
+    command = ["ffmpeg", "-hide_banner", "-nostdin", "-copyts", "-i", str(path), "-vn", "-af", heard]
+    done = subprocess.run(
+        [*command, "-f", "null", "-"], check=True, capture_output=True, text=True, timeout=60
+    )
+    return [float(one) for one in re.findall(r"silence_end: ([\d.]+)", done.stderr)][:-1]
+
+
 def _record(source: Source, path: Path, stop: Stop) -> None:
     with path.open("wb") as file:
         while not stop.is_set():
@@ -296,3 +312,9 @@ def test_pictures_and_their_times_are_those_that_ffmpeg_records(tmp_path: Path, 
     # Where AAC begins before the pictures ffmpeg shows its first picture longer; the others are as they are.
     assert {one[0] - two[0] for one, two in both[1:]} == {both[1][0][0] - both[1][1][0]}
     assert {after[0] - before[0] for before, after in itertools.pairwise(mine)} == {9000}
+    # The tone of each second is heard beside the same picture.
+    ours_s, theirs_s = (
+        [at - when for at in _tones(path)] for path, when in zip(paths, _begins(both[1]), strict=True)
+    )
+    assert min(len(ours_s), len(theirs_s)) >= 2
+    assert abs((ours_s[0] - theirs_s[0] + 0.5) % 1 - 0.5) < 0.05
