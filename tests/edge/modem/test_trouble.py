@@ -359,6 +359,23 @@ def test_a_modem_that_lists_nothing_is_read_slot_by_slot(tmp_path: Path, benches
     assert bench.service.trouble_since_mono_s is None
 
 
+def test_a_raw_message_stays_until_the_hub_has_its_report_however_old_it_is(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    bench.receive("Kebakaran")
+    bench.run(12)
+    journal = bench.service._journal
+    later_wall_ns = bench.world.wall_ns() + 10**9
+    count = "SELECT count(*) FROM pdu"
+    journal.append_all([], lambda connection: Ledger(connection).forget(later_wall_ns))
+    assert journal.connection.execute(count).fetchone()[0] == 1
+    journal.prune([("modem.urgent", journal.epoch, 10**6)], keep_urgent_s=-1)
+    journal.append_all([], lambda connection: Ledger(connection).forget(later_wall_ns))
+    assert journal.connection.execute(count).fetchone()[0] == 0
+
+
 def test_a_port_in_simulated_time_is_the_products_port() -> None:
     own = {name for name in vars(VirtualPort) if not name.startswith("__")}
     assert own <= {"connect", "close", "take", "vanish", "wait", "_write", "_next", "_call"}

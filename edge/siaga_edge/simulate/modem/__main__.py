@@ -23,6 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--line", choices=("clean", "slow", "lossy", "one-byte", "garbage"), default="clean")
     parser.add_argument("--seed", type=int, default=0, help="of losses and noise")
     parser.add_argument("--delay-ms", type=int, default=0, help="before each command is carried out")
+    parser.add_argument("--number", default="", help="the SIM's own, for --peer")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NUMBER=CONTROL",
+        help="texts to NUMBER arrive at the modem of that control socket (its own: a loop-back); repeatable",
+    )
+    parser.add_argument(
+        "--expired", action="store_true", help="the SIM is past its term: texts are accepted, none arrives"
+    )
     parser.add_argument("--pin", default="", help="PIN of the SIM; none asked if empty")
 
 
@@ -33,10 +44,12 @@ def serve(arguments: argparse.Namespace) -> int:
         present(),
         sim=Sim(pin=arguments.pin),
         line=arguments.line,
-        faults=Faults(delay_ms=arguments.delay_ms),
+        faults=Faults(delay_ms=arguments.delay_ms, expired=arguments.expired),
         seed=arguments.seed,
     )
     port = Port(dialogue, arguments.link, arguments.control)
+    ways = (peer.partition("=") for peer in arguments.peer)
+    port.reach(arguments.number, {number: Path(way) for number, _, way in ways})
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         port.stop()

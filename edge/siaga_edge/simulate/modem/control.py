@@ -122,6 +122,10 @@ class Control:
         """The line carries these octets, whatever they are."""
         return self.order("say", hex=octets.hex())
 
+    def peers(self, number: str, peers: dict[str, Path]) -> Answer:
+        """Have what is sent to these numbers arrive at those modems; `number` is this one's own."""
+        return self.order("peers", number=number, peers={one: str(way) for one, way in peers.items()})
+
     def unplug(self, seconds: float) -> Answer:
         """The plug is pulled and put back."""
         return self.order("unplug", seconds=seconds)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from siaga_edge.simulate.modem.faults import Faults
 from siaga_edge.simulate.modem.general import WESTERN_INDONESIA
 from siaga_edge.simulate.modem.machine import Now, Sent
 from siaga_edge.simulate.modem.orders import BadOrder
+from siaga_edge.simulate.modem.reach import Reach
 from siaga_edge.simulate.modem.store import Delivery
 
 Answer = dict[str, Any]
@@ -27,6 +29,7 @@ class Director:
         """`later` asks for a power-on after so many seconds."""
         self._dialogue, self._unplug, self._later = dialogue, unplug, later
         self._next_reference = 1
+        self.reach = Reach()
 
     def carry_out(self, order: orders.Order, now: Now) -> Answer:
         """Do it; the answer's own keys. Raises BadOrder."""
@@ -48,6 +51,10 @@ class Director:
                 return {"reported": self._dialogue.report(order.reference, order.status, now)}
             case orders.Fault():
                 return {"faults": self._fault(order)}
+            case orders.Peers():
+                self.reach.number = order.number
+                self.reach.peers = {number: Path(way) for number, way in order.peers.items()}
+                return {"peers": sorted(order.peers)}
             case orders.Hang() | orders.Reset() | orders.Unplug():
                 return self._disturb(order, now)
             case _:

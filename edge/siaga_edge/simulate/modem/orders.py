@@ -97,6 +97,13 @@ class Say(_Order, tag="say"):
     hex: str
 
 
+class Peers(_Order, tag="peers"):
+    """From now on texts to these numbers arrive at those modems: control sockets by number."""
+
+    number: str
+    peers: dict[str, str]
+
+
 class Unplug(_Order, tag="unplug"):
     """The USB plug is pulled and put back after `seconds`."""
 
@@ -118,6 +125,7 @@ Order = (
     | Reset
     | Say
     | Unplug
+    | Peers
 )
 
 

@@ -140,6 +140,8 @@ class Port:
             self._dialogue.power_on(now)
         self._dialogue.advance(now)
         self._speak(now)
+        machine = self._dialogue.machine
+        self._director.reach.carry(machine.sent, expired=machine.faults.expired)
 
     def _pause_s(self) -> float:
         due = [at for at in (self._dialogue.due_mono_s(), self._plug_at, self._power_on_at) if at is not None]
@@ -155,6 +157,10 @@ class Port:
         self._terminal.forgive_exclusive()
         octets = self._dialogue.output(now)
         self._terminal.write(octets)
+
+    def reach(self, number: str, peers: dict[str, Path]) -> None:
+        """Have texts to `peers` (control sockets by number) arrive there."""
+        self._director.reach.number, self._director.reach.peers = number, peers
 
     def plug_in(self) -> None:
         """Make the device appear."""
