@@ -46,6 +46,8 @@ class Camera(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user: str = ""
     password_file: Path | None = None
     transport: Literal["tcp", "udp"] = "tcp"
+    # auto: our own client takes the stream over TCP, ffmpeg does all that it does not understand.
+    engine: Literal["auto", "ffmpeg"] = "auto"
     # When only held footage is left, cameras of lower priority stop first; of equal ones the later named.
     priority: int = 0
     keep_least_h: Annotated[float, Meta(ge=0)] = 0  # kept while there is other to give up; 0: no claim

@@ -10,6 +10,7 @@ _WORDS: dict[str, str] = {
     "jump": "time jumped",
     "garbage": "unreadable",
     "flood": "ffmpeg flooded",
+    "engine": "given to ffmpeg",
     "bug": "recorder failed",
 }
 
@@ -27,4 +28,12 @@ def _line(one: CameraStatus) -> str:
         said += f": {one.reason}"
     gaps = [f"{count} x {_WORDS[kind]} ({one.gap_s.get(kind, 0):.0f} s)" for kind, count in one.gaps.items()]
     said += f"; gaps: {', '.join(gaps) if gaps else 'none'}"
-    return f"{said}; {one.packets_missed} datagrams missed" if one.packets_missed else said
+    counts = {
+        "datagrams missed": one.packets_missed,
+        "pictures left out": one.pictures_left_out,
+        "packets of strangers": one.packets_strange,
+    }
+    said += "".join(f"; {count} {what}" for what, count in counts.items() if count)
+    if one.engine_reason:
+        said += f"; recorded by ffmpeg: {one.engine_reason}"
+    return f"{said}; {one.engine}" if one.engine and not one.engine_reason else said

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from siaga_edge.recorder.pump import Started
+from siaga_edge.recorder.notices import Spoilt, Started, Working
 from siaga_edge.recorder.status import CameraStatus, RecorderStatus
 
 WRITE_EVERY_S = 5.0
@@ -17,6 +17,11 @@ class _Tally:
     gaps: dict[str, int] = field(default_factory=dict)
     gap_s: dict[str, float] = field(default_factory=dict)
     packets_missed: int = 0
+    engine: str = ""
+    engine_reason: str = ""
+    handed_over: int = 0
+    pictures_left_out: int = 0
+    packets_strange: int = 0
 
 
 class Gaps:
@@ -47,6 +52,19 @@ class Gaps:
         """Datagrams that never came."""
         self._tallies[camera].packets_missed += packets
 
+    def working(self, notice: Working) -> None:
+        """Which engine records the camera."""
+        tally = self._tallies[notice.camera]
+        tally.engine, tally.engine_reason = notice.engine, notice.reason
+        tally.handed_over += bool(notice.reason)
+        self._changed = True
+
+    def spoilt(self, notice: Spoilt) -> None:
+        """Pictures left out, and packets that are not the stream's."""
+        tally = self._tallies[notice.camera]
+        tally.pictures_left_out += notice.pictures
+        tally.packets_strange += notice.strangers
+
     def is_news(self, now_mono_s: float) -> bool:
         """Whether the status is to be written now: after a change, and now and then."""
         if not self._changed and now_mono_s - self._said_mono_s < WRITE_EVERY_S:
@@ -65,6 +83,11 @@ class Gaps:
                 gaps=dict(one.gaps),
                 gap_s=dict(one.gap_s),
                 packets_missed=one.packets_missed,
+                engine=one.engine,
+                engine_reason=one.engine_reason,
+                handed_over=one.handed_over,
+                pictures_left_out=one.pictures_left_out,
+                packets_strange=one.packets_strange,
             )
             for camera, one in self._tallies.items()
         ]

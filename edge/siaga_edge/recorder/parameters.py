@@ -74,6 +74,32 @@ def with_sets(init: Init, sets: Sets) -> Init:
     return replace(init, octets=init.octets[: len(init.octets) - len(moov_of(init))] + moov)
 
 
+def picture_size(sets: Sets) -> tuple[int, int]:
+    """Width and height of the pictures. Raises BadStream."""
+    sps = sets.of_kind(33 if sets.hevc else 7)
+    if not sps or not sets.of_kind(34 if sets.hevc else 8):
+        raise BadStream("there are not all parameter sets")
+    try:
+        return _size_h265(sps[0]) if sets.hevc else _size_h264(sps[0])
+    except (struct.error, IndexError) as error:
+        raise BadStream(f"the parameter sets are cut short: {error}") from error
+
+
+def configuration(sets: Sets) -> bytes:
+    """The content of avcC or hvcC for a header of our own. Raises BadStream."""
+    try:
+        return _hvcc(sets, _hvcc_unknown(sets)) if sets.hevc else _avcc(sets)
+    except (struct.error, IndexError) as error:
+        raise BadStream(f"the parameter sets are cut short: {error}") from error
+
+
+def _hvcc_unknown(sets: Sets) -> bytes:
+    """What an hvcC says of segmentation, parallelism and frame rate: unknown. Lengths are of 4 octets."""
+    first = sets.of_kind(33)[0]
+    layers, nested = (first[2] >> 1 & 7) + 1, first[2] & 1
+    return bytes(13) + b"\xf0\0\xfc" + bytes(3) + bytes((0, 0, layers << 3 | nested << 2 | 3))
+
+
 def _in_band(octets: bytes, at: int, size: int, known: Sets) -> list[bytes]:
     kinds = _H265_KINDS if known.hevc else _H264_KINDS
     pictures = _H265_PICTURES if known.hevc else _H264_PICTURES

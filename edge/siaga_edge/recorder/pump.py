@@ -1,69 +1,37 @@
-"""One camera's thread: its ffmpeg child, its fragments, its segments; every end is a gap with a reason."""
+"""One camera's thread: what records it, its fragments, its segments; every end is a gap with a reason."""
 
+import contextlib
 import logging
 import queue
 import random
-import select
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Stop
 from siaga_edge.node import Camera, Recorder
 from siaga_edge.recorder import ffmpeg, parameters
-from siaga_edge.recorder.fragments import BadStream, Fragment, Init, Parser
+from siaga_edge.recorder.client.messages import NotUnderstood
+from siaga_edge.recorder.engines import Turns
+from siaga_edge.recorder.fragments import BadStream, Fragment, Init
 from siaga_edge.recorder.live import LiveRing
+from siaga_edge.recorder.notices import Notice, Started, Stopped, Working
 from siaga_edge.recorder.pacing import Pace
-from siaga_edge.recorder.trouble import CameraTrouble, Kind, kind_of, pause_s
+from siaga_edge.recorder.sources import Source, ffmpeg_source, native_source
+from siaga_edge.recorder.trouble import CameraTrouble, Kind, Unreachable, pause_s
 from siaga_edge.recorder.writing import Place, SegmentWriter
 
 log = logging.getLogger(__name__)
 
 # Until the first fragment ffmpeg connects, tries both ways of the password and looks at 5 s of the stream.
 START_MOST_S = 20.0
-# ffmpeg writes a fragment in many pieces within a millisecond: waited for, they are read as one.
-GATHER_S = 0.004
 STEADY_S = 20.0
 # A camera that has other parameter sets at each key picture gets a new segment no oftener than this. In
 # between they stand in the stream in front of their pictures, where decoders read them all the same.
 CHANGE_LEAST_S = 5.0
-_POLL_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A camera's stream is being recorded again; the gap before it, if there was one."""
-
-    camera: str
-    gap_start_wall_ns: int
-    gap_end_wall_ns: int
-    kind: Kind | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """A camera gives no stream any more."""
-
-    camera: str
-    kind: Kind
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Datagrams of a camera that never came."""
-
-    camera: str
-    packets: int
-
-
-Notice = Started | Stopped | Missed
 
 
 class Recording:
-    """One run of one camera: what the child's octets become. Made anew for each child."""
+    """One run of one camera: what the engine gives becomes. Made anew for each run."""
 
     change_least_s = CHANGE_LEAST_S
 
@@ -144,6 +112,7 @@ class Pump:
         self._notices, self._runs = notices, runs
         self._live_dir = live_dir
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._turns = Turns("native" if _is_native(camera) else "ffmpeg")
         self._container: ffmpeg.Container = "mp4"
         self._last_wall_ns = 0
         self._kind: Kind | None = None
@@ -166,12 +135,14 @@ class Pump:
         except ffmpeg.OtherContainer:
             self._container = "mov"
             return None
+        except NotUnderstood as error:
+            return self._handed_over(str(error))
         except CameraTrouble as error:
-            return self._ended(error.kind, str(error))
+            return self._ended(error.kind, str(error), is_reached=not isinstance(error, Unreachable))
         except BadStream as error:
             return self._ended("garbage", f"the stream cannot be read: {error}")
         except OSError as error:
-            return self._ended("away", str(error))
+            return self._ended("away", error.strerror or str(error))
         except Exception:  # one camera's trouble, even ours, is not another's: said, counted, tried again
             log.exception("recording failed camera=%s", self._camera.id)
             return self._ended("bug", "the recorder itself failed; its log says how")
@@ -179,45 +150,32 @@ class Pump:
 
     def _record(self, stop: Stop) -> None:
         writer = SegmentWriter(self._place, self._camera.id, self._runs.get())
-        recording, parser = Recording(writer, LiveRing(self._live_dir)), Parser()
+        recording = Recording(writer, LiveRing(self._live_dir))
         try:
-            with ffmpeg.stream(self._settings.ffmpeg, self._camera, self._container) as child:
-                deadline_s = self._clock.mono_s() + max(START_MOST_S, self._settings.silent_most_s)
+            with self._source() as source:
+                silent_most_s = self._settings.silent_most_s
+                deadline_s = self._clock.mono_s() + max(START_MOST_S, silent_most_s)
                 while not stop.is_set():
-                    for made in parser.feed(self._read(child, stop, deadline_s)):
+                    for made in source.read(stop, deadline_s):
                         recording.take(made, self._clock.mono_s())
                         if isinstance(made, Fragment):
                             self._grew()
-                            deadline_s = self._clock.mono_s() + self._settings.silent_most_s
+                            deadline_s = self._clock.mono_s() + silent_most_s
+                    if self._clock.mono_s() > deadline_s:
+                        raise CameraTrouble("silent", f"no picture came for {silent_most_s:.0f} s")
+                for made in source.rest():
+                    recording.take(made, self._clock.mono_s())
         finally:
             writer.close()
 
-    def _read(self, child: ffmpeg.Child, stop: Stop, deadline_s: float) -> bytes:
-        while not stop.is_set():
-            ends = [child.descriptor, child.complaints] if child.talks else [child.descriptor]
-            ready = select.select(ends, [], [], _POLL_S)[0]
-            now_s = self._clock.mono_s()
-            if child.complaints in ready:
-                self._listen(child, now_s)
-            if child.descriptor in ready:
-                time.sleep(GATHER_S)
-                octets = child.read()
-                if not octets:
-                    said = child.last_words()
-                    raise CameraTrouble(kind_of(said), said)
-                if now_s <= deadline_s:
-                    return octets
-            if now_s > deadline_s:
-                raise CameraTrouble("silent", f"no picture came for {self._settings.silent_most_s:.0f} s")
-        return b""
-
-    def _listen(self, child: ffmpeg.Child, now_s: float) -> None:
-        child.listen(now_s)
-        if child.packets_missed:
-            self._notices.put(Missed(self._camera.id, child.packets_missed))
-            child.packets_missed = 0
+    def _source(self) -> contextlib.AbstractContextManager[Source]:
+        if self._turns.engine == "native":
+            return native_source(self._camera, self._clock, self._notices)
+        return ffmpeg_source(self._settings.ffmpeg, self._camera, self._container, self._clock, self._notices)
 
     def _grew(self) -> None:
+        if engine := self._turns.recorded():
+            self._notices.put(Working(self._camera.id, engine, self._turns.reason))
         now_wall_ns = self._clock.wall_ns()
         if self._kind is not None or not self._last_wall_ns:
             begin_wall_ns = self._last_wall_ns or now_wall_ns
@@ -226,9 +184,23 @@ class Pump:
             self._kind, self._reason = None, ""
         self._last_wall_ns = now_wall_ns
 
-    def _ended(self, kind: Kind, reason: str) -> Kind:
+    def _handed_over(self, reason: str) -> Kind | None:
+        """Our own client does not understand the camera: ffmpeg goes on at once, until the service ends."""
+        log.warning("given to ffmpeg camera=%s cause=%s", self._camera.id, reason)
+        self._turns.hand_over(reason)
+        if self._last_wall_ns:
+            self._ended("engine", f"given to ffmpeg: {reason}")
+        return None
+
+    def _ended(self, kind: Kind, reason: str, *, is_reached: bool = True) -> Kind:
+        if is_reached:
+            self._turns.failed(kind, reason)
         if self._kind is None:
             log.warning("stream ended camera=%s kind=%s cause=%s", self._camera.id, kind, reason)
             self._notices.put(Stopped(self._camera.id, kind, reason))
             self._kind, self._reason = kind, reason  # the first reason is the gap's; the next are its effects
         return kind
+
+
+def _is_native(camera: Camera) -> bool:
+    return camera.engine == "auto" and camera.transport == "tcp"

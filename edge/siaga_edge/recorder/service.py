@@ -20,7 +20,8 @@ from siaga_edge.node import NodeConfig, Recorder
 from siaga_edge.recorder import export
 from siaga_edge.recorder.gaps import Gaps
 from siaga_edge.recorder.keeping import ClockJudge, Keeper
-from siaga_edge.recorder.pump import Missed, Notice, Pump, Started, Stopped
+from siaga_edge.recorder.notices import Missed, Notice, Spoilt, Started, Stopped, Working
+from siaga_edge.recorder.pump import Pump
 from siaga_edge.recorder.recoding import NotRecoded
 from siaga_edge.recorder.status import write_status
 from siaga_edge.recorder.writing import segment_path
@@ -104,6 +105,10 @@ class RecorderService:
             match notice:
                 case Missed(camera, packets):
                     self._gaps.missed(camera, packets)
+                case Spoilt():
+                    self._gaps.spoilt(notice)
+                case Working():
+                    self._gaps.working(notice)
                 case Started():
                     self._resumed(notice)
                 case Stopped(camera, _, reason):

@@ -21,7 +21,12 @@ class CameraStatus(Struct, frozen=True, kw_only=True):
     reason: str = ""
     gaps: dict[str, int] = {}
     gap_s: dict[str, float] = {}
-    packets_missed: int = 0  # datagrams that never came
+    packets_missed: int = 0  # that never came
+    engine: str = ""  # native or ffmpeg; empty: nothing was recorded yet
+    engine_reason: str = ""  # why it is ffmpeg though the config leaves the choice
+    handed_over: int = 0  # how often our own client gave the camera to ffmpeg
+    pictures_left_out: int = 0  # not whole, or not to be decoded without those
+    packets_strange: int = 0  # of another source or kind, late, or before PLAY
 
 
 class RecorderStatus(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Literal
 from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.workers import back_off_s
 
-Kind = Literal["away", "refused", "silent", "jump", "garbage", "flood", "bug"]
+Kind = Literal["away", "refused", "silent", "jump", "garbage", "flood", "engine", "bug"]
 
 RETRY_FIRST_S = 0.5
 RETRY_MOST_S = 5.0
@@ -23,6 +23,13 @@ class CameraTrouble(SiagaError, Transient):
     def __init__(self, kind: Kind, message: str) -> None:
         super().__init__(message)
         self.kind: Kind = kind
+
+
+class Unreachable(CameraTrouble):
+    """There was no connection to the camera at all: no engine would have one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("away", message)
 
 
 def kind_of(last_words: str) -> Kind:

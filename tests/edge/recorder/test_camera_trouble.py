@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -17,16 +18,21 @@ from siaga_edge.node import Camera
 from siaga_edge.node import Recorder as Settings
 from siaga_edge.recorder import parameters
 from siaga_edge.recorder.chain import FIRST_HEAD, Head
+from siaga_edge.recorder.client.messages import framed
 from siaga_edge.recorder.dating import Observation
+from siaga_edge.recorder.engines import Turns
 from siaga_edge.recorder.flushing import Flusher
 from siaga_edge.recorder.fragments import BadStream, Fragment, Init, Parser, moov_of, sound_of
 from siaga_edge.recorder.gaps import Gaps
 from siaga_edge.recorder.live import LIVE_MOST_BYTES, LiveRing
+from siaga_edge.recorder.notices import Notice, Spoilt, Started, Stopped, Working
 from siaga_edge.recorder.pacing import Pace
-from siaga_edge.recorder.pump import Notice, Pump, Recording, Started, Stopped
+from siaga_edge.recorder.pump import Pump, Recording
 from siaga_edge.recorder.status import read_status, write_status
 from siaga_edge.recorder.trouble import REFUSED_MOST_S, RETRY_MOST_S, Kind, kind_of, pause_s
 from siaga_edge.recorder.writing import Place, SegmentWriter
+from support.films import coded, flat, packets
+from support.scripted_camera import plays, scripted_camera
 from support.waiting import until
 
 _FRAGMENTED = ("-frag_duration", "460000", "-movflags", "frag_keyframe+empty_moov+default_base_moof")
@@ -283,8 +289,12 @@ def pump(
     *,
     silent_most_s: float = 0.5,
     limit_s: float = 10,
+    url: str = "",
 ) -> list[Notice]:
-    """What a pump with this program says until a gap is over or a fourth run has begun, or for `limit_s`."""
+    """What a pump with this program says until a gap is over or a fourth run has begun, or for `limit_s`.
+
+    With a `url` our own client tries first.
+    """
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -294,7 +304,8 @@ def pump(
     for number in range(100):
         runs.put(number + 1)
     settings = Settings(footage_dir=disk.folder, ffmpeg=str(program), silent_most_s=silent_most_s)
-    camera = Camera(id="cam-a", rtsp_url="rtsp://127.0.0.1/cam-a")
+    engine: Literal["auto", "ffmpeg"] = "auto" if url else "ffmpeg"
+    camera = Camera(id="cam-a", rtsp_url=url or "rtsp://127.0.0.1/cam-a", engine=engine)
     stop, heard = Stop(), list[Notice]()
     made = kind(camera, settings, tmp_path / "live", disk.place, SystemClock(), notices, runs)
     thread = threading.Thread(target=made.work, args=(stop,))
@@ -324,8 +335,8 @@ def unexplained(heard: list[Notice], runs: int) -> int:
 class Silent(Pump):
     """A mutant: what ended is forgotten."""
 
-    def _ended(self, kind: Kind, reason: str) -> Kind:
-        super()._ended(kind, reason)
+    def _ended(self, kind: Kind, reason: str, *, is_reached: bool = True) -> Kind:
+        super()._ended(kind, reason, is_reached=is_reached)
         self._kind = None
         return kind
 
@@ -371,6 +382,63 @@ def test_a_program_that_trickles_octets_and_never_a_picture_is_silent(disk: Disk
     assert stopped[0].kind == "silent"
 
 
+def engines(heard: list[Notice]) -> list[tuple[str, bool]]:
+    """Which engines recorded, and whether a reason was said for each."""
+    return [(one.engine, bool(one.reason)) for one in heard if isinstance(one, Working)]
+
+
+_DESCRIPTION = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n"
+
+
+class Stubborn(Pump):
+    """A mutant: our own client does not give up a camera that it does not understand."""
+
+    def _handed_over(self, reason: str) -> Kind:
+        return self._ended("away", reason, is_reached=False)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(Pump, [("ffmpeg", True)]), (Stubborn, [])])
+def test_a_camera_that_our_client_does_not_understand_is_ffmpegs_at_once(
+    disk: Disk, tmp_path: Path, kind: type[Pump], expected: list[tuple[str, bool]]
+) -> None:
+    """The mutant never records it."""
+    script = plays(_DESCRIPTION.replace("mode=1", "mode=2"), b"")
+    program = f"cat {tmp_path}/steady.mp4; exec sleep 0.2"
+    with scripted_camera(script) as scripted:
+        heard = pump(disk, tmp_path, program, kind, url=scripted.url, limit_s=10 if expected else 2)
+    assert engines(heard) == expected
+    if expected:
+        first = next(one for one in heard if isinstance(one, Started))
+        assert first.kind is None, "nothing was lost"
+        assert scripted.connections == 1, "it is not asked again until the service starts anew"
+
+
+def test_garbage_from_our_client_is_a_gap_and_ffmpeg_goes_on(disk: Disk, tmp_path: Path) -> None:
+    film = b"".join(framed(0, packet) for packet in flat(packets(coded("h264"))))
+    with scripted_camera(plays(_DESCRIPTION, film + b"\0\1\2")) as scripted:
+        heard = pump(disk, tmp_path, f"cat {tmp_path}/steady.mp4; exec sleep 60", url=scripted.url)
+    assert [(one.kind) for one in heard if isinstance(one, Started)] == [None, "garbage"]
+    assert engines(heard) == [("native", False), ("ffmpeg", True)]
+
+
+def test_a_camera_that_our_client_never_recorded_is_tried_with_both() -> None:
+    turns, seen = Turns("native"), []
+    for _ in range(4):
+        seen.append(turns.engine)
+        turns.failed("silent", "no picture came")
+    assert seen == ["native", "ffmpeg", "native", "ffmpeg"]
+    turns.failed("refused", "401")
+    assert (turns.engine, turns.recorded()) == ("ffmpeg", "ffmpeg")
+    turns.failed("away", "it ended")
+    assert (turns.engine, turns.reason, turns.recorded()) == ("ffmpeg", "401", None)
+    turns = Turns("native")
+    assert turns.recorded() == "native"
+    turns.failed("silent", "no picture came")
+    assert (turns.engine, turns.recorded()) == ("native", None), "what recorded once goes on trying"
+    turns.failed("bug", "ours")
+    assert turns.engine == "ffmpeg"
+
+
 def test_a_long_group_does_not_fill_the_memory(tmp_path: Path) -> None:
     ring, made = LiveRing(tmp_path), list(Parser().feed(steady()))
     init, key, on = made[0], made[1], made[2]
@@ -411,6 +479,8 @@ def test_gaps_are_counted_by_reason_for_a_technician(tmp_path: Path) -> None:
     gaps.stopped("cam-a", "Connection refused", 10**9)
     gaps.started(Started("cam-a", 10**9, 3 * 10**9, "away", "Connection refused"))
     gaps.missed("cam-a", 7)
+    gaps.working(Working("cam-a", "ffmpeg", "packetization-mode 2"))
+    gaps.spoilt(Spoilt("cam-a", 3, 2))
     gaps.stopped("cam-b", "no picture came for 12 s", 10**9)
     assert gaps.is_news(0.1)
     assert not gaps.is_news(0.2)
@@ -422,6 +492,7 @@ def test_gaps_are_counted_by_reason_for_a_technician(tmp_path: Path) -> None:
     lines = page(read).splitlines()
     assert "recording since" in lines[0]
     assert "1 x no stream (2 s); 7 datagrams missed" in lines[0]
+    assert "3 pictures left out; 2 packets of strangers; recorded by ffmpeg: packet" in lines[0]
     assert "away since" in lines[1]
     assert "no picture came for 12 s; gaps: none" in lines[1]
     assert read_status(tmp_path / "nowhere") is None
