@@ -26,9 +26,8 @@ def main() -> int:
         return 0
     if not options.all and options.name is None:
         parser.error("name a benchmark, or use --list or --all")
-    names = NAMES if options.all else (options.name,)
-    chosen = {"versus": options.vs} if options.vs else {}
-    figures = [figure for name in names for figure in _module(name).run(**chosen)]
+    names = NAMES if options.all else (f"record_{options.vs}" if options.vs else options.name,)
+    figures = [figure for name in names for figure in _module(name).run()]
     if options.table:
         print("| benchmark | figure | ours | anchor | ratio | goal |\n|---|---|---|---|---|---|")
     for figure in figures:

@@ -35,16 +35,9 @@ class Used:
     written_ratio: float  # octets at the device for each of footage, over the whole run
 
 
-def run(versus: str = "") -> list[Figure]:
-    """Medians over alternating runs; each segment ends once within what is measured.
-
-    `versus`: `motion` compares with that instead, and counts what a crash and a power cut cost.
-    """
+def run() -> list[Figure]:
+    """Medians over alternating runs; each segment ends once within what is measured."""
     must_be_root()
-    if versus:
-        from bench.record_motion import compare
-
-        return compare()
     with streams(CAMERAS) as cameras:
         measure(siaga, cameras)  # not counted: what is read from the disk for the first time
         pairs = [(measure(siaga, cameras), measure(ffmpeg_segments, cameras)) for _ in range(RUNS)]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.loop_disk import LoopDisk, loop_disk
+from bench.loop_disk import LoopDisk, loop_disk, must_be_root
 from bench.measure import Figure
 from bench.record import RUNS, SECONDS, Used, disk_bytes, files, measure, until_recorded
 from bench.recorders import Start, Where, motion, siaga
@@ -44,8 +44,9 @@ class Witness:
         self.process.wait(10)
 
 
-def compare() -> list[Figure]:
+def run() -> list[Figure]:
     """Medians; seconds lost are each camera's, from its last readable picture to the cut."""
+    must_be_root()
     with streams(CAMERAS) as cameras:
         measure(siaga, cameras)
         pairs = [(measure(siaga, cameras), measure(motion, cameras, least_kept=0.3)) for _ in range(RUNS)]

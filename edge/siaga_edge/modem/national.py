@@ -4,6 +4,8 @@ Turkish, Spanish and Portuguese: the tables that phones sold in Europe and their
 that names another language reads by the default tables, as §6.2.1.2 asks, and its header is kept.
 """
 
+from siaga_core.wire.gsm7 import EXTENSION
+
 TURKISH, SPANISH, PORTUGUESE = 1, 2, 3
 
 # A.3: the whole alphabet is another one. Spanish has no locking table.
@@ -18,24 +20,12 @@ LOCKING = {
     ),
 }
 
-_COMMON = {
-    0x0A: "\f",
-    0x14: "^",
-    0x28: "{",
-    0x29: "}",
-    0x2F: "\\",
-    0x3C: "[",
-    0x3D: "~",
-    0x3E: "]",
-    0x40: "|",
-    0x65: "€",
-}
 # A.2: what an escape makes of the next septet.
 SINGLE = {
-    TURKISH: _COMMON | {0x47: "Ğ", 0x49: "İ", 0x53: "Ş", 0x63: "ç", 0x67: "ğ", 0x69: "ı", 0x73: "ş"},
-    SPANISH: _COMMON
+    TURKISH: EXTENSION | {0x47: "Ğ", 0x49: "İ", 0x53: "Ş", 0x63: "ç", 0x67: "ğ", 0x69: "ı", 0x73: "ş"},
+    SPANISH: EXTENSION
     | {0x09: "ç", 0x41: "Á", 0x49: "Í", 0x4F: "Ó", 0x55: "Ú", 0x61: "á", 0x69: "í", 0x6F: "ó", 0x75: "ú"},
-    PORTUGUESE: _COMMON
+    PORTUGUESE: EXTENSION
     | {0x05: "ê", 0x09: "ç", 0x0B: "Ô", 0x0C: "ô", 0x0E: "Á", 0x0F: "á", 0x12: "Φ", 0x13: "Γ", 0x15: "Ω"}
     | {0x16: "Π", 0x17: "Ψ", 0x18: "Σ", 0x19: "Θ", 0x1F: "Ê", 0x41: "À", 0x49: "Í", 0x4F: "Ó", 0x55: "Ú"}
     | {0x5B: "Ã", 0x5C: "Õ", 0x61: "Â", 0x69: "í", 0x6F: "ó", 0x75: "ú", 0x7B: "ã", 0x7C: "õ", 0x7F: "â"},
