@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from siaga_edge.recorder.client import description, login
-from siaga_edge.recorder.client.assembling import Assembler
+from siaga_edge.recorder.client.assembling import PENDING_MOST_BYTES, Assembler
 from siaga_edge.recorder.client.audio import G711, Aac
 from siaga_edge.recorder.client.messages import Answer, Asked, Demux, NotUnderstood, framed, request
 from siaga_edge.recorder.client.packets import Receiver, sender_report
@@ -394,3 +394,17 @@ def test_a_damaged_stream_gives_readable_fragments_or_a_typed_error(codec: str, 
     kept = [_through(_damaged(octets, rng), stream, rng) for _ in range(trials)]
     assert max(kept) <= len(stream.pictures)
     assert 0 < sum(kept) < trials * len(stream.pictures)
+
+
+def test_a_camera_whose_time_hardly_goes_on_does_not_fill_the_memory() -> None:
+    stream, source = coded("h264"), Source("cam-a", 0, 90_000, 96)
+    assembler, receiver = Assembler(announced(stream)), Receiver(96)
+    key = [*stream.sets, b"\x65\x80" + bytes(60_000)]
+    made: list[Init | Fragment] = []
+    for tick in range(400):
+        for unit in key if not tick else [b"\x41\x80" + bytes(60_000)]:
+            packet = source.packet(unit, tick, marker=len(unit) > 1000)
+            made += assembler.video(receiver, memoryview(packet), 0.0)
+    sizes = [len(one.octets) for one in made if isinstance(one, Fragment)]
+    assert len(sizes) == 2
+    assert max(sizes) < PENDING_MOST_BYTES + 100_000

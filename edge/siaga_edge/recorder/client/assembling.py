@@ -22,7 +22,10 @@ KEY_WITHIN_TICKS = 15 * 90_000
 SYNC_MOST_S = 3.0
 # Two reports of which one is older than this say nothing of each other.
 _REPORTS_APART_MOST_S = 600.0
-_SOUND_MOST = 4096
+# 10 s of packets of 20 ms; of the largest packets 32 MiB.
+_SOUND_MOST = 512
+# With the largest picture and the most sound a fragment stays below fragments.BOX_MOST_BYTES.
+PENDING_MOST_BYTES = 8 * 1024**2
 
 
 class Assembler:
@@ -42,6 +45,7 @@ class Assembler:
         self._lasts = FRAGMENT_TICKS // 10
         self._held: Picture | None = None  # whose duration the next tells
         self._pending: list[tuple[Picture, int]] = []
+        self._pending_bytes = 0
         self._number = 0
 
     @property
@@ -101,7 +105,9 @@ class Assembler:
             yield self._init
         if self._held is not None:
             self._pending.append((self._held, self._lasted(self._held, picture)))
-            if picture.is_key or picture.time - self._pending[0][0].time >= FRAGMENT_TICKS:
+            self._pending_bytes += len(self._held.octets)
+            is_long = picture.time - self._pending[0][0].time >= FRAGMENT_TICKS
+            if picture.is_key or is_long or self._pending_bytes >= PENDING_MOST_BYTES:
                 yield self._emit()
         self._held = picture
 
@@ -128,7 +134,7 @@ class Assembler:
 
     def _emit(self) -> Fragment:
         self._number += 1
-        pictures, self._pending = self._pending, []
+        pictures, self._pending, self._pending_bytes = self._pending, [], 0
         begin = pictures[0][0].time - self._first
         at, heard = self._voice.due() if self._voice else (0, [])
         return muxing.fragment(self._number, begin, pictures, at, heard)
