@@ -33,11 +33,12 @@ class Recorder:
         *,
         segment_s: float = 3,
         module: str = "siaga_edge.recorder",
+        engine: str = "auto",
     ) -> None:
         self.folder = folder
         self.footage = footage or folder / "footage"
         self.module = module
-        more = f'user = "{USER}"\npassword_file = "{cameras.password_file}"\n'
+        more = f'user = "{USER}"\npassword_file = "{cameras.password_file}"\nengine = "{engine}"\n'
         table = recorder_node.camera_table("cam-a", cameras.rtsp_url("cam-a"), more)
         data, run = folder / "data", folder / "run"
         recorder_node.write(folder / "node.toml", data, run, self.footage, table, segment_s=segment_s)

@@ -102,6 +102,8 @@ SENTENCES = (
     N_("sent nothing for %(seconds)s s"),
     N_("the stream ended"),
     N_("no picture came for %(seconds)s s"),
+    N_("no answer came within %(seconds)s s"),
+    N_("the stream has another source now"),
     N_("the camera's time jumped"),
     N_("the camera's time jumped forward by %(seconds)s s"),
     N_("the camera's time jumped back by %(seconds)s s"),

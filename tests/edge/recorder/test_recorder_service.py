@@ -83,16 +83,23 @@ def test_coverage_tells_how_far_footage_has_come_and_the_head_of_the_chain(recor
     assert base64.b64decode(last["head"]) == link.head(stored.name).head
 
 
-def test_no_password_is_seen_in_the_process_list(recorder: Recorder, cameras: SimulatedCameras) -> None:
-    password = cameras.password_file.read_text().strip()
-    lines = []
+def test_no_password_is_seen_in_the_process_list(tmp_path: Path, cameras: SimulatedCameras) -> None:
+    password = cameras.password_file.read_text().strip().encode()
+    recorder = Recorder(tmp_path, cameras, engine="ffmpeg")
+    recorder.start()
+    try:
+        until(lambda: list(recorder.footage.glob("cam-a/*/*.mp4")), 20, because="footage begins")
+        lines = [line for line in _command_lines() if b"ffmpeg" in line]
+        assert any(b"concat" in line for line in lines)
+        assert not any(password in line for line in lines)
+    finally:
+        recorder.end()
+
+
+def _command_lines() -> Iterator[bytes]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            lines.append(path.read_bytes())
-        except OSError:
-            continue
-    assert any(b"ffmpeg" in line and b"concat" in line for line in lines)
-    assert not any(password.encode() in line for line in lines if b"ffmpeg" in line)
+        with contextlib.suppress(OSError):
+            yield path.read_bytes()
 
 
 def test_live_pictures_are_a_ring_of_short_fragments_that_covers_the_last_group(recorder: Recorder) -> None:
