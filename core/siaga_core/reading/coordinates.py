@@ -19,8 +19,8 @@ _NUMBER = r"[+-]?\d{1,3}[.]\d{3,17}"
 # What stands between two numbers of one position: `1.1,104.0`, `1.1 dan 104.0`, `1.1~104.0`, `1.1-104.0`.
 _BETWEEN = r"(?:[,;/_~|]|\s|%2C|\+|-(?=\d)|\s(?:dan|and|&)\s)\s*"
 _PAIR = re.compile(
-    rf"(?<![\d.])([NSUL])?\s?({_NUMBER})°?\s*([NSUL](?![a-z]))?\s*{_BETWEEN}([EWTB])?\s?({_NUMBER})°?\s*([EWTB](?![a-z]))?"
-    r"(?![\d.])",
+    rf"(?<![\d.])(?:\b([NSUL])\s?)?({_NUMBER})°?\s*([NSUL](?![a-z]))?\s*{_BETWEEN}"
+    rf"(?:\b([EWTB])\s?)?({_NUMBER})°?(?:\s*([EWTB])\b)?(?![\d.])",
     re.I,
 )
 _COMMA_PAIR = re.compile(r"(?<![\d.,])(-?\d{1,2},\d{4,8})[\s;/,]+(-?\d{2,3},\d{4,8})(?![\d,])")

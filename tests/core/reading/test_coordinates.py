@@ -90,6 +90,17 @@ def encoded(latitude: float, longitude: float) -> str:
     return f"{code[:8]}+{code[8:]}"
 
 
+@pytest.mark.parametrize("before", ["atas", "di pos", "jalan", "kapal", "s.", "(", ":"])
+def test_the_last_letter_of_a_word_is_no_hemisphere(before: str) -> None:
+    [found] = positions(f"{before} 1.1301, 104.0529")
+    assert (found.latitude, found.longitude, found.words) == (1.1301, 104.0529, "1.1301, 104.0529")
+
+
+@pytest.mark.parametrize("text", ["S 1.1301 E 104.0529", "1.1301 S, 104.0529 E", "s1.1301,e104.0529"])
+def test_south_is_below_the_equator(text: str) -> None:
+    assert positions(text)[0].latitude == -1.1301
+
+
 def test_a_plus_code_in_a_link_is_read() -> None:
     [found] = positions("https://www.google.com/maps/place/43F6%2B2Q+Batam")
     assert found.latitude == pytest.approx(1.1225625, abs=2e-6)
