@@ -1,10 +1,12 @@
 """The AT dialogue: what a line from the modem is, and what it says (3GPP TS 27.005, 27.007). Pure."""
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from siaga_core.errors import SiagaError
+from siaga_edge.modem import pdu
 
 Kind = Literal["answer", "final", "event", "echo"]
 
@@ -108,7 +110,7 @@ def stored(answer: list[str]) -> list[Stored]:
     for line in answer:
         if told := re.match(r"\+CMGL: ?(\d+),(?:.*,)? ?(\d+)\s*\Z", line):
             head = told
-        elif head is not None and (octets := _hexadecimal(line)):
+        elif head is not None and (octets := _octets(line, int(head[2]))):
             found.append(Stored(int(head[1]), octets, _fits(octets, int(head[2]))))
             head = None
     return found
@@ -120,7 +122,7 @@ def read_message(answer: list[str]) -> tuple[str, bool] | None:
     for line in answer:
         if told := re.match(r"\+CMGR:.*,\s*(\d+)\s*\Z", line):
             length = int(told[1])
-        elif length is not None and (octets := _hexadecimal(line)):
+        elif length is not None and (octets := _octets(line, length)):
             return octets, _fits(octets, length)
     return None
 
@@ -186,6 +188,25 @@ def _hexadecimal(line: str) -> str:
     """The octets of a line of hexadecimal digits, spaces left out; empty for any other."""
     plain = re.sub(r"\s", "", line)
     return plain.upper() if re.fullmatch(r"[0-9A-Fa-f]+", plain) else ""
+
+
+def _octets(line: str, length: int) -> str:
+    """The octets of a message's line, empty if it has none; always with a service centre's address.
+
+    Some modems leave that away altogether (Kannel's `no-smsc`): then the octets are as many as the number
+    that leaves the address out, and they read as a message only behind an empty one.
+    """
+    octets = _hexadecimal(line)
+    if len(octets) != 2 * length or _is_message(octets) or not _is_message(f"00{octets}"):
+        return octets
+    return f"00{octets}"
+
+
+def _is_message(octets: str) -> bool:
+    with contextlib.suppress(pdu.BadPdu):
+        pdu.decode(octets)
+        return True
+    return False
 
 
 def _fits(octets: str, length: int) -> bool:
