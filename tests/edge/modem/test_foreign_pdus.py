@@ -2,7 +2,7 @@
 
 Where the facts come from: oFono's test-sms (EMS elements in messages of our own), ModemManager's
 test-sms-part-3gpp (lengths that lie, messages stored by the modem), Android's GsmSmsTest (national tables,
-waiting voice mail), Kannel's modem settings (no service centre before the PDU), the tables of TS 23.038 Annex A.
+waiting voice mail), Kannel's modem settings (no service centre before the PDU), TS 23.038 Annex A.
 """
 
 import random
