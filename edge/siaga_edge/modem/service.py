@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 # The modem may have restarted without a word and forgotten how to announce (measured: no other sign).
 CHECK_EVERY_S = 10.0
+# Under a flood there is always news; network, time and room have to be looked after all the same.
+CHORES_WAIT_S = 5.0
 CALL_TICK_S = 0.5
 # Somebody has to come; whether he has is looked for without haste, and a wrong PIN is never tried meanwhile.
 LOCKED_LOOK_S = 10.0
@@ -117,7 +119,7 @@ class ModemService:
         self._swept_wall_ns = 0
         # Once the second modem has been asked, it gets what comes later too, until this one is well.
         self._hands_over, self._handed_mono_s = False, float("-inf")
-        self._swept_mono_s = self._checked_mono_s = self._cleaned_mono_s = float("-inf")
+        self._swept_mono_s = self._checked_mono_s = self._chores_mono_s = self._cleaned_mono_s = float("-inf")
         self._status_mono_s, self._was_ready = float("-inf"), False
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
@@ -319,16 +321,22 @@ class ModemService:
             return finished
         limit_s = self._profile.limits.send_s
         self._sends_on = not self._calls.busy and self._outbound.send_next(port, limit_s)
-        if not self._calls.busy:
-            self._ask_time(port)
-            self._let_calls_wait(port)
-            self._care.tend(port, self._profile, self._intake.slots)
-        if now_s - self._checked_mono_s >= CHECK_EVERY_S:
-            self._checked_mono_s = now_s
-            self._check(port)
+        self._do_chores(port, now_s)
+        return finished
+
+    def _do_chores(self, port: Port, now_s: float) -> None:
+        """What can wait: one after the other until the modem has news, and all of them now and then."""
+        for chore in (self._check, self._ask_time, self._let_calls_wait, self._tend):
+            if port.has_news and now_s - self._chores_mono_s < CHORES_WAIT_S:
+                return
+            chore(port)
+        self._chores_mono_s = now_s
         self._clean(now_s)
         self._write_status(ready=True)
-        return finished
+
+    def _tend(self, port: Port) -> None:
+        if not self._calls.busy:
+            self._care.tend(port, self._profile, self._intake.slots)
 
     def _sweep_one(self, port: Port) -> bool:
         """Sweep the store whose turn it is; whether that was the last of a full sweep."""
@@ -345,7 +353,7 @@ class ModemService:
 
     def _let_calls_wait(self, port: Port) -> None:
         """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
-        if not self._wants_waiting:
+        if not self._wants_waiting or self._calls.busy:
             return
         self._wants_waiting = False
         try:
@@ -355,7 +363,7 @@ class ModemService:
             raise
 
     def _ask_time(self, port: Port) -> None:
-        if (told := self._network_time.look(port)) is not None:
+        if not self._calls.busy and (told := self._network_time.look(port)) is not None:
             self._journal.append(anchor.KIND, told, "bulk")
 
     def _hear(self, port: Port) -> None:
@@ -385,7 +393,11 @@ class ModemService:
             self._outbound.status(report)
 
     def _check(self, port: Port) -> None:
-        """Find out whether the modem still announces; set it up again if it has forgotten."""
+        """Find out now and then whether the modem still announces; set it up again if it has forgotten."""
+        now_s = self._clock.mono_s()
+        if now_s - self._checked_mono_s < CHECK_EVERY_S:
+            return
+        self._checked_mono_s = now_s
         port.leave_calls_alone()
         answer = " ".join(port.command("AT+CNMI?"))
         if "+CNMI:" in answer and not answer.replace(" ", "").startswith("+CNMI:2,1"):
