@@ -11,7 +11,17 @@ from siaga_edge.modem import pdu
 Kind = Literal["answer", "final", "event", "echo"]
 
 _OK = frozenset({"OK"})
-_FAILED = re.compile(r"ERROR\Z|\+CM[ES] ERROR: ?(.+)\Z|NO CARRIER\Z|NO DIALTONE\Z|BUSY\Z|NO ANSWER\Z")
+# Huawei's older firmware has words of its own (python-gsmmodem's E1752), Android's emulator gives a reason.
+_FAILED = re.compile(
+    r"ERROR(?:: ?.*)?\Z|\+CM[ES] ERROR: ?(.+)\Z|COMMAND NOT SUPPORT\Z|TOO MANY PARAMETERS\Z"
+    r"|NO CARRIER\Z|NO DIALTONE\Z|BUSY\Z|NO ANSWER\Z"
+)
+# Refusals of one that does not know the command, or this form of it: CME 3, 4 and 50, CMS 302, 303 and 304
+# are not allowed, not supported, wrong parameters (27.007 §9.2, 27.005 §3.2.5).
+_UNKNOWN = frozenset({"3", "4", "50", "302", "303", "304", "COMMAND NOT SUPPORT", "TOO MANY PARAMETERS"})
+_UNKNOWN_WORDS = ("ERROR", "operation not", "unknown", "invalid", "incorrect")
+# CMS 321, invalid memory index: what some say of a store that has no message (oFono's phonesim).
+NOTHING_LISTED = "321"
 # Unsolicited result codes of the standards, never part of an answer; families add their own (profile.events).
 _EVENTS = (
     "RING",
@@ -92,6 +102,11 @@ def failure(final: str) -> str | None:
         return None
     found = _FAILED.match(final)
     return (found[1] if found and found[1] else final).strip()
+
+
+def is_unknown(code: str) -> bool:
+    """Whether a refusal says that the command is not known or not supported, and not that it fails now."""
+    return code in _UNKNOWN or code.startswith(_UNKNOWN_WORDS)
 
 
 def is_boot(line: str, boot: tuple[str, ...] = _BOOT) -> bool:

@@ -13,7 +13,7 @@ from siaga_core.wire import report as wire
 from siaga_core.wire.envelope import Lane
 from siaga_core.wire.report import Report
 from siaga_edge.journal import Journal
-from siaga_edge.modem import assembly, at, pdu
+from siaga_edge.modem import assembly, at, bringup, pdu
 from siaga_edge.modem.assembly import Piece
 from siaga_edge.modem.ledger import Ledger, Message
 from siaga_edge.modem.port import NoAnswer, Port, Refused
@@ -59,6 +59,9 @@ class Intake:
         self._ledger = Ledger(journal.connection)
         # Used and total of each store, as it said when it was last selected.
         self.slots: dict[str, tuple[int, int]] = {}
+        # How a store is selected (bringup.SELECTIONS), and whether the modem has no way to give its messages.
+        self.selection, self.is_blind = bringup.SELECTIONS[0], False
+        self._has_listed = False
         self._scanned: set[str] = set()
         self._on_status, self._heard, self._is_loop = on_status, heard, is_loop
 
@@ -68,7 +71,7 @@ class Intake:
 
     def _sweep_store(self, port: Port, memory: str, profile: Profile = PLAIN) -> int:
         try:
-            told = at.slots(port.command(f'AT+CPMS="{memory}"'))
+            told = at.slots(port.command(self.selection.format(memory))) if memory else None
         except Refused:
             return 0
         if told is not None:
@@ -96,12 +99,27 @@ class Intake:
             log.warning("modem gave no listing; reading its slots one by one memory=%s", memory)
             self._scanned.add(memory)
             return self._scan(port, memory)
+        except Refused as error:
+            return self._without_listing(port, memory, error)
+        self.is_blind, self._has_listed = False, True
         found, noisy = at.stored(listed), port.noise != noise_before
         doubtful = [one for one in found if noisy or not one.whole]
         if not doubtful:
             return found
         again = [self._read_slot(port, one.index) for one in doubtful]
         return [one for one in found if one not in doubtful] + [one for one in again if one is not None]
+
+    def _without_listing(self, port: Port, memory: str, error: Refused) -> list[at.Stored]:
+        """What can be had of a modem that refuses AT+CMGL=4. Raises the refusal if it has listed before."""
+        if error.code == at.NOTHING_LISTED:
+            self.is_blind, self._has_listed = False, True
+            return []
+        if self._has_listed or not at.is_unknown(error.code):
+            raise error
+        found = self._scan(port, memory)
+        used, _total = self.slots.get(memory, (1, 0))
+        self.is_blind = len(found) < used
+        return found
 
     def _scan(self, port: Port, memory: str) -> list[at.Stored]:
         """Every slot by itself (Huawei, gammu issue 4), until as many are found as the store has used."""

@@ -38,7 +38,11 @@ SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
 PROMPT_LIMIT_S = 5.0
 # Asked to find out where in the modem's answers one is: each answer names its question, every family knows
 # them, and nothing else here asks them twice in a row (3GPP TS 27.005 §3.2.3, 27.007 §5.5, §8.2, §9.1).
-_QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?")
+_QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?", "AT+CNMI?", "AT+CSQ")
+# Told what to be like in one command, then, as some know only single ones, one by one.
+_MANNERS = (("ATE0V1Q0",), ("ATE0", "ATV1", "ATQ0"))
+# After the line that was asked for, the OK that some forget (Wavecom, of +CPIN).
+ENOUGH_S = 1.0
 # Pauses before a command is given again to a modem that is busy (CME 14 SIM busy, CMS 314 the same, CMS 515
 # and SIMCom's wording): 1.5 s in all; the library goes on for ever.
 BUSY_PAUSES_S = (0.1, 0.2, 0.4, 0.8)
@@ -84,6 +88,8 @@ class Port(GsmModem):  # type: ignore[misc]
         self._question, self._asked_last = 0, ""
         # Whether the modem may owe an answer: what it says next may belong to an earlier question.
         self._owes = True
+        # Whether it said anything final while settled, and whether it has ever named an answer (never unset).
+        self._answered = self._names_answers = False
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._events: list[at.Event] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -137,15 +143,18 @@ class Port(GsmModem):  # type: ignore[misc]
 
     # -- the owner's side ------------------------------------------------------------------------
 
-    def command(self, text: str, limit_s: float | None = None, quiet_s: float | None = None) -> list[str]:
+    def command(
+        self, text: str, limit_s: float | None = None, quiet_s: float | None = None, *, enough: str = ""
+    ) -> list[str]:
         """Send one command; the lines of its answer. Raises Refused, NoAnswer, PortGone.
 
-        `quiet_s` ends a long answer (a listing) that has stopped in the middle before `limit_s` does. A busy
-        modem is asked again, BUSY_PAUSES_S long at most.
+        `quiet_s` ends a long answer (a listing) that has stopped in the middle before `limit_s` does. A line
+        that begins with `enough` is the answer even if no OK comes after it. A busy modem is asked again,
+        BUSY_PAUSES_S long at most.
         """
         limit_s = limit_s or self._limit_s
         for pause_s in (*BUSY_PAUSES_S, None):
-            lines = self._dialogue(text, "\r", limit_s, quiet_s=quiet_s)
+            lines = self._dialogue(text, "\r", limit_s, quiet_s=quiet_s, enough=enough)
             failed = at.failure(lines[-1])
             if failed is None:
                 return lines[:-1]
@@ -161,24 +170,46 @@ class Port(GsmModem):  # type: ignore[misc]
         question, and so on for ever. So it is asked something whose answer names the question, another one
         each time, until that answer comes. Leaves a prompt, turns echo off. Raises NoAnswer, PortGone.
         """
-        self._owes = True
-        for _ in range(SETTLE_TRIES):
+        self._owes, self._answered = True, False
+        for tries in range(len(_QUESTIONS)):
+            if tries >= SETTLE_TRIES and not self._answered:
+                break
             self._question = (self._question + 1) % len(_QUESTIONS)
             question = _QUESTIONS[self._question]
             if question == self._asked_last:
                 continue
             self._write(f"{_ESCAPE}\r")
-            self._write("ATE0V1Q0\r")
+            for manner in _MANNERS[tries > 0]:
+                self._write(f"{manner}\r")
             self._write(f"{question}\r")
             if self._came_round(question, self._now_mono_s() + limit_s):
-                self._owes = False
+                self._owes, self._names_answers = False, True
                 return
+        if self._answered and not self._names_answers and self._is_alone():
+            self._owes = False
+            return
         raise NoAnswer(f"modem {self.port} does not answer; check power and SIM tray")
+
+    def _is_alone(self) -> bool:
+        """Whether a modem that knows none of the questions has said all it owed: one AT, one answer.
+
+        Only for a modem that has never named an answer, and after as long a silence as an answer may take.
+        """
+        if self._line("its silence", self._now_mono_s() + self._limit_s) is not None:
+            return False
+        self._write("AT\r")
+        finals = 0
+        until_s = self._now_mono_s() + self._limit_s
+        while (line := self._line("AT", until_s)) is not None:
+            if at.classify(line, "AT", self.family_events) == "final":
+                finals, until_s = finals + 1, self._now_mono_s() + SETTLE_LIMIT_S
+        return finals == 1
 
     def _came_round(self, question: str, deadline_s: float) -> bool:
         """Whether the answer to this very question came, and its end."""
         name, named = question[2:].rstrip("?") + ":", False
         while (line := self._line(question, deadline_s)) is not None:
+            self._answered = self._answered or at.classify(line, question) == "final"
             if line.startswith(name):
                 named = True
             elif named and line == "OK":
@@ -308,6 +339,7 @@ class Port(GsmModem):  # type: ignore[misc]
         *,
         quiet_s: float | None = None,
         first: bool = True,
+        enough: str = "",
     ) -> list[str]:
         pending = pending or text
         if at.answers_a_call(text) and not self.audio_is_proved:
@@ -319,7 +351,12 @@ class Port(GsmModem):  # type: ignore[misc]
         lines: list[str] = []
         while True:
             due_s = end_s if quiet_s is None else min(end_s, self._now_mono_s() + quiet_s)
+            if enough and lines and lines[-1].startswith(enough):
+                due_s = min(end_s, self._now_mono_s() + ENOUGH_S)
             line = self._line(pending, due_s)
+            if line is None and enough and lines and lines[-1].startswith(enough):
+                self._owes = True  # its OK may still come
+                return [*lines, "OK"]
             if line is None:
                 self._drain()
                 raise NoAnswer(
