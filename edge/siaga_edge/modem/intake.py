@@ -59,8 +59,8 @@ class Intake:
         self._ledger = Ledger(journal.connection)
         # Used and total of each store, as it said when it was last selected.
         self.slots: dict[str, tuple[int, int]] = {}
-        # How a store is selected (bringup.SELECTIONS), and whether the modem has no way to give its messages.
-        self.selection, self.is_blind = bringup.SELECTIONS[0], False
+        self.selection = bringup.SELECTIONS[0]  # how a store is selected
+        self._unreadable: set[str] = set()
         self._has_listed = False
         self._scanned: set[str] = set()
         self._on_status, self._heard, self._is_loop = on_status, heard, is_loop
@@ -101,7 +101,7 @@ class Intake:
             return self._scan(port, memory)
         except Refused as error:
             return self._without_listing(port, memory, error)
-        self.is_blind, self._has_listed = False, True
+        self._listed(memory)
         found, noisy = at.stored(listed), port.noise != noise_before
         doubtful = [one for one in found if noisy or not one.whole]
         if not doubtful:
@@ -112,14 +112,23 @@ class Intake:
     def _without_listing(self, port: Port, memory: str, error: Refused) -> list[at.Stored]:
         """What can be had of a modem that refuses AT+CMGL=4. Raises the refusal if it has listed before."""
         if error.code == at.NOTHING_LISTED:
-            self.is_blind, self._has_listed = False, True
+            self._listed(memory)
             return []
         if self._has_listed or not at.is_unknown(error.code):
             raise error
         found = self._scan(port, memory)
         used, _total = self.slots.get(memory, (1, 0))
-        self.is_blind = len(found) < used
+        (self._unreadable.add if len(found) < used else self._unreadable.discard)(memory)
         return found
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the modem has no way to give the messages of a store."""
+        return bool(self._unreadable)
+
+    def _listed(self, memory: str) -> None:
+        self._has_listed = True
+        self._unreadable.discard(memory)
 
     def _scan(self, port: Port, memory: str) -> list[at.Stored]:
         """Every slot by itself (Huawei, gammu issue 4), until as many are found as the store has used."""
