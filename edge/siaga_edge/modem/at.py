@@ -135,7 +135,7 @@ def read_message(answer: list[str]) -> tuple[str, bool] | None:
     """The PDU of an AT+CMGR answer and whether it is whole; None for an empty slot."""
     length: int | None = None
     for line in answer:
-        if told := re.match(r"\+CMGR:.*,\s*(\d+)\s*\Z", line):
+        if told := re.match(r"\+CMGR:(?:.*,)?\s*(\d+)\s*\Z", line):
             length = int(told[1])
         elif length is not None and (octets := _octets(line, length)):
             return octets, _fits(octets, length)

@@ -103,9 +103,10 @@ def benches() -> Iterator[list[Bench]]:
         Lacks(centre=True),
         Lacks(combined=True, ok_after=frozenset({"+CPIN?"})),  # Wavecom
         Lacks(commands=frozenset({"+CNMI", "+CLCC", "+CCWA", "+CREG", "+CSQ"})),  # Nokia's telephones
+        Lacks(commands=frozenset({"E"})),  # all it is told comes back
         Lacks(commands=frozenset({"+CMGL"})),  # its slots are read one by one
     ],
-    ids=["phonesim", "celer", "nameless", "no-smsc", "wavecom", "nokia", "no listing"],
+    ids=["phonesim", "celer", "nameless", "no-smsc", "wavecom", "nokia", "echo", "no listing"],
 )
 def test_whatever_else_it_lacks_texts_come_in_calls_ring_and_texts_go_out(
     lacks: Lacks, tmp_path: Path, benches: list[Bench]
