@@ -14,7 +14,7 @@ from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, bringup, calls, desk, ladder, pdu, pin, profile, vitals
+from siaga_edge.modem import at, bringup, calls, desk, ladder, pdu, pin, profile, turns, vitals
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
@@ -26,6 +26,7 @@ from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
 from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
+from siaga_edge.modem.turns import Turns
 from siaga_edge.modem.vitals import Verdict
 from siaga_edge.node import Modem, NodeConfig
 
@@ -99,9 +100,7 @@ class ModemService:
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
         self._memories, self._announces = ["SM"], ""
-        # Stores still to be swept, and whether they make a full sweep.
-        self._stores: list[str] = []
-        self._is_full = False
+        self._turns = Turns()
         self._calls = Calls(
             self._journal,
             settings.name or service,
@@ -275,7 +274,7 @@ class ModemService:
         found = bringup.stores(port, self._profile)
         self._memories, self._intake.selection = found.names, found.selection
         self._announce(port)
-        self._swept_mono_s, self._stores, self._is_full = float("-inf"), [], False
+        self._swept_mono_s, self._turns = float("-inf"), Turns()
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
         log.info("modem ready model=%s profile=%s stores=%s", self._model, self._family, stores)
@@ -294,24 +293,22 @@ class ModemService:
     def _round(self, port: Port) -> bool:
         """Everything there is to do now; a sweep before any other command. Whether a full one was finished.
 
-        Stores are swept one by one, the announced one first: on a slow modem a message that comes while the
-        others are read would wait for all of them.
+        Stores are swept one by one, as `turns` says.
         """
         self._hear(port)
         if self._restarted:
             port.leave_calls_alone()
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
-        if not self._is_full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
-            self._stores += [name for name in self._memories if name not in self._stores]
-            self._is_full = True
+        if not self._turns.full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
+            self._turns = turns.begin(self._turns, self._memories)
         finished = self._sweep_one(port)
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
-        if self._stores:
+        if self._turns.next is not None:
             return finished
         limit_s = self._profile.limits.send_s
         self._sends_on = not self._calls.busy and self._outbound.send_next(port, limit_s)
@@ -334,13 +331,13 @@ class ModemService:
 
     def _sweep_one(self, port: Port) -> bool:
         """Sweep the store whose turn it is; whether that was the last of a full sweep."""
-        if not self._stores:
+        if (store := self._turns.next) is None:
             return False
-        self._intake.sweep(port, [self._stores[0]], self._profile)
-        del self._stores[0]
-        if self._stores or not self._is_full:
+        self._intake.sweep(port, [store], self._profile)
+        self._turns, finished = turns.swept(self._turns, store)
+        if not finished:
             return False
-        self._is_full, self._swept_mono_s = False, self._clock.mono_s()
+        self._swept_mono_s = self._clock.mono_s()
         self._tell(vitals.inbox(is_blind=self._intake.is_blind))
         if not self._intake.is_blind:
             self._swept_wall_ns = self._clock.wall_ns()
@@ -371,13 +368,11 @@ class ModemService:
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = True
-                self._announced(self._memories)
+                self._turns = turns.announce(self._turns, self._memories)
             elif (name := at.announced_store(event.line)) is not None:
                 # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
-                self._announced([name] if name in self._memories else self._memories)
-
-    def _announced(self, names: list[str]) -> None:
-        self._stores = [*names, *(name for name in self._stores if name not in names)]
+                stores = [name] if name in self._memories else self._memories
+                self._turns = turns.announce(self._turns, stores)
 
     def _status(self, octets: str) -> None:
         try:
@@ -414,7 +409,7 @@ class ModemService:
         """Wait for the modem, for an order, or for the next thing that falls due."""
         now_s = self._clock.mono_s()
         due_s = min(self._swept_mono_s + self._settings.sweep_every_s - now_s, self._desk.due_s())
-        if self._sends_on or self._stores:
+        if self._sends_on or self._turns.next is not None:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
