@@ -266,7 +266,7 @@ class ModemService:
         port.leave_calls_alone()
         self._model = bringup.model(port)
         self._family, self._profile = profile.choose(self._profiles, self._model)
-        port.family_events = (*self._profile.events, *self._profile.boot)
+        port.family_events = profile.own_words(self._profiles, self._family)
         tried = self._config.node.data_dir / f"{self._service}-pin-refused"
         bringup.switch_on(port, self._profile.limits.network_s)
         self._unlock(port, tried)
