@@ -60,7 +60,7 @@ class Intake:
         # Used and total of each store, as it said when it was last selected.
         self.slots: dict[str, tuple[int, int]] = {}
         self.selection = bringup.SELECTIONS[0]  # how a store is selected
-        self._unreadable: set[str] = set()
+        self._blind_stores: set[str] = set()
         self._has_listed = False
         self._scanned: set[str] = set()
         self._on_status, self._heard, self._is_loop = on_status, heard, is_loop
@@ -118,17 +118,17 @@ class Intake:
             raise error
         found = self._scan(port, memory)
         used, _total = self.slots.get(memory, (1, 0))
-        (self._unreadable.add if len(found) < used else self._unreadable.discard)(memory)
+        (self._blind_stores.add if len(found) < used else self._blind_stores.discard)(memory)
         return found
 
     @property
     def is_blind(self) -> bool:
         """Whether the modem has no way to give the messages of a store."""
-        return bool(self._unreadable)
+        return bool(self._blind_stores)
 
     def _listed(self, memory: str) -> None:
         self._has_listed = True
-        self._unreadable.discard(memory)
+        self._blind_stores.discard(memory)
 
     def _scan(self, port: Port, memory: str) -> list[at.Stored]:
         """Every slot by itself (Huawei, gammu issue 4), until as many are found as the store has used."""
