@@ -363,6 +363,8 @@ class Port(GsmModem):  # type: ignore[misc]
                     f"modem {self.port} gave no answer to {pending.partition('=')[0]} in"
                     f" {quiet_s or limit_s:.0f} s; check power and SIM tray"
                 )
+            if line == text:
+                continue  # an echo that could not be turned off: of a PDU it looks like a message
             kind = at.classify(line, pending, self.family_events)
             if kind == "final":
                 return [*lines, line]
