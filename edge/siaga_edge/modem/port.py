@@ -163,23 +163,26 @@ class Port(GsmModem):  # type: ignore[misc]
             self._listen(pause_s)
         raise AssertionError("the last try has no pause")
 
-    def settle(self, limit_s: float = SETTLE_LIMIT_S) -> None:
+    def settle(self, limit_s: float = SETTLE_LIMIT_S, tries: int = SETTLE_TRIES) -> None:
         """Make sure that what the modem says next answers what it is asked next.
 
         After a time-out its late answer may still come, and would be taken for the answer to the next
         question, and so on for ever. So it is asked something whose answer names the question, another one
         each time, until that answer comes. Leaves a prompt, turns echo off. Raises NoAnswer, PortGone.
+
+        A modem that says nothing final in so many `tries` is given up; one that does, and knows only some of
+        the questions, is asked all of them.
         """
         self._owes, self._answered = True, False
-        for tries in range(len(_QUESTIONS)):
-            if tries >= SETTLE_TRIES and not self._answered:
+        for tried in range(len(_QUESTIONS)):
+            if tried >= tries and not self._answered:
                 break
             self._question = (self._question + 1) % len(_QUESTIONS)
             question = _QUESTIONS[self._question]
             if question == self._asked_last:
                 continue
             self._write(f"{_ESCAPE}\r")
-            for manner in _MANNERS[tries > 0]:
+            for manner in _MANNERS[tried > 0]:
                 self._write(f"{manner}\r")
             self._write(f"{question}\r")
             if self._came_round(question, self._now_mono_s() + limit_s):
