@@ -16,10 +16,10 @@ _FAILED = re.compile(
     r"ERROR(?:: ?.*)?\Z|\+CM[ES] ERROR: ?(.+)\Z|COMMAND NOT SUPPORT\Z|TOO MANY PARAMETERS\Z"
     r"|NO CARRIER\Z|NO DIALTONE\Z|BUSY\Z|NO ANSWER\Z"
 )
-# Refusals of one that does not know the command, or this form of it: CME 3, 4 and 50, CMS 302, 303 and 304
-# are not allowed, not supported, wrong parameters (27.007 §9.2, 27.005 §3.2.5).
-_UNKNOWN = frozenset({"3", "4", "50", "302", "303", "304", "COMMAND NOT SUPPORT", "TOO MANY PARAMETERS"})
-_UNKNOWN_WORDS = ("ERROR", "operation not", "unknown", "invalid", "incorrect")
+# Refusals of one that does not know the command, or this form of it: CME 4 and 50, CMS 303 and 304 are not
+# supported, wrong parameters (27.007 §9.2, 27.005 §3.2.5). CME 3 and CMS 302, not allowed, may pass.
+_UNKNOWN = frozenset({"4", "50", "303", "304", "COMMAND NOT SUPPORT", "TOO MANY PARAMETERS"})
+_UNKNOWN_WORDS = ("ERROR", "operation not supported", "unknown", "invalid", "incorrect")
 # CMS 321, invalid memory index: what some say of a store that has no message (oFono's phonesim).
 NOTHING_LISTED = "321"
 # Unsolicited result codes of the standards, never part of an answer; families add their own (profile.events).

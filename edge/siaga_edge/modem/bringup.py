@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 # (oFono's phonesim), where the last may have to be the SIM. Empty: the modem's one store is used as it is.
 SELECTIONS = ('AT+CPMS="{0}"', 'AT+CPMS="{0}","{0}"', 'AT+CPMS="{0}","{0}","{0}"', 'AT+CPMS="{0}","{0}","SM"')
 AS_IT_IS = ""
+# What a modem that accepted nothing, as its SIM was not ready, would say if it did announce.
+_ANNOUNCING = "AT+CNMI=2,1"
 _MODEL_QUESTIONS = ("AT+CGMM", "AT+GMM", "ATI")
 # Radio off, as a program before us may have left it (27.007 §8.2): such a modem never registers.
 _RADIO_IS_OFF = re.compile(r"\+CFUN: ?[04](?:,|\Z)")
@@ -72,9 +74,9 @@ def announce(port: Port, commands: list[str]) -> str:
 
 def still_announces(port: Port, accepted: str) -> bool:
     """Whether the modem does as `accepted` told it; yes if it does not say. Raises NoAnswer, PortGone."""
-    wanted = accepted.partition("=")[2].split(",")[:2]
+    wanted = (accepted or _ANNOUNCING).partition("=")[2].split(",")[:2]
     with contextlib.suppress(Refused):
-        for line in port.command("AT+CNMI?") if accepted else []:
+        for line in port.command("AT+CNMI?"):
             if line.startswith("+CNMI:"):
                 return [number.strip() for number in line.partition(":")[2].split(",")[:2]] == wanted
     return True

@@ -298,6 +298,8 @@ class ModemService:
         self._hear(port)
         if self._restarted:
             port.leave_calls_alone()
+            if self._memories == [bringup.AS_IT_IS]:
+                self._set_up(port)  # it may only not have been ready when it was asked for its stores
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
         if not self._turns.full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:

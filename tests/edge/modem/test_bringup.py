@@ -188,6 +188,22 @@ def test_a_sim_that_fails_is_trouble_and_no_lack_of_the_modem(tmp_path: Path, be
     assert bench.told("modem.inbox") == []
 
 
+def test_stores_that_could_not_be_selected_at_first_are_asked_for_again_when_the_modem_is_ready(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    """One without +CMEE says only ERROR while its SIM is being read, and a word when that is done."""
+    bench = Bench(tmp_path, Lacks(commands=frozenset({"+CMEE", "+CPMS"})))
+    benches.append(bench)
+
+    def ready() -> None:
+        bench.dialogue.machine.profile = replace(PROFILES["sim800"])
+        bench.dialogue._say("SMS Ready", bench.world.present())
+
+    bench.world.at(20, ready)
+    bench.run(40)
+    assert bench.service._memories == ["SM", "ME", "SR"]
+
+
 class Scripted:
     """Answers as told: the refusal's code, or lines."""
 
@@ -203,7 +219,8 @@ class Scripted:
 
 
 @pytest.mark.parametrize(
-    ("code", "goes_on"), [("ERROR", True), ("4", True), ("10", False), ("13", False), ("SIM failure", False)]
+    ("code", "goes_on"),
+    [("ERROR", True), ("4", True), ("3", False), ("10", False), ("13", False), ("SIM failure", False)],
 )
 def test_a_modem_that_cannot_be_asked_for_its_pin_is_not_given_one(
     code: str, goes_on: bool, tmp_path: Path
@@ -227,7 +244,8 @@ def test_a_modem_that_cannot_be_asked_for_its_pin_is_not_given_one(
         ("AT+CNMI=2,1,0,1,0", ["+CNMI: 1,0,0,0,0"], False),
         ("AT+CNMI=2,1,0,1,0", [], True),
         ("AT+CNMI=2,1,0,1,0", "ERROR", True),
-        ("", ["+CNMI: 0,0,0,0,0"], True),
+        ("", ["+CNMI: 0,0,0,0,0"], False),  # refused while the SIM was not ready: it is asked again
+        ("", "ERROR", True),
     ],
 )
 def test_whether_it_still_announces(accepted: str, told: list[str] | str, still: bool) -> None:
@@ -235,9 +253,10 @@ def test_whether_it_still_announces(accepted: str, told: list[str] | str, still:
     assert bringup.still_announces(port, accepted) is still  # type: ignore[arg-type]
 
 
-def test_a_store_that_cannot_be_selected_now_is_no_store_that_cannot_be_selected() -> None:
+@pytest.mark.parametrize("code", ["314", "302", "310"])
+def test_a_store_that_cannot_be_selected_now_is_no_store_that_cannot_be_selected(code: str) -> None:
     found = bringup.stores(
-        Scripted({"AT+CPMS=?": ['+CPMS: ("SM","ME"),("SM")'], SELECTIONS[0].format("SM"): "314"}),  # type: ignore[arg-type]
+        Scripted({"AT+CPMS=?": ['+CPMS: ("SM","ME"),("SM")'], SELECTIONS[0].format("SM"): code}),  # type: ignore[arg-type]
         PLAIN,
     )
     assert found == bringup.Stores(["SM", "ME"])
