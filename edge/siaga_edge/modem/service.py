@@ -27,6 +27,7 @@ from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
 from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.vitals import Verdict
+from siaga_edge.modem.voice import Voice
 from siaga_edge.node import Modem, NodeConfig
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class ModemService:
         # Stores still to be swept, and whether they make a full sweep.
         self._stores: list[str] = []
         self._is_full = False
+        self._voice = Voice(config, settings, service, clock, self._tell)
         self._calls = Calls(
             self._journal,
             settings.name or service,
@@ -107,6 +109,7 @@ class ModemService:
             self._new_id,
             settings.reject_after_s,
             self._desk.missed,
+            self._voice,
         )
         self._wants_waiting = self._knows_waiting = True
         self._restarted = self._sends_on = False
@@ -232,6 +235,7 @@ class ModemService:
         return port
 
     def _drop(self) -> None:
+        self._voice.drop()
         if self._port is not None:
             self._port.close()
             self._port = None
@@ -275,6 +279,7 @@ class ModemService:
                 log.info("modem has no %s: %s", command, error)
         self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
         self._announce(port)
+        self._voice.begin(port, self._profile)
         self._swept_mono_s, self._stores, self._is_full = float("-inf"), [], False
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
@@ -312,14 +317,16 @@ class ModemService:
         finished = self._sweep_one(port)
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
+        self._voice.tend(port, self._calls, self._profile)
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
         if self._stores:
             return finished
         limit_s = self._profile.limits.send_s
-        self._sends_on = not self._calls.busy and self._outbound.send_next(port, limit_s)
-        if not self._calls.busy:
+        # Texts go out beside a call whose sound flows; not while somebody rings, who is looked after first.
+        self._sends_on = not self._is_engaged and self._outbound.send_next(port, limit_s)
+        if not self._calls.busy and not self._voice.busy:
             self._ask_time(port)
             self._let_calls_wait(port)
             self._care.tend(port, self._profile, self._intake.slots)
@@ -329,6 +336,10 @@ class ModemService:
         self._clean(now_s)
         self._write_status(ready=True)
         return finished
+
+    @property
+    def _is_engaged(self) -> bool:
+        return self._voice.busy or (self._calls.busy and not self._calls.are_talked_to)
 
     def _sweep_one(self, port: Port) -> bool:
         """Sweep the store whose turn it is; whether that was the last of a full sweep."""
@@ -367,6 +378,7 @@ class ModemService:
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = True
+                self._voice.void("the modem restarted")
                 self._announced(self._memories)
             elif (name := at.announced_store(event.line)) is not None:
                 # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
@@ -411,6 +423,7 @@ class ModemService:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
+        due_s = min(due_s, self._voice.due_s())
         if port.wait(self._wake.fileno(), max(0.0, due_s)):
             self._wake.wait(0)
 
