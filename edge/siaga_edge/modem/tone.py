@@ -4,9 +4,8 @@ A frame is 20 ms of signed 16 bit little-endian mono at 8 kHz. The tones come in
 suppression takes a steady one for noise and removes it.
 """
 
-import array
 import math
-import sys
+import struct
 from dataclasses import dataclass
 
 RATE_HZ, FRAME_SAMPLES = 8000, 160
@@ -30,7 +29,7 @@ def frame(hz: float, number: int) -> bytes:
     """Frame `number` of a steady tone."""
     first, step = number * FRAME_SAMPLES, 2 * math.pi * hz / RATE_HZ
     samples = (int(AMPLITUDE * math.sin(step * (first + place))) for place in range(FRAME_SAMPLES))
-    return _octets(array.array("h", samples))
+    return struct.pack(f"<{FRAME_SAMPLES}h", *samples)
 
 
 def burst_frame(hz: float, number: int) -> bytes:
@@ -38,12 +37,9 @@ def burst_frame(hz: float, number: int) -> bytes:
     return frame(hz, number) if number % (ON_FRAMES + OFF_FRAMES) < ON_FRAMES else SILENCE
 
 
-def samples(octets: bytes) -> array.array[int]:
+def samples(octets: bytes) -> tuple[int, ...]:
     """The samples of whole frames."""
-    found = array.array("h", octets[: len(octets) & ~1])
-    if sys.byteorder == "big":
-        found.byteswap()
-    return found
+    return struct.unpack(f"<{len(octets) // 2}h", octets[: len(octets) & ~1])
 
 
 def has_tone(octets: bytes, hz: float) -> bool:
@@ -81,9 +77,3 @@ def listen(ear: Ear, octets: bytes) -> Ear:
     toned = has_tone(octets, ear.hz)
     begun = toned or ear.since > 0
     return Ear(ear.hz, ear.frames + 1, ear.toned + toned, ear.since + begun)
-
-
-def _octets(heard: array.array[int]) -> bytes:
-    if sys.byteorder == "big":
-        heard.byteswap()
-    return heard.tobytes()
