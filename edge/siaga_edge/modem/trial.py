@@ -77,7 +77,7 @@ class Trial:
         self._place, self._device, self._number, self._clock = place, device, number, clock
         self._dials, self._session = dials, ""
         self._course: _Course | None = None
-        self._stood_mono_s = float("-inf")
+        self._stood_mono_s, self._last_id = float("-inf"), ""
 
     @property
     def busy(self) -> bool:
@@ -136,7 +136,8 @@ class Trial:
             return
         if not self._dials:
             found = self._place.arranged(self._session, now_s)
-            if found is not None and not self._place.says(found.id, "deaf"):
+            if found is not None and found.id != self._last_id:
+                self._last_id = found.id
                 line.expect(self._number, now_s + CONNECT_S)
                 self._course = _Course(found.id, False, "expects", now_s + CONNECT_S)
                 self._place.say(found.id, "ready")
