@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from siaga_core.service.clock import Clock
+from siaga_core.wire.health import Level
 from siaga_core.wire.report import CallPrompt, CallRecording
 from siaga_edge.inbox import wake
 from siaga_edge.modem import proof, recordings, tone, trial
@@ -19,7 +20,7 @@ from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.pcm import PcmMissing, Stream
 from siaga_edge.modem.port import Port, Refused
 from siaga_edge.modem.profile import Audio, Profile
-from siaga_edge.modem.proof import Proof
+from siaga_edge.modem.proof import Proof, Tried
 from siaga_edge.modem.recordings import BadPrompt, Recording, Recordings
 from siaga_edge.modem.trial import NoSound, Trial
 from siaga_edge.modem.vitals import Verdict
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 # From the open audio to its tenth frame; a stream that stops for so long has ended.
 FLOW_S, FLOW_FRAMES = 2.0, 10
 LOOK_EVERY_S = 60.0
+UNTRIED = "not tried since the port was opened"
+# After this a modem that nobody has tried is one whose other modem does not come.
+TRIAL_BY_S = 120.0
 CALL_TICK_S, IDLE_S = 0.25, 60.0
 
 
@@ -113,14 +117,15 @@ class Voice:
         self._talk: _Talk | None = None
         self._closes = False
         self._looked_mono_s, self._held = float("-inf"), False
+        self._begun_mono_s = float("-inf")
 
     # -- what the service says -----------------------------------------------------------------------
 
     def begin(self, port: Port, profile: Profile) -> None:
         """The modem was set up: whatever was proved before is not any more. Raises the port's errors."""
         self.drop()
-        self._port, self._audio = port, profile.audio
-        self.void("not tried since the port was opened")
+        self._port, self._audio, self._begun_mono_s = port, profile.audio, self._clock.mono_s()
+        self.void(UNTRIED)
         if self._settings.audio_port and self._audio is not None:
             for command in self._audio.prepare:
                 trial.hang_up(port, command)
@@ -170,8 +175,12 @@ class Voice:
                 wants=self._settings.answer and proof.is_due(self._proof, now_s),
             )
             if tried is not None:
-                self._doubt(proof.tried(self._proof, tried, now_s))
+                self.tried(tried)
         self._look(now_s)
+
+    def tried(self, tried: Tried) -> None:
+        """A trial call is over."""
+        self._doubt(proof.tried(self._proof, tried, self._clock.mono_s()))
 
     # -- what the calls say (calls.Answering) ----------------------------------------------------------
 
@@ -304,8 +313,10 @@ class Voice:
             return
         self._looked_mono_s, self._held = now_s, holds
         why = self._why_not()
-        detail = why or "audio proved, callers are answered"
-        self._tell(Verdict("modem.voice", "warn" if why else "ok", detail))
+        level: Level = "warn" if why else "ok"
+        if why and self._proof == proof.void(UNTRIED) and now_s - self._begun_mono_s < TRIAL_BY_S:
+            level = "unknown"
+        self._tell(Verdict("modem.voice", level, why or "audio proved, callers are answered"))
 
     def _why_not(self) -> str:
         """Why a caller is not answered; empty if he is."""
