@@ -61,7 +61,8 @@ def tried(proof: Proof, trial: Tried, now_mono_s: float) -> Proof:
         return Proof(0, None, now_mono_s + AGAIN_MUTE_S, trial.why)
     good = proof.good + 1
     if good < CALLS_LEAST:
-        return replace(proof, good=good, next_mono_s=now_mono_s + NEXT_CALL_S)
+        why = "the second trial call is still to come"
+        return replace(proof, good=good, next_mono_s=now_mono_s + NEXT_CALL_S, why=why)
     return Proof(0, now_mono_s, float("-inf"), "")
 
 

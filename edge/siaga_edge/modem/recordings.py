@@ -92,13 +92,9 @@ def publish(part: Path, path: Path, *, is_silent: bool) -> CallRecording | None:
         opened.write(head(octets))
         opened.flush()
         os.fsync(opened.fileno())
-        opened.seek(0)
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     part.replace(path)
     sync_directory(path.parent)
-    return CallRecording(
-        file=path.name, sha256=digest, duration_s=round(_duration_s(octets), 2), is_silent=is_silent
-    )
+    return _told(path, octets, is_silent=is_silent)
 
 
 class Recordings:
@@ -119,11 +115,7 @@ class Recordings:
             return publish(part, path, is_silent=False)
         if not path.exists():
             return None
-        with path.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        return CallRecording(
-            file=path.name, sha256=digest, duration_s=round(Kept(path, 0, path.stat().st_size).duration_s, 2)
-        )
+        return _told(path, path.stat().st_size - _HEAD.size, is_silent=False)
 
     def has_room(self) -> bool:
         """Whether the card has room for more."""
@@ -142,6 +134,12 @@ class Recordings:
         if removed:
             log.info("recordings removed count=%d", removed)
         return removed
+
+
+def sha256_of(path: Path) -> str:
+    """The hash by which a recording is told from an edited one."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def listed(folder: Path) -> list[Kept]:
@@ -167,6 +165,11 @@ def prompt_frames(path: Path) -> list[bytes]:
     size = tone.FRAME_OCTETS
     frames = [octets[place : place + size].ljust(size, b"\0") for place in range(0, len(octets), size)]
     return frames + [tone.frame(tone.BEEP_HZ, number) for number in range(tone.BEEP_FRAMES)]
+
+
+def _told(path: Path, octets: int, *, is_silent: bool) -> CallRecording:
+    duration_s = round(_duration_s(octets), 2)
+    return CallRecording(file=path.name, sha256=sha256_of(path), duration_s=duration_s, is_silent=is_silent)
 
 
 def _duration_s(octets: int) -> float:

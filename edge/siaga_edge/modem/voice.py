@@ -314,7 +314,8 @@ class Voice:
         self._looked_mono_s, self._held = now_s, holds
         why = self._why_not()
         level: Level = "warn" if why else "ok"
-        if why and self._proof == proof.void(UNTRIED) and now_s - self._begun_mono_s < TRIAL_BY_S:
+        tries = self._proof.good or self._proof.why == UNTRIED
+        if why and tries and self._trial is not None and now_s - self._begun_mono_s < TRIAL_BY_S:
             level = "unknown"
         self._tell(Verdict("modem.voice", level, why or "audio proved, callers are answered"))
 
