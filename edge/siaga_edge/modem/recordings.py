@@ -131,6 +131,9 @@ class Recordings:
             if room < 0 or now_wall_s - one.at_wall_s > KEEP_S:
                 one.path.unlink(missing_ok=True)
                 removed += 1
+        for part in self.folder.glob(f"*{_PART}"):
+            if now_wall_s - part.stat().st_mtime > KEEP_S:
+                part.unlink()
         if removed:
             log.info("recordings removed count=%d", removed)
         return removed
