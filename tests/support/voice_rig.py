@@ -64,6 +64,8 @@ audio_port = "{folder}/b/modem-audio"
 class Rig:
     """What the service does about calls, and nothing else."""
 
+    calls_kind: type[Calls] = Calls
+
     def __init__(self, made: NodeConfig, service: str, control: Control, kind: type[Voice] = Voice) -> None:
         settings = made.modem if service == "modem" else made.modemb
         assert settings is not None, "both are in the config"
@@ -89,7 +91,9 @@ class Rig:
 
     def fresh_calls(self) -> Calls:
         """The calls as a service that starts anew takes them up."""
-        return Calls(self.journal, "modem", self.clock, lambda: new_id(self.clock), 0, self._owe, self.voice)
+        return self.calls_kind(
+            self.journal, "modem", self.clock, lambda: new_id(self.clock), 0, self._owe, self.voice
+        )
 
     def die_and_start_again(self) -> None:
         """What a killed service leaves is on disk and at the modem alone."""

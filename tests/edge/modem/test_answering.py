@@ -3,11 +3,14 @@
 import hashlib
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from siaga_edge.modem import tone, voice
+from siaga_edge.modem.call import Leg
+from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.port import Refused
 from siaga_edge.modem.voice import Voice
 from support.modem_service import SENDER
@@ -180,6 +183,13 @@ class Forgetful(Voice):
         pass
 
 
+class Satisfied(Calls):
+    """Takes whoever was recorded for somebody who was heard."""
+
+    def _came_to(self, leg: Leg) -> Leg:
+        return replace(super()._came_to(leg), prompt=None)
+
+
 class Patient(Voice):
     """Waits for ever for sound."""
 
@@ -198,6 +208,17 @@ def test_a_proof_that_survives_a_reset_is_found(tmp_path: Path, prompt: Path) ->
         made.prove()
         made.voice.begin(made.port, made.profile)
         assert made.voice.may_answer()
+
+
+def test_one_that_owes_nothing_to_whom_it_has_recorded_is_found(site: Rig) -> None:
+    site.calls_kind = Satisfied
+    site.calls = site.fresh_calls()
+    site.prove()
+    site.control.call(SENDER, rings=9, every_s=0.3)
+    site.until(lambda: site.state()[0] == "answered")
+    site.control.hang_up()
+    site.until(site.is_over)
+    assert site.owed == []
 
 
 def test_one_that_keeps_a_mute_line_is_found(tmp_path: Path, prompt: Path) -> None:
