@@ -151,6 +151,7 @@ SENTENCES = (
     N_("the trial call was refused: %(answer)s"),
     N_("the trial call was not connected"),
     N_("the trial call did not come"),
+    N_("the modem fell silent in the trial call"),
     N_("the trial call could not be picked up: %(answer)s"),
     N_("no sound came in the trial call"),
     N_("no tone came through"),

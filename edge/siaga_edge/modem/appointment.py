@@ -44,7 +44,9 @@ class Place:
     def peer(self, now_mono_s: float) -> Stand | None:
         """How the other modem stands; None when its service does not say."""
         found = self._read(f"{self._theirs}.json", Stand)
-        return found if found is not None and now_mono_s - found.at_mono_s < STAND_MOST_S else None
+        if found is None or not 0 <= now_mono_s - found.at_mono_s < STAND_MOST_S:
+            return None
+        return found
 
     def arrange(self, appointment: Appointment) -> None:
         """Announce a trial call; what is left of earlier ones goes."""

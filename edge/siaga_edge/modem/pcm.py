@@ -43,6 +43,10 @@ class Stream:
             raise PcmMissing(f"the audio device {device} cannot be opened: {error}") from error
         try:
             tty.setraw(self._descriptor)
+            attributes = termios.tcgetattr(self._descriptor)
+            # Without it a USB port hangs up on a modem that shows no carrier (termios(3), CLOCAL).
+            attributes[2] |= termios.CLOCAL | termios.CREAD
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, attributes)
             termios.tcflush(self._descriptor, termios.TCIOFLUSH)
         except termios.error as error:
             os.close(self._descriptor)
@@ -93,7 +97,10 @@ class Stream:
                 due_s = due_s + frame_s if now_s - due_s < LATE_MOST_S else now_s
 
     def _read(self, hear: Hear) -> None:
-        octets = os.read(self._descriptor, READ_MOST)
+        try:
+            octets = os.read(self._descriptor, READ_MOST)
+        except BlockingIOError:
+            return
         if not octets:
             raise OSError("the audio device is gone")
         self._heard += octets

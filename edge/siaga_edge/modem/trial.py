@@ -84,6 +84,11 @@ class Trial:
         """Whether a trial call is arranged or under way."""
         return self._course is not None
 
+    @property
+    def talks(self) -> bool:
+        """Whether a trial call is connected, and its modem must not be kept waiting for long."""
+        return self._course is not None and self._course.phase in ("listens", "told", "ends")
+
     def begin(self) -> None:
         """The port was opened: what was arranged with the one before is off."""
         self.drop()

@@ -4,6 +4,7 @@ Off unless the config says `answer = true`. A recording is no conversation: the 
 be rung back like any other. Sound goes through a thread of its own (modem/pcm), which touches no modem.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from siaga_edge.modem import proof, recordings, tone, trial
 from siaga_edge.modem.appointment import Place
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.pcm import PcmMissing, Stream
-from siaga_edge.modem.port import Port, Refused
+from siaga_edge.modem.port import NoAnswer, Port, PortGone, Refused
 from siaga_edge.modem.profile import Audio, Profile
 from siaga_edge.modem.proof import Proof, Tried
 from siaga_edge.modem.recordings import BadPrompt, Recording, Recordings
@@ -113,6 +114,7 @@ class Voice:
             self._trial = Trial(place, settings.audio_port, peer.number, clock, dials=dials)
         self._proof = Proof()
         self._audio: Audio | None = None
+        self._reject: list[str] = []
         self._port: Port | None = None
         self._talk: _Talk | None = None
         self._closes = False
@@ -124,7 +126,8 @@ class Voice:
     def begin(self, port: Port, profile: Profile) -> None:
         """The modem was set up: whatever was proved before is not any more. Raises the port's errors."""
         self.drop()
-        self._port, self._audio, self._begun_mono_s = port, profile.audio, self._clock.mono_s()
+        self._port, self._audio, self._reject = port, profile.audio, profile.reject
+        self._begun_mono_s = self._clock.mono_s()
         self.void(UNTRIED)
         if self._settings.audio_port and self._audio is not None:
             for command in self._audio.prepare:
@@ -134,12 +137,17 @@ class Voice:
         if self._settings.answer:
             self._recordings.prune(self._clock.wall_ns() / 1e9)
 
-    def void(self, why: str) -> None:
-        """Nothing is picked up until it is proved again."""
-        self._doubt(proof.void(why))
+    def void(self, why: str, pause_s: float = 0.0) -> None:
+        """Nothing is picked up until it is proved again, which is tried no sooner than it would have been."""
+        next_mono_s = max(self._proof.next_mono_s, self._clock.mono_s() + pause_s)
+        self._doubt(proof.void(why, next_mono_s))
 
     def drop(self) -> None:
-        """The port is gone. A call that is talked to keeps what was recorded of it."""
+        """The port is given up, and nobody is left on a line that is mute. What was recorded is kept."""
+        if self._port is not None and (self._talk is not None or (self._trial and self._trial.talks)):
+            with contextlib.suppress(PortGone):
+                for command in self._reject:
+                    self._port.shout(command)
         if self._talk is not None:
             self._talk.stream.close()
             self._talk.is_done = True
@@ -150,7 +158,7 @@ class Voice:
     @property
     def busy(self) -> bool:
         """Whether the modem must not be kept waiting: a trial, or a call whose sound has just been opened."""
-        on_trial = self._trial is not None and self._trial.busy
+        on_trial = self._trial is not None and self._trial.talks
         return on_trial or (self._talk is not None and self._sound(self._talk).frames < FLOW_FRAMES)
 
     def due_s(self) -> float:
@@ -166,17 +174,20 @@ class Voice:
         self._attend(port, profile)
         now_s = self._clock.mono_s()
         if self._trial is not None:
-            tried = self._trial.tend(
-                port,
-                calls,
-                profile,
-                self._wake,
-                is_free=not calls.busy and self._talk is None,
-                wants=self._settings.answer and proof.is_due(self._proof, now_s),
-            )
-            if tried is not None:
-                self.tried(tried)
+            self._try(self._trial, port, calls, profile)
         self._look(now_s)
+
+    def _try(self, trial: Trial, port: Port, calls: Calls, profile: Profile) -> None:
+        is_free = not calls.busy and self._talk is None
+        wants = self._settings.answer and proof.is_due(self._proof, self._clock.mono_s())
+        try:
+            tried = trial.tend(port, calls, profile, self._wake, is_free=is_free, wants=wants)
+        except (NoAnswer, PortGone):
+            # A modem that falls silent over a trial call is not given the next one as soon as it is back.
+            self.tried(Tried(reached=False, heard=False, why="the modem fell silent in the trial call"))
+            raise
+        if tried is not None:
+            self.tried(tried)
 
     def tried(self, tried: Tried) -> None:
         """A trial call is over."""
@@ -226,10 +237,10 @@ class Voice:
         talk.stream.close()
         if not talk.stream.frames and not talk.is_mute:
             # The caller may just have been quicker than we; nothing is known of the sound.
-            self.void("a call ended before its sound came")
+            self.void("a call ended before its sound came", proof.AGAIN_UNREACHED_S)
         recording = self._finished(talk)
         if recording is not None and recording.is_silent:
-            self.void("a call's recording was silent")
+            self.void("a call's recording was silent", proof.AGAIN_UNREACHED_S)
         log.info("call ended report=%s mute=%s recording=%s", report_id, talk.is_mute, recording is not None)
         return ("mute" if talk.is_mute or not talk.heard else "played"), recording
 
@@ -314,7 +325,7 @@ class Voice:
         self._looked_mono_s, self._held = now_s, holds
         why = self._why_not()
         level: Level = "warn" if why else "ok"
-        tries = self._proof.good or self._proof.why == UNTRIED
+        tries = self._proof.good > 0 or self._proof.why == UNTRIED
         if why and tries and self._trial is not None and now_s - self._begun_mono_s < TRIAL_BY_S:
             level = "unknown"
         self._tell(Verdict("modem.voice", level, why or "audio proved, callers are answered"))

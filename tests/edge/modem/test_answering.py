@@ -55,7 +55,10 @@ def test_the_caller_hears_the_prompt_and_what_he_says_is_kept(site: Rig, tmp_pat
     with wave.open(str(path)) as opened:
         assert said in opened.readframes(opened.getnframes())
     site.until(hears.exists)
-    assert PROMPT in hears.read_bytes()
+    heard = hears.read_bytes()
+    frames = [heard[place : place + 320] for place in range(0, len(heard), 320)]
+    # A machine that stood still for a frame's time gives the network a frame of silence in between.
+    assert PROMPT in b"".join(frame for frame in frames if any(frame))
     assert site.owed == [last.report_id], "a recording is no conversation"
     site.turn()
     assert site.port.audio_is_proved
@@ -179,7 +182,7 @@ class AnswersUnproved(Voice):
 class Forgetful(Voice):
     """Keeps its proof over a reset."""
 
-    def void(self, why: str) -> None:
+    def void(self, why: str, pause_s: float = 0.0) -> None:
         pass
 
 
