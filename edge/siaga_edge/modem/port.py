@@ -99,9 +99,10 @@ class Port(GsmModem):  # type: ignore[misc]
         # Hears every event at once, in the owner's thread and perhaps inside another command's answer; one
         # that it takes (True) is not kept for `events`. It must send nothing.
         self.listener: Callable[[at.Event], bool] = lambda _event: False
-        # A line that is picked up without audio makes the caller think he was heard: nothing sets this until
-        # an audio path has been proved on this modem since it was opened.
+        # A line that is picked up without audio makes the caller think he was heard: only modem/voice sets
+        # this, while trial calls have proved the audio since the port was opened (modem/proof).
         self.audio_is_proved = False
+        self._is_trial = False
         try:
             self.connect()
         except PortMissing:
@@ -260,6 +261,14 @@ class Port(GsmModem):  # type: ignore[misc]
         log.info("modem has no call waiting; a second caller hears the engaged tone")
         return False
 
+    def answer_trial(self) -> None:
+        """Pick up a call of the node's other modem: nobody waits to be heard on it. Raises as `command`."""
+        self._is_trial = True
+        try:
+            self.command("ATA")
+        finally:
+            self._is_trial = False
+
     def send(self, length: int, pdu: str, limit_s: float) -> int:
         """Hand over one PDU; its message reference. Raises Refused, NoAnswer, PortGone.
 
@@ -316,8 +325,7 @@ class Port(GsmModem):  # type: ignore[misc]
     ) -> list[str] | None:
         """What the library's own queries call: the same dialogue, its kind of errors."""
         if not waitForResponse:
-            if at.answers_a_call(data) and not self.audio_is_proved:
-                raise Refused(data, "it would pick up a call on a line without proved audio")
+            self._guard(data)
             self._ready(data)
             self._write(data + writeTerm)
             self._owes = True
@@ -345,8 +353,7 @@ class Port(GsmModem):  # type: ignore[misc]
         enough: str = "",
     ) -> list[str]:
         pending = pending or text
-        if at.answers_a_call(text) and not self.audio_is_proved:
-            raise Refused(text, "it would pick up a call on a line without proved audio")
+        self._guard(text)
         if first:
             self._ready(pending)
         self._write(text + end)
@@ -375,6 +382,10 @@ class Port(GsmModem):  # type: ignore[misc]
                 lines.append(line)
             elif kind == "event":
                 self._take_event(line, due_s)
+
+    def _guard(self, text: str) -> None:
+        if at.answers_a_call(text) and not (self.audio_is_proved or self._is_trial):
+            raise Refused(text, "it would pick up a call on a line without proved audio")
 
     def _ready(self, asking: str) -> None:
         """Before a command: one owner, and no answer is owed. Raises NoAnswer, PortGone."""

@@ -28,6 +28,7 @@ from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.turns import Turns
 from siaga_edge.modem.vitals import Verdict
+from siaga_edge.modem.voice import Voice
 from siaga_edge.node import Modem, NodeConfig
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ class ModemService:
         self._profile = self._profiles["generic"]
         self._memories, self._announces = ["SM"], ""
         self._turns = Turns()
+        self._voice = Voice(config, settings, service, clock, self._tell)
         self._calls = Calls(
             self._journal,
             settings.name or service,
@@ -108,6 +110,7 @@ class ModemService:
             self._new_id,
             settings.reject_after_s,
             self._desk.missed,
+            self._voice,
         )
         self._wants_waiting = self._knows_waiting = True
         self._restarted = self._sends_on = False
@@ -233,6 +236,7 @@ class ModemService:
         return port
 
     def _drop(self) -> None:
+        self._voice.drop()
         if self._port is not None:
             self._port.close()
             self._port = None
@@ -274,6 +278,7 @@ class ModemService:
         found = bringup.stores(port, self._profile)
         self._memories, self._intake.selection = found.names, found.selection
         self._announce(port)
+        self._voice.begin(port, self._profile)
         self._swept_mono_s, self._turns = float("-inf"), Turns()
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
@@ -307,13 +312,15 @@ class ModemService:
         finished = self._sweep_one(port)
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
+        self._voice.tend(port, self._calls, self._profile)
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
         if self._turns.next is not None:
             return finished
         limit_s = self._profile.limits.send_s
-        self._sends_on = not self._calls.busy and self._outbound.send_next(port, limit_s)
+        # Texts go out beside a call whose sound flows; not while somebody rings, who is looked after first.
+        self._sends_on = not self._is_engaged and self._outbound.send_next(port, limit_s)
         self._do_chores(port, now_s)
         return finished
 
@@ -328,8 +335,16 @@ class ModemService:
         self._write_status(ready=True)
 
     def _tend(self, port: Port) -> None:
-        if not self._calls.busy:
+        if not self._is_on_a_call:
             self._care.tend(port, self._profile, self._intake.slots)
+
+    @property
+    def _is_on_a_call(self) -> bool:
+        return self._calls.busy or self._voice.busy
+
+    @property
+    def _is_engaged(self) -> bool:
+        return self._voice.busy or (self._calls.busy and not self._calls.are_talked_to)
 
     def _sweep_one(self, port: Port) -> bool:
         """Sweep the store whose turn it is; whether that was the last of a full sweep."""
@@ -348,7 +363,7 @@ class ModemService:
 
     def _let_calls_wait(self, port: Port) -> None:
         """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
-        if not self._wants_waiting or self._calls.busy:
+        if not self._wants_waiting or self._is_on_a_call:
             return
         self._wants_waiting = False
         try:
@@ -358,7 +373,7 @@ class ModemService:
             raise
 
     def _ask_time(self, port: Port) -> None:
-        if not self._calls.busy and (told := self._network_time.look(port)) is not None:
+        if not self._is_on_a_call and (told := self._network_time.look(port)) is not None:
             self._journal.append(anchor.KIND, told, "bulk")
 
     def _hear(self, port: Port) -> None:
@@ -370,6 +385,7 @@ class ModemService:
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = True
+                self._voice.void("the modem restarted")
                 self._turns = turns.announce(self._turns, self._memories)
             elif (name := at.announced_store(event.line)) is not None:
                 # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
@@ -415,6 +431,7 @@ class ModemService:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
+        due_s = min(due_s, self._voice.due_s())
         if port.wait(self._wake.fileno(), max(0.0, due_s)):
             self._wake.wait(0)
 

@@ -145,6 +145,14 @@ def told_of_a_modem() -> Iterator[str]:
     yield "usb: usb device 1-1.2 taken away and given back"
     yield "second: 3 texts handed to the second modem"
     yield "restart: AT+CFUN=1,1"
+    for why in (
+        "the modem restarted",
+        "the trial call was refused: 3",
+        "the other modem did not hear this one",
+    ):
+        yield f"audio not proved: {why}"
+    yield "audio not proved: a caller was not heard: the modem gives no sound: +CPCMREG: 0"
+    yield "the prompt /etc/siaga/prompt.wav is longer than 30 s"
 
 
 def modem_codes() -> set[str]:
