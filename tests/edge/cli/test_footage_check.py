@@ -14,8 +14,9 @@ from siaga_edge.node import Camera, Hub, Node, NodeConfig, Recorder
 from siaga_edge.recorder.chain import LINK_BYTES, Head, Link, read_link
 from siaga_edge.recorder.dating import Observation
 from siaga_edge.recorder.disk import look
+from siaga_edge.recorder.finder import Finder, Row, open_finder
 from siaga_edge.recorder.fragments import MARK_TYPE
-from siaga_edge.recorder.index import Finder, Index, Row, open_finder
+from siaga_edge.recorder.index import Index
 from siaga_edge.recorder.rescue import rescue
 from siaga_edge.recorder.salvage import discard, sha256_of
 from siaga_edge.recorder.verifying import Advance, Finding, Walk, verify
