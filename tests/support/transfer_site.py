@@ -26,6 +26,7 @@ from siaga_edge.node import Hub
 from siaga_edge.transfers import Ticket
 from siaga_edge.uplink.transfer import Courier, SharedBudget
 from support.hub import Identity, Place, make_place, running
+from support.hub_store import hub_store
 from support.waiting import free_port, until
 
 NODE, CLIP = "btm-017", "01J0000000000000000000CL1P"
@@ -183,7 +184,7 @@ class Site:
 @contextmanager
 def transfer_site(folder: Path) -> Iterator[Site]:
     """A node with a camera and a clip that is asked for, until the block ends."""
-    store = Store(f"sqlite:///{folder}/hub.db", SystemClock())
+    store = hub_store(folder, SystemClock())
     place, port = make_place(folder), free_port()
     identity = place.identity(NODE)
     store.write(lambda c: nodes.add_site(c, "BTM-017", "Simpang Kara", "Batam Kota", "admin", 1))
