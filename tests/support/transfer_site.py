@@ -47,6 +47,7 @@ class Line:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)  # closing alone would leave the thread in accept()
         self._server.close()
 
     def cut(self) -> None:
