@@ -1,7 +1,6 @@
 """docs/examples/siren.py as it is, as a program of its own, against a real broker; its pin is watched."""
 
 import importlib.util
-import os
 import queue
 import shutil
 import signal
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import IO
 
 import pytest
 
@@ -27,7 +27,8 @@ from support.waiting import until
 SIREN = Path(__file__).parents[2] / "docs/examples/siren.py"
 PASSWORD = "sangat-rahasia"
 ONE, TWO = IncidentId("01KA6P3ZQ4N8S5T6V7W8X9Y0Z4"), IncidentId("01KA6P3ZQ4N8S5T6V7W8X9Y0Z5")
-# The example itself, with a pin that does not exist and a second pair of eyes on it.
+# The example itself, with a pin that does not exist and a second pair of eyes on it. What they see has a pipe
+# of its own: two threads that print at one moment write into each other's lines.
 WATCHED = """
 import runpy, sys, threading, time
 from gpiozero import Device
@@ -39,7 +40,7 @@ def watch():
     while True:
         state = int(pin.state)
         if state != before:
-            print("pin", state, flush=True)
+            print("pin", state, file=sys.stderr, flush=True)
             before = state
         time.sleep(0.01)
 threading.Thread(target=watch, daemon=True).start()
@@ -78,15 +79,16 @@ class Siren:
         line = [sys.executable, "-c", WATCHED, str(SIREN), "--host", "127.0.0.1", "--client", "rina-siren"]
         line += ["--port", str(place.settings.operator_port), "--ca", str(place.authority.ca_file)]
         line += ["--password-file", str(secret), *words]
-        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=os.environ.copy())
+        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self._said: queue.Queue[str] = queue.Queue()
         self.pin = ""  # as it was seen last
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        pipes = (self.process.stdout, self.process.stderr)
+        self._readers = [threading.Thread(target=self._read, args=(pipe,)) for pipe in pipes]
+        for reader in self._readers:
+            reader.start()
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in map(str.strip, self.process.stdout):
+    def _read(self, pipe: IO[str]) -> None:
+        for line in map(str.strip, pipe):
             self.pin = line if line.startswith("pin") else self.pin
             self._said.put(line)
 
@@ -103,9 +105,11 @@ class Siren:
     def end(self) -> int:
         self.process.terminate()
         status = self.process.wait(10)
-        self._reader.join(5)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for reader in self._readers:
+            reader.join(5)
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
         return status
 
 

@@ -16,7 +16,7 @@ _PORTS = range(10_000, 32_000)
 _turn = itertools.count(os.getpid() * 7919)
 
 
-def until(what: Callable[[], T], limit_s: float = 10, *, because: str = "") -> T:
+def until(what: Callable[[], T], limit_s: float = 30, *, because: str = "") -> T:
     """Return the first true answer of `what`; fail after `limit_s`."""
     deadline = time.monotonic() + limit_s
     while True:
