@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import IO
 
 import pytest
+from paho.mqtt.client import Client, MQTTMessage
 
 from siaga_central.bus import broker
 from siaga_central.bus.client import Bus
@@ -252,6 +254,32 @@ def siren() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+class Early:
+    """A client whose broker sends what is retained before it confirms the subscription (MQTT 5.0, 3.8.4)."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def subscribe(self, *_: object, **__: object) -> None:
+        message = MQTTMessage(topic=topics.alert(ONE).encode())
+        message.payload = b'{"priority":"P1"}'
+        for heard in (self._client.on_message, self._client.on_subscribe):
+            if heard is not None:
+                heard(self._client, None, message)  # type: ignore[call-arg,arg-type]
+
+
+def test_an_alert_that_comes_before_the_subscription_is_confirmed_counts(
+    siren: ModuleType, tmp_path: Path
+) -> None:
+    secret = tmp_path / "siren.pass"
+    secret.write_text(PASSWORD)
+    ca = make_place(tmp_path).authority.ca_file
+    options = Namespace(client="c", password_file=secret, ca=ca, host="127.0.0.1", port=1)
+    listener = siren.Listener(options)
+    listener.client.on_connect(Early(listener.client), None, None, SimpleNamespace(is_failure=False), None)
+    assert siren.pattern(*listener.now(), 30) == "steady"
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"7", b"{}", b"null", b'"P1"', b"\xff", b"[" * 5000])
