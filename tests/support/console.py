@@ -62,9 +62,9 @@ class City:
             )
         )
 
-    def call(self, number: str | None) -> str:
-        """A missed call comes in; the number of its incident."""
-        call = Call(state="missed", rings=4, withheld=number is None)
+    def call(self, number: str | None, call: Call | None = None) -> str:
+        """A call, missed unless said otherwise, comes in; the number of its incident."""
+        call = call or Call(state="missed", rings=4, withheld=number is None)
         return self._take(
             Report(
                 report_id=new_id(self.clock),
