@@ -81,6 +81,12 @@ def every_event(profiles: dict[str, Profile]) -> tuple[str, ...]:
     return tuple(sorted({event for profile in profiles.values() for event in profile.events}))
 
 
+def own_words(profiles: dict[str, Profile], name: str) -> tuple[str, ...]:
+    """What a modem of that family says by itself; of an unknown one, whatever any family says."""
+    words = every_event(profiles) if name == "generic" else tuple(profiles[name].events)
+    return (*words, *profiles[name].boot)
+
+
 def _folder() -> Path:
     """In the source tree, or installed beside the environment: there the first is never found."""
     candidates = (

@@ -14,7 +14,7 @@ from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile, turns
+from siaga_edge.modem import at, bringup, calls, desk, ladder, pdu, pin, profile, turns, vitals
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
@@ -100,7 +100,7 @@ class ModemService:
         )
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
-        self._memories = ["SM"]
+        self._memories, self._announces = ["SM"], ""
         self._turns = Turns()
         self._voice = Voice(config, settings, service, clock, self._tell)
         self._calls = Calls(
@@ -268,17 +268,15 @@ class ModemService:
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
         port.leave_calls_alone()
-        self._model = " ".join(port.command("AT+CGMM"))
+        self._model = bringup.model(port)
         self._family, self._profile = profile.choose(self._profiles, self._model)
-        port.family_events = (*self._profile.events, *self._profile.boot)
+        port.family_events = profile.own_words(self._profiles, self._family)
         tried = self._config.node.data_dir / f"{self._service}-pin-refused"
+        bringup.switch_on(port, self._profile.limits.network_s)
         self._unlock(port, tried)
-        for command in self._profile.init:
-            try:
-                port.command(command)
-            except Refused as error:
-                log.info("modem has no %s: %s", command, error)
-        self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
+        bringup.tell(port, self._profile.init)
+        found = bringup.stores(port, self._profile)
+        self._memories, self._intake.selection = found.names, found.selection
         self._announce(port)
         self._voice.begin(port, self._profile)
         self._swept_mono_s, self._turns = float("-inf"), Turns()
@@ -290,16 +288,12 @@ class ModemService:
         pin.unlock(port, self._settings.pin_file, tried, self._profile.pin_tries)
 
     def _announce(self, port: Port) -> None:
-        for command in self._profile.announce:
-            try:
-                port.command(command)
-            except Refused:
-                continue
-            return
-        log.warning(
-            "modem announces nothing; messages are found by the sweep every %s s",
-            self._settings.sweep_every_s,
-        )
+        self._announces = bringup.announce(port, self._profile.announce)
+        if not self._announces:
+            log.warning(
+                "modem announces nothing; messages are found by the sweep every %s s",
+                self._settings.sweep_every_s,
+            )
 
     def _round(self, port: Port) -> bool:
         """Everything there is to do now; a sweep before any other command. Whether a full one was finished.
@@ -309,6 +303,8 @@ class ModemService:
         self._hear(port)
         if self._restarted:
             port.leave_calls_alone()
+            if self._memories == [bringup.AS_IT_IS]:
+                self._set_up(port)  # it may only not have been ready when it was asked for its stores
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
         if not self._turns.full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
@@ -358,7 +354,10 @@ class ModemService:
         self._turns, finished = turns.swept(self._turns, store)
         if not finished:
             return False
-        self._swept_mono_s, self._swept_wall_ns = self._clock.mono_s(), self._clock.wall_ns()
+        self._swept_mono_s = self._clock.mono_s()
+        self._tell(vitals.inbox(is_blind=self._intake.is_blind))
+        if not self._intake.is_blind:
+            self._swept_wall_ns = self._clock.wall_ns()
         self._well()
         return True
 
@@ -409,9 +408,8 @@ class ModemService:
             return
         self._checked_mono_s = now_s
         port.leave_calls_alone()
-        answer = " ".join(port.command("AT+CNMI?"))
-        if "+CNMI:" in answer and not answer.replace(" ", "").startswith("+CNMI:2,1"):
-            log.warning("modem forgot its settings; setting it up again answer=%s", answer)
+        if not bringup.still_announces(port, self._announces):
+            log.warning("modem forgot its settings; setting it up again")
             self._set_up(port)
 
     def _clean(self, now_s: float) -> None:

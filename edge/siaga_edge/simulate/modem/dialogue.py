@@ -170,7 +170,8 @@ class Dialogue:
     def power_on(self, now: Now, *, boot_s: float = BOOT_S) -> None:
         """Start anew: settings forgotten, calls gone, banner said; the SIM and the stores stay."""
         machine = self.machine
-        machine.settings, machine.function = machine.fresh_settings(), 1
+        machine.settings = machine.fresh_settings()
+        machine.function = 4 if machine.profile.lacks.radio else 1
         machine.sim.unlocked = not machine.sim.pin
         machine.calls.clear()
         machine.pcm_open = False
@@ -292,7 +293,8 @@ class Dialogue:
             self._answer([], self._error(error), now)
         else:
             if lines is not None:
-                self._answer(lines, "OK", now)
+                forgotten = isinstance(work, str) and work in self.machine.profile.lacks.ok_after
+                self._answer(lines, "" if forgotten else "OK", now)
         self._release_late(now)
 
     def _run_line(self, line: str, now: Now) -> list[str] | None:
@@ -301,6 +303,8 @@ class Dialogue:
             requests = request.parse(line)
         except ValueError as error:
             raise AtError from error
+        if self.machine.profile.lacks.refuse(requests):
+            raise AtError
         lines: list[str] = []
         for one in requests:
             self._check(one)

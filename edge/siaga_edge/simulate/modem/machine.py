@@ -147,7 +147,7 @@ class Machine:
         self.memories = {name: Memory(capacity) for name, capacity in self.profile.stores.items()}
         self.memories["SR"] = Memory(20)
         self.sim.unlocked = not self.sim.pin
-        self.settings = self.fresh_settings()
+        self.settings, self.function = self.fresh_settings(), 4 if self.profile.lacks.radio else 1
 
     def fresh_settings(self) -> Settings:
         """What is in force after power-on."""

@@ -6,6 +6,8 @@ chan_quectel reported; none of it measured on hardware of ours yet.
 
 from dataclasses import dataclass, field
 
+from siaga_edge.simulate.modem.lacks import Lacks
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -29,6 +31,7 @@ class Profile:
     hangs_up_only_without_cvhu: bool = False  # ATH is ignored while AT+CVHU=1, the default
     clcc_alpha: bool = True  # the eighth field of +CLCC, an empty name
     lists_commands: bool = True  # knows AT+CLAC
+    lacks: Lacks = field(default_factory=Lacks)
     pcm_command: str = ""  # what opens a call's sound on its own device; empty: it has none
 
 
