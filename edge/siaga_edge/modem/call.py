@@ -60,12 +60,17 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Everything known of the line. `blind`: this modem has no AT+CLCC."""
+    """Everything known of the line.
+
+    `blind`: this modem has no AT+CLCC. `lists`: it has listed a call; until then an empty list says nothing,
+    for some answer OK whatever rings (seen with other projects' simulated modems).
+    """
 
     legs: tuple[Leg, ...] = ()
     listed_mono_s: float = float("-inf")
     doubted: bool = False
     blind: bool = False
+    lists: bool = False
     rejections: int = 0
 
 
@@ -165,6 +170,8 @@ def step(
             return replace(line, blind=True, listed_mono_s=now_mono_s), ()
         case Told(calls):
             assert calls is not None
+            if not (calls or line.lists or line.doubted):
+                return replace(line, listed_mono_s=now_mono_s, blind=False), ()
             return _told(line, calls, now_mono_s, new_id)
         case Doubted():
             return _doubted(line)
@@ -197,7 +204,8 @@ def resumed(legs: tuple[Leg, ...], now_mono_s: float) -> Line:
     """The line after a restart of the service: the first list says which of these calls are still there."""
     # Their own moments may be of another boot, whose clock began anew.
     fresh = {"began_mono_s": now_mono_s, "heard_mono_s": now_mono_s, "absent": ABSENT_MOST - 1}
-    return Line(tuple(replace(leg, **fresh) for leg in legs))  # type: ignore[arg-type]
+    legs = tuple(replace(leg, **fresh) for leg in legs)  # type: ignore[arg-type]
+    return Line(legs, doubted=bool(legs))
 
 
 def ringing(line: Line) -> Leg | None:
@@ -268,6 +276,7 @@ def _told(
         deeds += more
     line, over = _absent(line, found)
     line = replace(line, listed_mono_s=now_mono_s, doubted=False, blind=False)
+    line = replace(line, lists=line.lists or bool(calls))
     return line if line.legs else replace(line, rejections=0), deeds + over
 
 
@@ -305,7 +314,8 @@ def _doubted(line: Line) -> tuple[Line, tuple[Deed, ...]]:
 def _passed(line: Line, now_mono_s: float, reject_after_s: float) -> tuple[Line, tuple[Deed, ...]]:
     deeds: tuple[Deed, ...] = ()
     for leg in line.legs:
-        limit_s = SILENT_S if line.blind and not leg.waiting else UNHEARD_S
+        by_rings = line.blind or not line.lists
+        limit_s = SILENT_S if by_rings and not leg.waiting else UNHEARD_S
         if now_mono_s - leg.heard_mono_s > limit_s:
             line, over = _end(line, line.legs.index(leg))
             deeds += over

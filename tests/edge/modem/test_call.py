@@ -53,8 +53,19 @@ def test_a_call_is_noted_at_its_first_ring_and_its_caller_when_he_is_known() -> 
     exchange.at(105, Rang(), Named("081234567890"), Named("081234567890"))
     assert [(leg.state, leg.revision, leg.rings) for leg in exchange.noted[1:]] == [("identified", 2, 2)]
     assert call.report(exchange.noted[-1], "m").reporter_e164 == ONE
-    exchange.at(106, Told(()), Told(()))
+    exchange.at(105.5, Told((Listed(ONE, "incoming"),))).at(106, Told(()), Told(()))
     assert exchange.ends() == {"c1": ("missed", "081234567890")}
+
+
+def test_a_modem_that_never_lists_a_call_is_believed_by_its_rings() -> None:
+    exchange = Exchange()
+    for second in range(0, 10, 2):
+        exchange.at(second, Rang(), Named(ONE), Told(()), Passed()).at(second + 1, Told(()), Passed())
+    assert exchange.ends() == {"c1": ("identified", ONE)}, "an empty list has not ended and begun it anew"
+    exchange.at(15, Told(()), Passed())
+    assert exchange.ends() == {"c1": ("missed", ONE)}
+    exchange.at(20, Rang(), Named(ONE), Told(())).at(21, Doubted(), Told(()))
+    assert exchange.ends()["c2"] == ("missed", ONE), "two hints that agree are believed"
 
 
 def test_a_caller_who_is_never_named_and_one_who_hides_are_calls_all_the_same() -> None:
@@ -152,7 +163,7 @@ def test_after_a_restart_the_first_list_says_what_still_rings() -> None:
     exchange.at(1, Told((Listed(ONE, "incoming"),)))
     assert not exchange.noted, "it is the call that is known"
     exchange.line = call.resumed((replace(leg, began_mono_s=9_000),), 0)
-    exchange.at(15, Passed())
+    exchange.at(14, Told((Listed(ONE, "incoming"),))).at(15, Passed())
     assert Reject(0) in exchange.wanted, "the clock of another boot does not make it ring for ever"
     exchange.line = call.resumed((leg,), 0)
     exchange.at(1, Told(()))
