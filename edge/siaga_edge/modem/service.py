@@ -17,6 +17,7 @@ from siaga_edge.journal.marks import read_marks
 from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
+from siaga_edge.modem.direct import DirectDelivery
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA, Ledger
@@ -85,10 +86,12 @@ class ModemService:
             settings.name or service,
             clock,
             self._new_id,
-            self._outbound.status,
+            self._status,
             self._desk.heard,
             self._care.is_loop,
+            self._unreadable,
         )
+        self._direct = DirectDelivery(self._intake)
         second = config.modemb is not None and service == "modem"
         wake_health = partial(wake, config.socket_file("health"))
         self._remedies: Remedies = remedies or LocalRemedies(
@@ -110,6 +113,7 @@ class ModemService:
         )
         self._wants_waiting = self._knows_waiting = True
         self._restarted = self._sends_on = False
+        self._unreadable_reports = 0
         self._said: tuple[Level, str] | None = None
         self._verdicts: dict[str, Verdict] = {}
         self._port: Port | None = None
@@ -228,11 +232,15 @@ class ModemService:
 
     def _open(self) -> Port:
         port = self._remedies.open(profile.every_event(self._profiles))
-        port.listener = lambda event: self._calls.hear(event.line) or self._care.hear(event.line)
+        port.listener = lambda event: (
+            self._calls.hear(event.line) or self._care.hear(event.line) or self._direct.hear(event)
+        )
         return port
 
     def _drop(self) -> None:
         if self._port is not None:
+            with contextlib.suppress(PortGone):
+                self._port.events()  # what has been handed over and not yet been heard is nowhere else
             self._port.close()
             self._port = None
 
@@ -274,6 +282,7 @@ class ModemService:
             except Refused as error:
                 log.info("modem has no %s: %s", command, error)
         self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
+        self._direct.ask(port)
         self._announce(port)
         self._swept_mono_s, self._stores, self._is_full = float("-inf"), [], False
         self._wants_waiting = self._knows_waiting
@@ -305,6 +314,7 @@ class ModemService:
         if self._restarted:
             port.leave_calls_alone()
             self._restarted, self._wants_waiting = False, self._knows_waiting
+            self._direct.ask(port)
         now_s = self._clock.mono_s()
         if not self._is_full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
             self._stores += [name for name in self._memories if name not in self._stores]
@@ -361,9 +371,7 @@ class ModemService:
     def _hear(self, port: Port) -> None:
         """Note what the modem said by itself, and which stores that asks to be swept."""
         for event in port.events():
-            if event.line.startswith("+CDS:"):
-                self._status(event.pdu)
-            elif at.is_boot(event.line, tuple(self._profile.boot)):
+            if at.is_boot(event.line, tuple(self._profile.boot)):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = True
@@ -371,18 +379,20 @@ class ModemService:
             elif (name := at.announced_store(event.line)) is not None:
                 # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
                 self._announced([name] if name in self._memories else self._memories)
+        self._direct.tend(port)
 
     def _announced(self, names: list[str]) -> None:
         self._stores = [*names, *(name for name in self._stores if name not in names)]
 
-    def _status(self, octets: str) -> None:
-        try:
-            report = pdu.decode(octets)
-        except pdu.BadPdu as error:
-            log.warning("status report not readable cause=%s", error)
-            return
-        if isinstance(report, pdu.StatusReport):
-            self._outbound.status(report)
+    def _status(self, report: pdu.StatusReport) -> None:
+        self._outbound.status(report)
+        self._tell(Verdict("modem.report", "ok"))
+
+    def _unreadable(self, why: str) -> None:
+        """A status report that nobody can read: it is kept, and texts that it may be about stay uncertain."""
+        self._unreadable_reports += 1
+        count = self._unreadable_reports
+        self._tell(Verdict("modem.report", "warn", f"{count} delivery reports could not be read: {why}"))
 
     def _check(self, port: Port) -> None:
         """Find out whether the modem still announces; set it up again if it has forgotten."""

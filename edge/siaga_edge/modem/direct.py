@@ -1,0 +1,48 @@
+"""Messages that a modem hands over without storing them: safe before anything else is done, then confirmed.
+
+A class 0 message (it flashes on a phone's screen) comes so on many modems whatever AT+CNMI says, everything
+does on one that has forgotten its settings, and status reports are asked for in this way. It is said once.
+"""
+
+import contextlib
+
+from siaga_edge.modem import at
+from siaga_edge.modem.intake import Intake
+from siaga_edge.modem.port import Port, Refused
+
+
+class DirectDelivery:
+    """Used by the thread that owns port and journal."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._confirms, self._unconfirmed = False, 0
+
+    def hear(self, event: at.Event) -> bool:
+        """Commit what an event hands over; False if it hands nothing over. Sends nothing to the modem."""
+        one = at.direct(event)
+        if one is None:
+            return False
+        self._intake.take_direct(one)
+        self._unconfirmed += one.memory != "CBM"
+        return True
+
+    def ask(self, port: Port) -> None:
+        """Find out whether the modem wants confirmations; a start may change it. Raises the port's errors."""
+        try:
+            self._confirms = at.confirms(port.command("AT+CSMS?"))
+        except Refused:
+            self._confirms = False
+
+    def tend(self, port: Port) -> None:
+        """Pass on what reports say of texts of ours, and confirm what has been committed.
+
+        Unconfirmed, the modem hands over nothing more, and the network brings it again (27.005 §3.4.4).
+        Raises the port's errors.
+        """
+        self._intake.hand_on()
+        while self._unconfirmed:
+            self._unconfirmed -= 1
+            if self._confirms:
+                with contextlib.suppress(Refused):  # too late: it comes again
+                    port.command("AT+CNMA")
