@@ -5,17 +5,24 @@ does on one that has forgotten its settings, and status reports are asked for in
 """
 
 import contextlib
+import logging
+import sqlite3
+from collections.abc import Callable
 
 from siaga_edge.modem import at
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.port import Port, Refused
+from siaga_edge.modem.retention import is_full
+
+log = logging.getLogger(__name__)
 
 
 class DirectDelivery:
     """Used by the thread that owns port and journal."""
 
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
+    def __init__(self, intake: Intake, make_way: Callable[[], bool] = lambda: False) -> None:
+        """`make_way`: after a commit that found the disk full, whether there may be room now."""
+        self._intake, self._make_way = intake, make_way
         self._confirms, self._unconfirmed = False, 0
 
     def hear(self, event: at.Event) -> bool:
@@ -23,8 +30,18 @@ class DirectDelivery:
         one = at.direct(event)
         if one is None:
             return False
-        self._intake.take_direct(one)
+        while not self._taken(one):
+            log.warning("the disk was full when a message was handed over; older raw messages gave way")
         self._unconfirmed += one.memory != "CBM"
+        return True
+
+    def _taken(self, one: at.Direct) -> bool:
+        try:
+            self._intake.take_direct(one)
+        except sqlite3.OperationalError as error:
+            if not is_full(error) or not self._make_way():
+                raise
+            return False
         return True
 
     def ask(self, port: Port) -> None:

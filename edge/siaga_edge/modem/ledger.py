@@ -205,16 +205,7 @@ class Ledger:
         )
 
     def forget(self, before_wall_ns: int) -> None:
-        """Drop what is older; the retention of raw PDUs on the node. What the hub has not yet stays.
-
-        The journal drops what the hub has acknowledged after 30 days; what it still holds may be waiting.
-        """
-        waiting = "SELECT json_extract(body, '$.report_id') FROM record WHERE kind = 'report'"
-        for table in ("pdu", "message"):
-            self._connection.execute(
-                f"DELETE FROM {table} WHERE at_wall_ns < ? AND report_id NOT IN ({waiting})",  # noqa: S608
-                (before_wall_ns,),
-            )
+        """Drop texts of ours that are older, and what was waited for. What came in is Retention's."""
         self._connection.execute("DELETE FROM outgoing WHERE at_wall_ns < ?", (before_wall_ns,))
         self._connection.execute("DELETE FROM awaited WHERE first_wall_ns < ?", (before_wall_ns,))
         self._connection.execute("DELETE FROM sent_part WHERE id NOT IN (SELECT id FROM outgoing)")

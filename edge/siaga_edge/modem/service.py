@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,17 +15,18 @@ from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile
+from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile, retention
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
 from siaga_edge.modem.direct import DirectDelivery
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
-from siaga_edge.modem.ledger import SCHEMA, Ledger
+from siaga_edge.modem.ledger import SCHEMA
 from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
+from siaga_edge.modem.retention import Retention, free_bytes_of, is_full
 from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.vitals import Verdict
@@ -40,7 +42,6 @@ LOCKED_LOOK_S = 10.0
 CURE_TICK_S = 0.1
 STATUS_EVERY_S = 5.0
 HOUSEKEEPING_EVERY_S = 3600.0
-KEEP_PDUS_NS = 90 * 86400 * 10**9
 
 
 class ModemService:
@@ -62,11 +63,14 @@ class ModemService:
             config.journal_file(service),
             clock,
             boot,
-            extra_schema=f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA}",
+            extra_schema=f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA};{retention.SCHEMA}",
         )
         self._inbox = Inbox(config.inbox_file, service, self._journal)
         self._wake = WakeSocket(config.socket_file(service))
         self._outbound = Outbound(self._journal, self._inbox, clock)
+        marks = partial(read_marks, config.delivery_file)
+        free_bytes = free_bytes_of(config.node.data_dir)
+        self._retention = Retention(self._journal, service, clock, marks, free_bytes)
         own = [one.number for one in (config.modem, config.modemb) if one is not None and one.number]
         self._desk = desk.Desk(
             self._journal,
@@ -74,7 +78,7 @@ class ModemService:
             clock,
             boot,
             self._new_id,
-            lambda: read_marks(config.delivery_file),
+            marks,
             config.node.run_dir,
             lambda: wake(config.socket_file("health")),
             service,
@@ -91,7 +95,7 @@ class ModemService:
             self._care.is_loop,
             self._unreadable,
         )
-        self._direct = DirectDelivery(self._intake)
+        self._direct = DirectDelivery(self._intake, self._retention.make_way)
         second = config.modemb is not None and service == "modem"
         wake_health = partial(wake, config.socket_file("health"))
         self._remedies: Remedies = remedies or LocalRemedies(
@@ -264,9 +268,18 @@ class ModemService:
         self._port = port = self._port or self._open()
         self._set_up(port)
         while not stop.is_set():
-            if self._round(port):
+            if self._round_with_room(port):
                 heartbeat.beat()  # only a fresh sweep feeds the watchdog
             self._sleep(port)
+
+    def _round_with_room(self, port: Port) -> bool:
+        """A round; on a full disk what the hub has gives way to it, and what lies on the SIM waits there."""
+        while True:
+            try:
+                return self._round(port)
+            except sqlite3.OperationalError as error:
+                if not is_full(error) or not self._retention.make_way():
+                    raise
 
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
@@ -406,11 +419,8 @@ class ModemService:
         if now_s - self._cleaned_mono_s < HOUSEKEEPING_EVERY_S:
             return
         self._cleaned_mono_s = now_s
-        self._journal.prune(read_marks(self._config.delivery_file))
         self._outbound.give_up_waiting()
-        old_wall_ns = self._clock.wall_ns() - KEEP_PDUS_NS
-        ledger = Ledger(self._journal.connection)
-        self._journal.append_all([], lambda _connection: ledger.forget(old_wall_ns))
+        self._retention.tend()
         self._journal.append_all([], lambda _connection: self._desk.forget())
 
     def _sleep(self, port: Port) -> None:

@@ -15,7 +15,6 @@ from siaga_core.wire.report import Report
 from siaga_edge.journal import Journal
 from siaga_edge.modem import profile
 from siaga_edge.modem.handover import Handover
-from siaga_edge.modem.ledger import Ledger
 from siaga_edge.modem.port import Port
 from siaga_edge.modem.service import ModemService
 from siaga_edge.simulate.modem.machine import Sim
@@ -286,23 +285,6 @@ def test_a_modem_that_lists_nothing_is_read_slot_by_slot(tmp_path: Path, benches
     bench.run(40)
     assert bench.reports() == 2
     assert bench.service.trouble_since_mono_s is None
-
-
-def test_a_raw_message_stays_until_the_hub_has_its_report_however_old_it_is(
-    tmp_path: Path, benches: list[Bench]
-) -> None:
-    bench = Bench(tmp_path)
-    benches.append(bench)
-    bench.receive("Kebakaran")
-    bench.run(12)
-    journal = bench.service._journal
-    later_wall_ns = bench.world.wall_ns() + 10**9
-    count = "SELECT count(*) FROM pdu"
-    journal.append_all([], lambda connection: Ledger(connection).forget(later_wall_ns))
-    assert journal.connection.execute(count).fetchone()[0] == 1
-    journal.prune([("modem.urgent", journal.epoch, 10**6)], keep_urgent_s=-1)
-    journal.append_all([], lambda connection: Ledger(connection).forget(later_wall_ns))
-    assert journal.connection.execute(count).fetchone()[0] == 0
 
 
 def test_a_port_in_simulated_time_is_the_products_port() -> None:

@@ -1,0 +1,174 @@
+"""How long a node keeps raw messages and what calls were made of: until the hub has them, and 90 days more.
+
+What was never acknowledged is kept for good. The 90 days are counted while the service runs: a Pi's wall
+clock may jump by months, and a jump must not drop anything. When the disk is full, what the hub has gives way
+to what it does not have yet, the oldest first.
+"""
+
+import logging
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from siaga_core.service.clock import Clock
+from siaga_edge.journal import Journal
+from siaga_edge.modem.handover import Marks
+from siaga_edge.modem.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+KEEP_S = 90 * 86400.0
+# Below so much on the disk room is made in the file itself: pages that are free there take reports on a full
+# disk, while what SQLite frees never goes back to the disk.
+FREE_LEAST_BYTES = 32 * 1024 * 1024
+# Some thousand reports with their messages.
+RESERVE_BYTES = 4 * 1024 * 1024
+# A fortnight of a thousand messages a minute would fill a card before their 90 days are over.
+MOST_BYTES = 512 * 1024 * 1024
+# The modem's samples are anchors of its clock, and few: they do not give way to raw messages.
+SHED_ABOVE_BYTES = MOST_BYTES + 28 * 1024 * 1024
+_AT_ONCE = 100
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS acknowledged (item TEXT PRIMARY KEY, at_s REAL NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS served (one INTEGER PRIMARY KEY CHECK (one = 1), seconds REAL NOT NULL) STRICT
+"""
+# What is kept, by the report it belongs to; what belongs to none (a delivery report, a trial) by itself.
+_ITEMS = "SELECT DISTINCT report_id AS item FROM pdu WHERE report_id != ''"
+_LONE = "'pdu ' || id"
+_URGENT = "FROM record WHERE lane = 'urgent' AND seq > :upto"
+
+
+class Retention:
+    """Used by the thread that owns the journal, which was opened with SCHEMA and the ledger's."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        service: str,
+        clock: Clock,
+        marks: Marks,
+        free_bytes: Callable[[], int],
+    ) -> None:
+        """`marks` are what the hub has acknowledged, `free_bytes` what is free on the journal's disk."""
+        self._journal, self._stream, self._clock = journal, f"{service}.urgent", clock
+        self._marks, self._free_bytes = marks, free_bytes
+        self._counted_mono_s = clock.mono_s()
+
+    def tend(self) -> None:
+        """Note what the hub has acknowledged by now, and drop what it has had for 90 days."""
+        now_s = self._clock.mono_s()
+        passed_s, self._counted_mono_s = now_s - self._counted_mono_s, now_s
+        told = self._marks()
+        self._journal.prune(told, shed_above_bytes=SHED_ABOVE_BYTES)
+        marks = [upto for stream, epoch, upto in told if (stream, epoch) == self._mine]
+
+        def write(connection: sqlite3.Connection) -> None:
+            served_s = _count(connection, passed_s)
+            if marks:
+                _note(connection, max(marks), served_s)
+            _drop(connection, "SELECT item FROM acknowledged WHERE at_s <= ?", (served_s - KEEP_S,))
+            Ledger(connection).forget(self._clock.wall_ns() - int(KEEP_S * 1e9))
+
+        self._journal.append_all([], write)
+        self.make_room()
+
+    def make_room(self) -> bool:
+        """Drop the oldest of what the hub has, while room is scarce; whether any was dropped."""
+        dropped = 0
+        while self._is_scarce() and (gone := self._drop_oldest(_AT_ONCE)):
+            dropped += gone
+        if dropped:
+            log.warning("raw messages dropped before their time, room is scarce items=%d", dropped)
+        return dropped > 0
+
+    def make_way(self) -> bool:
+        """After a commit that found the disk full: whether there may be room for it now.
+
+        In a small step: what is dropped takes room in the log before it gives any. Then the records go that
+        the hub has and a restored one might ask for.
+        """
+        for items in (20, 1):
+            try:
+                if self._drop_oldest(items):
+                    return True
+            except sqlite3.OperationalError as error:
+                if not is_full(error):
+                    raise
+        return self._journal.prune(self._marks(), keep_urgent_s=0, shed_above_bytes=SHED_ABOVE_BYTES) > 0
+
+    def _drop_oldest(self, items: int) -> int:
+        dropped = [0]
+
+        def write(connection: sqlite3.Connection) -> None:
+            oldest = "SELECT item FROM acknowledged ORDER BY at_s, item LIMIT ?"
+            dropped[0] = _drop(connection, oldest, (items,))
+
+        self._journal.append_all([], write)
+        return dropped[0]
+
+    @property
+    def _mine(self) -> tuple[str, str]:
+        return self._stream, self._journal.epoch
+
+    def _is_scarce(self) -> bool:
+        size, pages, free = (
+            int(self._journal.connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+        if (pages - free) * size > MOST_BYTES:
+            return True
+        return free * size < RESERVE_BYTES and self._free_bytes() < FREE_LEAST_BYTES
+
+
+def free_bytes_of(folder: Path) -> Callable[[], int]:
+    """What is free on the disk of a folder."""
+    return lambda: shutil.disk_usage(folder).free
+
+
+def is_full(error: sqlite3.OperationalError) -> bool:
+    """Whether there is no room left (SQLITE_FULL)."""
+    return error.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
+def _count(connection: sqlite3.Connection, passed_s: float) -> float:
+    """How long the service has run on this file, ever, in seconds."""
+    connection.execute(
+        "INSERT INTO served VALUES (1, ?)"
+        " ON CONFLICT (one) DO UPDATE SET seconds = seconds + excluded.seconds",
+        (max(0.0, passed_s),),
+    )
+    return float(connection.execute("SELECT seconds FROM served").fetchone()[0])
+
+
+def _note(connection: sqlite3.Connection, upto: int, served_s: float) -> None:
+    """Keep since when each item has been acknowledged; one that was revised since waits for its newest word.
+
+    An item whose records are gone was acknowledged: the journal drops no others.
+    """
+    values = {"upto": upto, "served_s": served_s}
+    waiting = f"SELECT json_extract(body, '$.report_id') {_URGENT} AND kind = 'report'"
+    connection.execute(f"DELETE FROM acknowledged WHERE item IN ({waiting})", values)  # noqa: S608
+    connection.execute(
+        f"INSERT OR IGNORE INTO acknowledged SELECT item, :served_s FROM ({_ITEMS})"  # noqa: S608
+        f" WHERE item NOT IN ({waiting})",
+        values,
+    )
+    since = f"SELECT min(json_extract(at, '$.wall_ns')) {_URGENT}"
+    connection.execute(
+        f"INSERT OR IGNORE INTO acknowledged SELECT {_LONE}, :served_s FROM pdu"  # noqa: S608
+        f" WHERE report_id = '' AND at_wall_ns < ifnull(({since}), 9e18)",
+        values,
+    )
+
+
+def _drop(connection: sqlite3.Connection, items: str, values: tuple[float, ...]) -> int:
+    connection.execute(f"CREATE TEMP TABLE dropped AS {items}", values)
+    dropped = "SELECT item FROM temp.dropped"
+    connection.execute(f"DELETE FROM pdu WHERE report_id IN ({dropped})")  # noqa: S608
+    connection.execute(f"DELETE FROM pdu WHERE report_id = '' AND {_LONE} IN ({dropped})")  # noqa: S608
+    connection.execute(f"DELETE FROM message WHERE report_id IN ({dropped})")  # noqa: S608
+    gone = connection.execute(f"DELETE FROM acknowledged WHERE item IN ({dropped})").rowcount  # noqa: S608
+    connection.execute("DROP TABLE temp.dropped")
+    return gone
