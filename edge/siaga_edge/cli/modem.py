@@ -38,7 +38,7 @@ def add_arguments(kinds: Any, default_config: Path) -> None:
     inbox = _add(kinds, default_config, "inbox", "the raw messages kept here, newest last", _inbox)
     inbox.add_argument("--last", type=int, default=20, metavar="N", help="so many (%(default)s)")
     inbox.add_argument("--numbers", action="store_true", help="show senders' numbers unmasked")
-    text = "make the reports again from the raw messages; say whether they are the same"
+    text = "make the reports again from the raw messages and calls; say whether they are the same"
     again = _add(kinds, default_config, "replay", text, _replay)
     again.add_argument("--journal", type=Path, help="another file, such as a copy from a node")
     text = "play a modem until told to stop (as `siaga-node simulate modem`)"
@@ -167,10 +167,12 @@ def _replay(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(msgspec.to_builtins(found) | {"is_same": found.is_same}))
     else:
-        print(f"{found.messages} pesan / messages, {found.same} laporan sama / reports the same")
-        for words, ids in (("berbeda / different", found.different), ("hilang / missing", found.missing)):
-            for id in ids:
-                print(f"{words}: {id}")
+        print(
+            f"{found.messages} pesan / messages, {found.calls} langkah panggilan / call states,"
+            f" {found.same} laporan sama / reports the same"
+        )
+        for why in found.why:
+            print(f"berbeda / different: {why}")
     return 0 if found.is_same else 1
 
 

@@ -12,14 +12,18 @@ from siaga_core.service.clock import Clock
 from siaga_core.service.logs import mask_number
 from siaga_core.wire import report as wire
 from siaga_edge.journal import Journal
-from siaga_edge.modem import call
+from siaga_edge.modem import call, call_log
 from siaga_edge.modem.call import Ask, Leg, Listed, Note, Reject
+from siaga_edge.modem.call_log import CallLog
 from siaga_edge.modem.port import Refused
 
 log = logging.getLogger(__name__)
 
 # Calls that are not over, so that a service that was killed while it rang goes on with the same report.
-SCHEMA = "CREATE TABLE IF NOT EXISTS open_call (report_id TEXT PRIMARY KEY, leg TEXT NOT NULL) STRICT"
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS open_call (report_id TEXT PRIMARY KEY, leg TEXT NOT NULL) STRICT;"
+    f"{call_log.SCHEMA}"
+)
 _ENDED = ("NO CARRIER", "MISSED_CALL", "VOICE CALL: END", "^CEND", "BUSY")
 _CLIP = re.compile(r'\+C(?:LIP|CWA): ?"([^"]*)"(?:, ?(\d*))?')
 _LISTED = re.compile(r'\+CLCC: ?\d+, ?(\d), ?(\d), ?(\d), ?\d(?:, ?"([^"]*)"(?:, ?(\d+))?)?')
@@ -56,6 +60,7 @@ class Calls:
         rows = journal.connection.execute("SELECT leg FROM open_call ORDER BY report_id").fetchall()
         legs = tuple(msgspec.json.decode(row["leg"], type=Leg) for row in rows)
         self._line = call.resumed(legs, clock.mono_s())
+        self._log = CallLog(journal, modem, reject_after_s)
 
     @property
     def busy(self) -> bool:
@@ -68,7 +73,7 @@ class Calls:
         if event is None:
             return False
         # An Ask is left to `tend`: this may be heard in the middle of another command's answer.
-        self._step(event)
+        self._step(event, line)
         return True
 
     def tend(self, port: Asked, reject: list[str]) -> None:
@@ -84,26 +89,28 @@ class Calls:
                 self._turn_away(port, deed, reject)
             asked = asked or isinstance(deed, Ask)
         if asked and self.busy:
-            self._step(call.Told(_list(port)))
+            answer = _list(port)
+            self._step(call.Told(None if answer is None else listed(answer)), "\n".join(answer or []))
 
     def wait(self) -> None:
         """Time passes without a modem; a call that cannot be looked after any more ends."""
         if self.busy:
             self._step(call.Passed())
 
-    def _step(self, event: call.Event) -> tuple[call.Deed, ...]:
-        before = self._line
-        line, deeds = call.step(
-            before, event, self._clock.mono_s(), self._reject_after_s, lambda: self._new_id()
-        )
+    def _step(self, event: call.Event, said: str = "") -> tuple[call.Deed, ...]:
+        before, now_s = self._line, self._clock.mono_s()
+        line, deeds = call.step(before, event, now_s, self._reject_after_s, lambda: self._new_id())
+        self._log.add(before, call_log.entry(event, said, now_s, self._clock.wall_ns()))
         if noted := [deed.leg for deed in deeds if isinstance(deed, Note)]:
             self._commit(noted)
         # Only now: what is not committed has not happened, and comes again with the next list.
         self._line = line
+        self._log.done(line)
         return deeds
 
     def _commit(self, noted: list[Leg]) -> None:
         def write(connection: sqlite3.Connection) -> None:
+            self._log.write(connection, noted)
             for leg in noted:
                 if call.is_over(leg):
                     connection.execute("DELETE FROM open_call WHERE report_id = ?", (leg.report_id,))
@@ -157,9 +164,9 @@ def listed(answer: list[str]) -> tuple[Listed, ...]:
     return tuple(found)
 
 
-def _list(port: Asked) -> tuple[Listed, ...] | None:
+def _list(port: Asked) -> list[str] | None:
     try:
-        return listed(port.command("AT+CLCC"))
+        return port.command("AT+CLCC")
     except Refused:
         return None
 

@@ -34,10 +34,37 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS acknowledged (item TEXT PRIMARY KEY, at_s REAL NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS served (one INTEGER PRIMARY KEY CHECK (one = 1), seconds REAL NOT NULL) STRICT
 """
-# What is kept, by the report it belongs to; what belongs to none (a delivery report, a trial) by itself.
-_ITEMS = "SELECT DISTINCT report_id AS item FROM pdu WHERE report_id != ''"
-_LONE = "'pdu ' || id"
-_URGENT = "FROM record WHERE lane = 'urgent' AND seq > :upto"
+# Items are what is kept: a report's raw messages by its id; a delivery report or a trial, which belong to
+# none, as `pdu <id>`; a stretch of calls as `calls <stretch>`. Reports of which the hub lacks a record wait.
+_WAITING = """
+CREATE TEMP TABLE waiting AS SELECT DISTINCT json_extract(body, '$.report_id') AS report_id FROM record
+WHERE lane = 'urgent' AND seq > ? AND kind = 'report'
+"""
+_OPEN_CALLS = """
+CREATE TEMP TABLE open_calls AS SELECT DISTINCT stretch FROM call_log, json_each(noted) AS one
+WHERE noted != '[]' AND json_extract(one.value, '$[0]') IN (SELECT report_id FROM temp.waiting)
+"""
+_NO_LONGER = """
+DELETE FROM acknowledged WHERE item IN (SELECT report_id FROM temp.waiting)
+OR item IN (SELECT 'calls ' || stretch FROM temp.open_calls)
+"""
+_BY_NOW = """
+INSERT OR IGNORE INTO acknowledged SELECT item, :served_s FROM (
+    SELECT DISTINCT report_id AS item FROM pdu WHERE report_id != ''
+    UNION ALL SELECT DISTINCT 'calls ' || stretch FROM call_log
+        WHERE noted != '[]' AND stretch NOT IN (SELECT stretch FROM temp.open_calls)
+    UNION ALL SELECT 'pdu ' || id FROM pdu WHERE report_id = '' AND at_wall_ns < ifnull(
+        (SELECT min(json_extract(at, '$.wall_ns')) FROM record WHERE lane = 'urgent' AND seq > :upto), 9e18)
+) WHERE item NOT IN (SELECT report_id FROM temp.waiting)
+"""
+_DROPS = (
+    "DELETE FROM pdu WHERE report_id IN (SELECT item FROM temp.dropped)",
+    "DELETE FROM pdu WHERE report_id = '' AND 'pdu ' || id IN (SELECT item FROM temp.dropped)",
+    "DELETE FROM message WHERE report_id IN (SELECT item FROM temp.dropped)",
+    "DELETE FROM call_log WHERE stretch IN (SELECT CAST(substr(item, 7) AS INTEGER) FROM temp.dropped"
+    " WHERE item GLOB 'calls [0-9]*')",
+    "DELETE FROM acknowledged WHERE item IN (SELECT item FROM temp.dropped)",
+)
 
 
 class Retention:
@@ -72,10 +99,12 @@ class Retention:
             Ledger(connection).forget(self._clock.wall_ns() - int(KEEP_S * 1e9))
 
         self._journal.append_all([], write)
-        self.make_room()
 
     def make_room(self) -> bool:
-        """Drop the oldest of what the hub has, while room is scarce; whether any was dropped."""
+        """Drop the oldest of what the hub has, while room is scarce; whether any was. Costs little when not.
+
+        Room has to be made before it is needed: on a disk that is full to the last, dropping takes room too.
+        """
         dropped = 0
         while self._is_scarce() and (gone := self._drop_oldest(_AT_ONCE)):
             dropped += gone
@@ -147,28 +176,19 @@ def _note(connection: sqlite3.Connection, upto: int, served_s: float) -> None:
 
     An item whose records are gone was acknowledged: the journal drops no others.
     """
-    values = {"upto": upto, "served_s": served_s}
-    waiting = f"SELECT json_extract(body, '$.report_id') {_URGENT} AND kind = 'report'"
-    connection.execute(f"DELETE FROM acknowledged WHERE item IN ({waiting})", values)  # noqa: S608
-    connection.execute(
-        f"INSERT OR IGNORE INTO acknowledged SELECT item, :served_s FROM ({_ITEMS})"  # noqa: S608
-        f" WHERE item NOT IN ({waiting})",
-        values,
-    )
-    since = f"SELECT min(json_extract(at, '$.wall_ns')) {_URGENT}"
-    connection.execute(
-        f"INSERT OR IGNORE INTO acknowledged SELECT {_LONE}, :served_s FROM pdu"  # noqa: S608
-        f" WHERE report_id = '' AND at_wall_ns < ifnull(({since}), 9e18)",
-        values,
-    )
+    connection.execute(_WAITING, (upto,))
+    connection.execute(_OPEN_CALLS)
+    connection.execute(_NO_LONGER)
+    connection.execute(_BY_NOW, {"upto": upto, "served_s": served_s})
+    connection.execute("DROP TABLE temp.waiting")
+    connection.execute("DROP TABLE temp.open_calls")
 
 
 def _drop(connection: sqlite3.Connection, items: str, values: tuple[float, ...]) -> int:
+    """Drop the items that a query names; how many."""
     connection.execute(f"CREATE TEMP TABLE dropped AS {items}", values)
-    dropped = "SELECT item FROM temp.dropped"
-    connection.execute(f"DELETE FROM pdu WHERE report_id IN ({dropped})")  # noqa: S608
-    connection.execute(f"DELETE FROM pdu WHERE report_id = '' AND {_LONE} IN ({dropped})")  # noqa: S608
-    connection.execute(f"DELETE FROM message WHERE report_id IN ({dropped})")  # noqa: S608
-    gone = connection.execute(f"DELETE FROM acknowledged WHERE item IN ({dropped})").rowcount  # noqa: S608
+    gone = 0
+    for query in _DROPS:
+        gone = connection.execute(query).rowcount
     connection.execute("DROP TABLE temp.dropped")
     return gone

@@ -422,6 +422,7 @@ class ModemService:
             self._set_up(port)
 
     def _clean(self, now_s: float) -> None:
+        self._retention.make_room()
         if now_s - self._cleaned_mono_s < HOUSEKEEPING_EVERY_S:
             return
         self._cleaned_mono_s = now_s

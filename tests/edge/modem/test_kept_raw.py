@@ -155,7 +155,7 @@ def test_a_full_disk_takes_the_oldest_of_what_the_hub_has_and_nothing_else(kept:
         kept.clock.advance(1)
         kept.take()
     kept.free_bytes = 1024
-    kept.retention.tend()
+    assert kept.retention.make_room()
     left = [row[0] for row in kept.journal.connection.execute("SELECT report_id FROM pdu ORDER BY id")]
     assert left == [f"r{number}" for number in range(400, 450)]
     assert kept.last_seq() == 450, "no record is lost"
@@ -199,6 +199,28 @@ def handed_over(direct: DirectDelivery, kept: Kept, count: int) -> int:
         head = f"+CMT: ,{len(octets) - 1 - octets[0]}"
         told += direct.hear(at.Event(head, octets.hex().upper()))
     return told
+
+
+def test_calls_go_stretch_by_stretch_when_the_hub_has_had_all_of_them_for_as_long(kept: Kept) -> None:
+    noted = calls.Calls(kept.journal, "modem", kept.clock, kept.new_id, 15, lambda _connection, _leg: None)
+    for _ in range(2):
+        noted.hear("RING")
+        noted.hear('+CLIP: "+6281234567890",145,"",0,"",0')
+        for _ in range(5):
+            kept.clock.advance(10)
+            noted.wait()
+        assert not noted.busy
+    assert kept.count("call_log") > 6
+    kept.pass_days(120)
+    assert kept.count("call_log") > 6
+    kept.acknowledge()
+    kept.retention.tend()
+    noted.hear("RING")
+    kept.pass_days(91)
+    assert [row[0] for row in kept.journal.connection.execute("SELECT kind FROM call_log")] == [
+        "begun",
+        "said",
+    ]
 
 
 def test_the_marks_of_a_hub_that_was_never_there_are_none(tmp_path: Path) -> None:
