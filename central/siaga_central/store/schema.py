@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -45,6 +46,7 @@ event = Table(
     Index(None, "subject", "seq"),
 )
 
+_raw = text("kind = 'report' AND erased_us IS NULL")
 record = Table(
     "record",
     metadata,
@@ -56,7 +58,9 @@ record = Table(
     Column("at", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("received_us", BigInteger, nullable=False),
+    Column("erased_us", BigInteger),  # when the octets of its messages were (store/erasure)
     Index(None, "kind", "received_us"),
+    Index("ix_record_raw", "received_us", sqlite_where=_raw, postgresql_where=_raw),
 )
 
 mark = Table(

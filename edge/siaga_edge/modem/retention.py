@@ -5,6 +5,7 @@ clock may jump by months, and a jump must not drop anything. When the disk is fu
 to what it does not have yet, the oldest first.
 """
 
+import contextlib
 import logging
 import shutil
 import sqlite3
@@ -67,6 +68,10 @@ _DROPS = (
 )
 
 
+class _Full(Exception):
+    """Not even dropping has room."""
+
+
 class Retention:
     """Used by the thread that owns the journal, which was opened with SCHEMA and the ledger's."""
 
@@ -106,8 +111,9 @@ class Retention:
         Room has to be made before it is needed: on a disk that is full to the last, dropping takes room too.
         """
         dropped = 0
-        while self._is_scarce() and (gone := self._drop_oldest(_AT_ONCE)):
-            dropped += gone
+        with contextlib.suppress(_Full):
+            while self._is_scarce() and (gone := self._drop_oldest(_AT_ONCE)):
+                dropped += gone
         if dropped:
             log.warning("raw messages dropped before their time, room is scarce items=%d", dropped)
         return dropped > 0
@@ -119,12 +125,9 @@ class Retention:
         the hub has and a restored one might ask for.
         """
         for items in (20, 1):
-            try:
+            with contextlib.suppress(_Full):
                 if self._drop_oldest(items):
                     return True
-            except sqlite3.OperationalError as error:
-                if not is_full(error):
-                    raise
         return self._journal.prune(self._marks(), keep_urgent_s=0, shed_above_bytes=SHED_ABOVE_BYTES) > 0
 
     def _drop_oldest(self, items: int) -> int:
@@ -134,7 +137,10 @@ class Retention:
             oldest = "SELECT item FROM acknowledged ORDER BY at_s, item LIMIT ?"
             dropped[0] = _drop(connection, oldest, (items,))
 
-        self._journal.append_all([], write)
+        try:
+            self._journal.append_all([], write)
+        except sqlite3.OperationalError as error:
+            raise (_Full() if is_full(error) else error) from error
         return dropped[0]
 
     @property
