@@ -288,9 +288,12 @@ def test_nothing_is_forwarded_unasked_or_to_the_node_itself(
     assert [level for level, _ in bench.told("modem.forwarding")] == (["crit"] if keys else [])
 
 
-def test_a_modem_that_lists_nothing_is_read_slot_by_slot(tmp_path: Path, benches: list[Bench]) -> None:
-    """Huawei: AT+CMGL hangs, AT+CMGR does not (gammu issue 4)."""
-    bench = Bench(tmp_path)
+@pytest.mark.parametrize("played", ["e173", "sim800"])
+def test_a_modem_that_lists_nothing_is_read_slot_by_slot(
+    tmp_path: Path, benches: list[Bench], played: str
+) -> None:
+    """Huawei: AT+CMGL hangs, AT+CMGR does not (gammu issue 4). Of an empty slot SIM800 says OK, E173 321."""
+    bench = Bench(tmp_path, profile=played)
     benches.append(bench)
     families = profile.load_all()
     bench.service._profiles = {"generic": families["e173"]}
