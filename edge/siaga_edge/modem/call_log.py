@@ -1,6 +1,6 @@
 """What calls were made of: every word and list of the modem about them, kept with the records they made.
 
-A stretch begins while nobody calls, when the service starts and wherever something else changed the line,
+A spell begins while nobody calls, when the service starts and wherever something else changed the line,
 with what was known then: so it can be run through the pure part again by itself (`modem/replay`). What makes
 no record waits in memory for the next one that does: no ring costs a commit of its own.
 """
@@ -19,15 +19,15 @@ from siaga_edge.modem.call import Leg, Line
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS call_log (
     id INTEGER PRIMARY KEY,
-    stretch INTEGER NOT NULL,
+    spell INTEGER NOT NULL,
     kind TEXT NOT NULL,
     said TEXT NOT NULL,
     noted TEXT NOT NULL,
     mono_s REAL NOT NULL,
     wall_ns INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS call_log_stretch ON call_log (stretch);
-CREATE INDEX IF NOT EXISTS call_log_noted ON call_log (stretch, noted) WHERE noted != '[]'
+CREATE INDEX IF NOT EXISTS call_log_spell ON call_log (spell);
+CREATE INDEX IF NOT EXISTS call_log_noted ON call_log (spell, noted) WHERE noted != '[]'
 """
 # Ten minutes of two looks and a list a second; what is more is written without a record to write it with.
 HELD_MOST = 1800
@@ -39,7 +39,7 @@ Noted = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What a stretch begins with; JSON in `said` of its first entry."""
+    """What a spell begins with; JSON in `said` of its first entry."""
 
     modem: str
     reject_after_s: float
@@ -75,8 +75,8 @@ class CallLog:
     def __init__(self, journal: Journal, modem: str, reject_after_s: float) -> None:
         self._journal, self._modem, self._reject_after_s = journal, modem, reject_after_s
         self._held: list[Entry] = []
-        # The stretch that is written, and the line at its end; None: the next entry begins another.
-        self._stretch: int | None = None
+        # The spell that is written, and the line at its end; None: the next entry begins another.
+        self._spell: int | None = None
         self._line: Line | None = None
         self._writing: int | None = None
 
@@ -92,10 +92,10 @@ class CallLog:
                 before.rejections,
             )
             told = msgspec.json.encode(begun).decode()
-            self._held, self._stretch = [Entry("begun", told, entry.mono_s, entry.wall_ns)], None
+            self._held, self._spell = [Entry("begun", told, entry.mono_s, entry.wall_ns)], None
         elif entry.kind == "passed" and self._held and self._held[-1].kind == "passed":
             self._held.pop()  # it made nothing: of looks in a row the last says as much
-        # Until `done`, the line is not known: a commit that fails begins another stretch.
+        # Until `done`, the line is not known: a commit that fails begins another spell.
         self._line, self._writing = None, None
         self._held.append(entry)
 
@@ -105,9 +105,9 @@ class CallLog:
             return
         made = tuple((leg.report_id, leg.revision) for leg in noted)
         entries = [*self._held[:-1], replace(self._held[-1], noted=made)]
-        self._writing = self._stretch or _next(connection)
+        self._writing = self._spell or _next(connection)
         connection.executemany(
-            "INSERT INTO call_log (stretch, kind, said, noted, mono_s, wall_ns) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO call_log (spell, kind, said, noted, mono_s, wall_ns) VALUES (?, ?, ?, ?, ?, ?)",
             [_row(self._writing, entry) for entry in entries],
         )
 
@@ -116,7 +116,7 @@ class CallLog:
         if len(self._held) >= HELD_MOST and self._writing is None:
             self._journal.append_all([], lambda connection: self.write(connection, ()))
         if self._writing is not None:
-            self._held, self._stretch = [], self._writing
+            self._held, self._spell = [], self._writing
         self._line, self._writing = line, None
 
 
@@ -134,15 +134,15 @@ def entry(event: call.Event, said: str, mono_s: float, wall_ns: int) -> Entry:
 
 
 def read(connection: sqlite3.Connection) -> list[list[Entry]]:
-    """Every stretch that is kept, oldest first; none of a journal older than this log."""
+    """Every spell that is kept, oldest first; none of a journal older than this log."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'call_log'").fetchone():
         return []
-    stretches: dict[int, list[Entry]] = {}
+    spells: dict[int, list[Entry]] = {}
     for row in connection.execute("SELECT * FROM call_log ORDER BY id"):
         noted = msgspec.json.decode(row["noted"], type=Noted)
         one = Entry(row["kind"], row["said"], row["mono_s"], row["wall_ns"], noted)
-        stretches.setdefault(row["stretch"], []).append(one)
-    return list(stretches.values())
+        spells.setdefault(row["spell"], []).append(one)
+    return list(spells.values())
 
 
 def _begun(modem: str, reject_after_s: float, line: Line) -> Begun:
@@ -150,9 +150,9 @@ def _begun(modem: str, reject_after_s: float, line: Line) -> Begun:
 
 
 def _next(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT ifnull(max(stretch), 0) + 1 FROM call_log").fetchone()[0])
+    return int(connection.execute("SELECT ifnull(max(spell), 0) + 1 FROM call_log").fetchone()[0])
 
 
-def _row(stretch: int, entry: Entry) -> tuple[int, str, str, str, float, int]:
+def _row(spell: int, entry: Entry) -> tuple[int, str, str, str, float, int]:
     noted = msgspec.json.encode(entry.noted).decode()
-    return stretch, entry.kind, entry.said, noted, entry.mono_s, entry.wall_ns
+    return spell, entry.kind, entry.said, noted, entry.mono_s, entry.wall_ns

@@ -9,7 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 
-from siaga_edge.modem import at
+from siaga_edge.modem import at, pdu
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.port import Port, Refused
 from siaga_edge.modem.retention import is_full
@@ -28,7 +28,7 @@ class DirectDelivery:
     def hear(self, event: at.Event) -> bool:
         """Commit what an event hands over; False if it hands nothing over. Sends nothing to the modem."""
         one = at.direct(event)
-        if one is None:
+        if one is None or (not event.line.startswith(at.DIRECT) and not _is_message(one)):
             return False
         while not self._taken(one):
             log.warning("the disk was full when a message was handed over; older raw messages gave way")
@@ -63,3 +63,12 @@ class DirectDelivery:
             if self._confirms:
                 with contextlib.suppress(Refused):  # too late: it comes again
                     port.command("AT+CNMA")
+
+
+def _is_message(one: at.Direct) -> bool:
+    """Whether octets without an announcement are a message: a modem with its echo on repeats what we send."""
+    try:
+        pdu.decode(one.pdu)
+    except pdu.BadPdu:
+        return False
+    return True

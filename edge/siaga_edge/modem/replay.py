@@ -83,7 +83,7 @@ def replay(journal: Path, kind: type[Intake] = Intake, step: Step = call.step) -
     try:
         messages, before = _kept(connection), _reports(connection)
         end_wall_ns = _end(connection)
-        states, stretches = _call_states(connection), call_log.read(connection)
+        states, spells = _call_states(connection), call_log.read(connection)
     finally:
         connection.close()
     ours = {id: report for id, report in before.items() if report.sms is not None}
@@ -93,7 +93,7 @@ def replay(journal: Path, kind: type[Intake] = Intake, step: Step = call.step) -
         for id, report in _again(messages, end_wall_ns, kind).items()
     }
     found = [_compare(id, report, after.get(id)) for id, report in ours.items()]
-    called = [one for stretch in stretches for one in _called_again(stretch, states, step)]
+    called = [one for spell in spells for one in _called_again(spell, states, step)]
     differ = [one for one in (*found, *called) if one.why]
     return Replayed(
         messages=len(messages),
@@ -137,11 +137,11 @@ def _fields(report: Report) -> dict[str, object]:
     return {name: value for name, value in flat.items() if name not in ("call.prompt", "call.recording")}
 
 
-def _called_again(stretch: list[Entry], states: dict[tuple[str, int], Report], step: Step) -> list[_Compared]:
-    """What one stretch of calls makes, beside what it made."""
-    begun = msgspec.json.decode(stretch[0].said, type=Begun)
+def _called_again(spell: list[Entry], states: dict[tuple[str, int], Report], step: Step) -> list[_Compared]:
+    """What one spell of calls makes, beside what it made."""
+    begun = msgspec.json.decode(spell[0].said, type=Begun)
     line, found = begun.line, list[_Compared]()
-    for one in stretch[1:]:
+    for one in spell[1:]:
         event = _event(one)
         if event is None:
             continue

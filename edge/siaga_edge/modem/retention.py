@@ -36,24 +36,24 @@ CREATE TABLE IF NOT EXISTS acknowledged (item TEXT PRIMARY KEY, at_s REAL NOT NU
 CREATE TABLE IF NOT EXISTS served (one INTEGER PRIMARY KEY CHECK (one = 1), seconds REAL NOT NULL) STRICT
 """
 # Items are what is kept: a report's raw messages by its id; a delivery report or a trial, which belong to
-# none, as `pdu <id>`; a stretch of calls as `calls <stretch>`. Reports of which the hub lacks a record wait.
+# none, as `pdu <id>`; a spell of calls as `calls <spell>`. Reports of which the hub lacks a record wait.
 _WAITING = """
 CREATE TEMP TABLE waiting AS SELECT DISTINCT json_extract(body, '$.report_id') AS report_id FROM record
 WHERE lane = 'urgent' AND seq > ? AND kind = 'report'
 """
 _OPEN_CALLS = """
-CREATE TEMP TABLE open_calls AS SELECT DISTINCT stretch FROM call_log, json_each(noted) AS one
+CREATE TEMP TABLE open_calls AS SELECT DISTINCT spell FROM call_log, json_each(noted) AS one
 WHERE noted != '[]' AND json_extract(one.value, '$[0]') IN (SELECT report_id FROM temp.waiting)
 """
 _NO_LONGER = """
 DELETE FROM acknowledged WHERE item IN (SELECT report_id FROM temp.waiting)
-OR item IN (SELECT 'calls ' || stretch FROM temp.open_calls)
+OR item IN (SELECT 'calls ' || spell FROM temp.open_calls)
 """
 _BY_NOW = """
 INSERT OR IGNORE INTO acknowledged SELECT item, :served_s FROM (
     SELECT DISTINCT report_id AS item FROM pdu WHERE report_id != ''
-    UNION ALL SELECT DISTINCT 'calls ' || stretch FROM call_log
-        WHERE noted != '[]' AND stretch NOT IN (SELECT stretch FROM temp.open_calls)
+    UNION ALL SELECT DISTINCT 'calls ' || spell FROM call_log
+        WHERE noted != '[]' AND spell NOT IN (SELECT spell FROM temp.open_calls)
     UNION ALL SELECT 'pdu ' || id FROM pdu WHERE report_id = '' AND at_wall_ns < ifnull(
         (SELECT min(json_extract(at, '$.wall_ns')) FROM record WHERE lane = 'urgent' AND seq > :upto), 9e18)
 ) WHERE item NOT IN (SELECT report_id FROM temp.waiting)
@@ -62,7 +62,7 @@ _DROPS = (
     "DELETE FROM pdu WHERE report_id IN (SELECT item FROM temp.dropped)",
     "DELETE FROM pdu WHERE report_id = '' AND 'pdu ' || id IN (SELECT item FROM temp.dropped)",
     "DELETE FROM message WHERE report_id IN (SELECT item FROM temp.dropped)",
-    "DELETE FROM call_log WHERE stretch IN (SELECT CAST(substr(item, 7) AS INTEGER) FROM temp.dropped"
+    "DELETE FROM call_log WHERE spell IN (SELECT CAST(substr(item, 7) AS INTEGER) FROM temp.dropped"
     " WHERE item GLOB 'calls [0-9]*')",
     "DELETE FROM acknowledged WHERE item IN (SELECT item FROM temp.dropped)",
 )

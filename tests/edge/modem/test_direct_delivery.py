@@ -10,6 +10,7 @@ from bench.virtual_modem import VirtualPort
 
 from siaga_edge.modem import at
 from siaga_edge.modem.direct import DirectDelivery
+from siaga_edge.modem.pdu import encode
 from siaga_edge.modem.replay import replay
 from siaga_edge.modem.service import ModemService
 from siaga_edge.simulate.modem import tpdu
@@ -188,6 +189,14 @@ def test_octets_whose_announcement_was_damaged_are_a_report(bench: Bench, after_
     bench.world.at(after_s, lambda: bench.dialogue.machine.line.put(damaged, bench.world.mono_s()))
     bench.run(12)
     assert bench.texts() == ["Kebakaran"]
+
+
+def test_the_echo_of_what_is_sent_is_no_message(bench: Bench) -> None:
+    [part] = encode("+6281234567890", "Petugas menuju lokasi", 1)
+    octets = f"\r\n{part.pdu}\r\n".encode()
+    bench.world.at(3, lambda: bench.dialogue.machine.line.put(octets, bench.world.mono_s()))
+    bench.run(8)
+    assert bench.raw() == []
 
 
 class SlowLine(VirtualPort):

@@ -201,7 +201,7 @@ def handed_over(direct: DirectDelivery, kept: Kept, count: int) -> int:
     return told
 
 
-def test_calls_go_stretch_by_stretch_when_the_hub_has_had_all_of_them_for_as_long(kept: Kept) -> None:
+def test_calls_go_spell_by_spell_when_the_hub_has_had_all_of_them_for_as_long(kept: Kept) -> None:
     noted = calls.Calls(kept.journal, "modem", kept.clock, kept.new_id, 15, lambda _connection, _leg: None)
     for _ in range(2):
         noted.hear("RING")
