@@ -9,7 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 
-from siaga_edge.modem import at, pdu
+from siaga_edge.modem import at, pdu, vitals
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.port import Port, Refused
 from siaga_edge.modem.retention import is_full
@@ -63,6 +63,26 @@ class DirectDelivery:
             if self._confirms:
                 with contextlib.suppress(Refused):  # too late: it comes again
                     port.command("AT+CNMA")
+
+
+class DeliveryReports:
+    """What the network says of texts of ours, and that some of it cannot be read."""
+
+    def __init__(
+        self, came: Callable[[pdu.StatusReport], None], tell: Callable[[vitals.Verdict], None]
+    ) -> None:
+        self._came, self._tell, self._unread = came, tell, 0
+
+    def came(self, report: pdu.StatusReport) -> None:
+        """One that can be read."""
+        self._came(report)
+        self._tell(vitals.Verdict("modem.report", "ok"))
+
+    def unreadable(self, why: str) -> None:
+        """One that nobody can read: it is kept, and texts that it may be about stay uncertain."""
+        self._unread += 1
+        detail = f"{self._unread} delivery reports could not be read: {why}"
+        self._tell(vitals.Verdict("modem.report", "warn", detail))
 
 
 def _is_message(one: at.Direct) -> bool:

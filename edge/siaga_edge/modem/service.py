@@ -15,10 +15,10 @@ from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile, retention, turns
+from siaga_edge.modem import at, calls, desk, ladder, pin, profile, retention, turns
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
-from siaga_edge.modem.direct import DirectDelivery
+from siaga_edge.modem.direct import DeliveryReports, DirectDelivery
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA
@@ -72,8 +72,7 @@ class ModemService:
         self._wake = WakeSocket(config.socket_file(service))
         self._outbound = Outbound(self._journal, self._inbox, clock)
         marks = partial(read_marks, config.delivery_file)
-        free_bytes = free_bytes_of(config.node.data_dir)
-        self._retention = Retention(self._journal, service, clock, marks, free_bytes)
+        self._retention = Retention(self._journal, service, clock, marks, free_bytes_of(config.node.data_dir))
         own = [one.number for one in (config.modem, config.modemb) if one is not None and one.number]
         self._desk = desk.Desk(
             self._journal,
@@ -88,15 +87,16 @@ class ModemService:
             own,
         )
         self._care = Care(settings, config.node.run_dir, clock, self._tell, own)
+        reports = DeliveryReports(self._outbound.status, self._tell)
         self._intake = Intake(
             self._journal,
             settings.name or service,
             clock,
             self._new_id,
-            self._status,
+            reports.came,
             self._desk.heard,
             self._care.is_loop,
-            self._unreadable,
+            reports.unreadable,
         )
         self._direct = DirectDelivery(self._intake, self._retention.make_way)
         second = config.modemb is not None and service == "modem"
@@ -118,7 +118,6 @@ class ModemService:
         )
         self._wants_waiting = self._knows_waiting = True
         self._restarted = self._sends_on = False
-        self._unreadable_reports = 0
         self._said: tuple[Level, str] | None = None
         self._verdicts: dict[str, Verdict] = {}
         self._port: Port | None = None
@@ -398,16 +397,6 @@ class ModemService:
                 stores = [name] if name in self._memories else self._memories
                 self._turns = turns.announce(self._turns, stores)
         self._direct.tend(port)
-
-    def _status(self, report: pdu.StatusReport) -> None:
-        self._outbound.status(report)
-        self._tell(Verdict("modem.report", "ok"))
-
-    def _unreadable(self, why: str) -> None:
-        """A status report that nobody can read: it is kept, and texts that it may be about stay uncertain."""
-        self._unreadable_reports += 1
-        count = self._unreadable_reports
-        self._tell(Verdict("modem.report", "warn", f"{count} delivery reports could not be read: {why}"))
 
     def _check(self, port: Port) -> None:
         """Find out now and then whether the modem still announces; set it up again if it has forgotten."""
