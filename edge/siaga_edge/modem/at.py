@@ -1,15 +1,27 @@
 """The AT dialogue: what a line from the modem is, and what it says (3GPP TS 27.005, 27.007). Pure."""
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from siaga_core.errors import SiagaError
+from siaga_edge.modem import pdu
 
 Kind = Literal["answer", "final", "event", "echo"]
 
 _OK = frozenset({"OK"})
-_FAILED = re.compile(r"ERROR\Z|\+CM[ES] ERROR: ?(.+)\Z|NO CARRIER\Z|NO DIALTONE\Z|BUSY\Z|NO ANSWER\Z")
+# Huawei's older firmware has words of its own (python-gsmmodem's E1752), Android's emulator gives a reason.
+_FAILED = re.compile(
+    r"ERROR(?:: ?.*)?\Z|\+CM[ES] ERROR: ?(.+)\Z|COMMAND NOT SUPPORT\Z|TOO MANY PARAMETERS\Z"
+    r"|NO CARRIER\Z|NO DIALTONE\Z|BUSY\Z|NO ANSWER\Z"
+)
+# Refusals of one that does not know the command, or this form of it: CME 4 and 50, CMS 303 and 304 are not
+# supported, wrong parameters (27.007 §9.2, 27.005 §3.2.5). CME 3 and CMS 302, not allowed, may pass.
+_UNKNOWN = frozenset({"4", "50", "303", "304", "COMMAND NOT SUPPORT", "TOO MANY PARAMETERS"})
+_UNKNOWN_WORDS = ("ERROR", "operation not supported", "unknown", "invalid", "incorrect")
+# CMS 321, invalid memory index: what some say of a store that has no message (oFono's phonesim).
+NOTHING_LISTED = "321"
 # Unsolicited result codes of the standards, never part of an answer; families add their own (profile.events).
 _EVENTS = (
     "RING",
@@ -28,7 +40,7 @@ _EITHER = ("+CREG:", "+CEREG:", "+CGREG:", "+CPIN:", "+CFUN:", "+CUSD:", "+CLCC:
 # Handed over without being stored: a message, a status report, a cell broadcast (27.005 §3.4.1).
 DIRECT = ("+CMT:", "+CDS:", "+CBM:")
 # In PDU mode what follows is octets; in text mode a text, and +CDS says all of itself in one line.
-_BEFORE_OCTETS = re.compile(r'(?:\+CMT: ?(?:"[^"]*")?, ?|\+C(?:DS|BM): ?)\d+\s*\Z')
+_BEFORE_OCTETS = re.compile(r'(?:\+CMT: ?(?:"[^"]*")?, ?|\+C(?:DS|BM): ?)(\d+)\s*\Z')
 # The only questions whose answers are bare octets.
 _READING = ("AT+CMGL", "AT+CMGR")
 # Of the shortest message: no service centre, type, empty address, protocol, coding, time stamp, length
@@ -123,7 +135,10 @@ def direct(event: Event) -> Direct | None:
     else that a modem says by itself looks like that.
     """
     if event.line.startswith(DIRECT):
-        octets = _hexadecimal(event.pdu) if follows(event.line) == "octets" else ""
+        announced = _BEFORE_OCTETS.match(event.line)
+        octets = _octets(event.pdu, int(announced[1])) if announced else ""
+        if announced and event.line.startswith("+CBM:"):
+            octets = _hexadecimal(event.pdu)  # a page has no service centre
         lines = f"{event.line}\n{event.pdu}".encode("latin-1", "replace")
         return Direct(event.line[1:4], octets or lines.hex().upper())
     return Direct("CMT", _hexadecimal(event.line)) if is_octets(event.line) else None
@@ -155,6 +170,11 @@ def failure(final: str) -> str | None:
     return (found[1] if found and found[1] else final).strip()
 
 
+def is_unknown(code: str) -> bool:
+    """Whether a refusal says that the command is not known or not supported, and not that it fails now."""
+    return code in _UNKNOWN or code.startswith(_UNKNOWN_WORDS)
+
+
 def is_boot(line: str, boot: tuple[str, ...] = _BOOT) -> bool:
     """Whether the modem has just started and forgotten its settings; `boot` are its family's words."""
     return line.startswith(boot)
@@ -171,7 +191,7 @@ def stored(answer: list[str]) -> list[Stored]:
     for line in answer:
         if told := re.match(r"\+CMGL: ?(\d+),(?:.*,)? ?(\d+)\s*\Z", line):
             head = told
-        elif head is not None and (octets := _hexadecimal(line)):
+        elif head is not None and (octets := _octets(line, int(head[2]))):
             found.append(Stored(int(head[1]), octets, _fits(octets, int(head[2]))))
             head = None
     return found
@@ -181,9 +201,9 @@ def read_message(answer: list[str]) -> tuple[str, bool] | None:
     """The PDU of an AT+CMGR answer and whether it is whole; None for an empty slot."""
     length: int | None = None
     for line in answer:
-        if told := re.match(r"\+CMGR:.*,\s*(\d+)\s*\Z", line):
+        if told := re.match(r"\+CMGR:(?:.*,)?\s*(\d+)\s*\Z", line):
             length = int(told[1])
-        elif length is not None and (octets := _hexadecimal(line)):
+        elif length is not None and (octets := _octets(line, length)):
             return octets, _fits(octets, length)
     return None
 
@@ -267,6 +287,25 @@ def _from_ucs2(text: str) -> str:
 def confirms(answer: list[str]) -> bool:
     """Whether an AT+CSMS? answer asks for +CNMA after each direct delivery: service 1 (27.005 §3.4.4)."""
     return any(re.match(r"\+CSMS: ?1\b", line) for line in answer)
+
+
+def _octets(line: str, length: int) -> str:
+    """The octets of a message's line, empty if it has none; always with a service centre's address.
+
+    Some modems leave that away altogether (Kannel's `no-smsc`): then the octets are as many as the number
+    that leaves the address out, and they read as a message only behind an empty one.
+    """
+    octets = _hexadecimal(line)
+    if len(octets) != 2 * length or _is_message(octets) or not _is_message(f"00{octets}"):
+        return octets
+    return f"00{octets}"
+
+
+def _is_message(octets: str) -> bool:
+    with contextlib.suppress(pdu.BadPdu):
+        pdu.decode(octets)
+        return True
+    return False
 
 
 def _fits(octets: str, length: int) -> bool:
