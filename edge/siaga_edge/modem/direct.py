@@ -5,24 +5,22 @@ does on one that has forgotten its settings, and status reports are asked for in
 """
 
 import contextlib
-import logging
-import sqlite3
 from collections.abc import Callable
+from functools import partial
 
 from siaga_edge.modem import at, pdu, vitals
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.port import Port, Refused
-from siaga_edge.modem.retention import is_full
 
-log = logging.getLogger(__name__)
+WithRoom = Callable[[Callable[[], None]], None]
 
 
 class DirectDelivery:
     """Used by the thread that owns port and journal."""
 
-    def __init__(self, intake: Intake, make_way: Callable[[], bool] = lambda: False) -> None:
-        """`make_way`: after a commit that found the disk full, whether there may be room now."""
-        self._intake, self._make_way = intake, make_way
+    def __init__(self, intake: Intake, with_room: WithRoom = lambda commit: commit()) -> None:
+        """`with_room` does a commit, and again when the disk was full and there is room now."""
+        self._intake, self._with_room = intake, with_room
         self._confirms, self._unconfirmed = False, 0
 
     def hear(self, event: at.Event) -> bool:
@@ -30,18 +28,8 @@ class DirectDelivery:
         one = at.direct(event)
         if one is None or (not event.line.startswith(at.DIRECT) and not _is_message(one)):
             return False
-        while not self._taken(one):
-            log.warning("the disk was full when a message was handed over; older raw messages gave way")
+        self._with_room(partial(self._intake.take_direct, one))
         self._unconfirmed += one.memory != "CBM"
-        return True
-
-    def _taken(self, one: at.Direct) -> bool:
-        try:
-            self._intake.take_direct(one)
-        except sqlite3.OperationalError as error:
-            if not is_full(error) or not self._make_way():
-                raise
-            return False
         return True
 
     def ask(self, port: Port) -> None:

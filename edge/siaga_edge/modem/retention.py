@@ -11,12 +11,14 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from siaga_core.service.clock import Clock
 from siaga_edge.journal import Journal
 from siaga_edge.modem.handover import Marks
 from siaga_edge.modem.ledger import Ledger
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 KEEP_S = 90 * 86400.0
@@ -117,6 +119,19 @@ class Retention:
         if dropped:
             log.warning("raw messages dropped before their time, room is scarce items=%d", dropped)
         return dropped > 0
+
+    def with_room(self, work: Callable[[], T]) -> T:
+        """Do what commits; when the disk is full, what the hub has gives way and it is done again.
+
+        Raises sqlite3.OperationalError when nothing is left that may.
+        """
+        while True:
+            try:
+                return work()
+            except sqlite3.OperationalError as error:
+                if not is_full(error) or not self.make_way():
+                    raise
+                log.warning("the disk is full; what the hub has gave way")
 
     def make_way(self) -> bool:
         """After a commit that found the disk full: whether there may be room for it now.

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
-from siaga_edge.modem.retention import Retention, free_bytes_of, is_full
+from siaga_edge.modem.retention import Retention, free_bytes_of
 from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.turns import Turns
@@ -99,7 +98,7 @@ class ModemService:
             self._care.is_loop,
             reports.unreadable,
         )
-        self._direct = DirectDelivery(self._intake, self._retention.make_way)
+        self._direct = DirectDelivery(self._intake, self._retention.with_room)
         second = config.modemb is not None and service == "modem"
         wake_health = partial(wake, config.socket_file("health"))
         self._remedies: Remedies = remedies or LocalRemedies(
@@ -272,18 +271,9 @@ class ModemService:
         self._port = port = self._port or self._open()
         self._set_up(port)
         while not stop.is_set():
-            if self._round_with_room(port):
+            if self._retention.with_room(partial(self._round, port)):
                 heartbeat.beat()  # only a fresh sweep feeds the watchdog
             self._sleep(port)
-
-    def _round_with_room(self, port: Port) -> bool:
-        """A round; on a full disk what the hub has gives way to it, and what lies on the SIM waits there."""
-        while True:
-            try:
-                return self._round(port)
-            except sqlite3.OperationalError as error:
-                if not is_full(error) or not self._retention.make_way():
-                    raise
 
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""

@@ -179,7 +179,7 @@ def test_a_message_that_is_handed_over_on_a_full_disk_is_a_report(
     kept.retention.tend()
     kept.clock.advance(1)
     made = kind(kept.journal, "modem", kept.clock, kept.marks, lambda: 0)
-    direct = DirectDelivery(kept.intake, made.make_way)
+    direct = DirectDelivery(kept.intake, made.with_room)
     pages = kept.journal.connection.execute("PRAGMA page_count").fetchone()[0]
     kept.journal.connection.execute(f"PRAGMA max_page_count = {pages}")
     before = kept.last_seq()
