@@ -79,6 +79,7 @@ class CallLog:
         self._spell: int | None = None
         self._line: Line | None = None
         self._writing: int | None = None
+        self._added = False  # an entry whose commit may follow
 
     def add(self, before: Line, entry: Entry) -> None:
         """Something happened to the line as it was; belongs before what it makes is committed."""
@@ -96,13 +97,13 @@ class CallLog:
         elif entry.kind == "passed" and self._held and self._held[-1].kind == "passed":
             self._held.pop()  # it made nothing: of looks in a row the last says as much
         # Until `done`, the line is not known: a commit that fails begins another spell.
-        self._line, self._writing = None, None
+        self._line, self._writing, self._added = None, None, True
         self._held.append(entry)
 
     def write(self, connection: sqlite3.Connection, noted: Sequence[Leg]) -> None:
         """Write what is held, the last of it with what it made. Belongs inside the transaction of that."""
-        if not self._held:
-            return
+        if not self._added:
+            return  # made by something else: the next entry begins another spell
         made = tuple((leg.report_id, leg.revision) for leg in noted)
         entries = [*self._held[:-1], replace(self._held[-1], noted=made)]
         self._writing = self._spell or _next(connection)
@@ -117,7 +118,7 @@ class CallLog:
             self._journal.append_all([], lambda connection: self.write(connection, ()))
         if self._writing is not None:
             self._held, self._spell = [], self._writing
-        self._line, self._writing = line, None
+        self._line, self._writing, self._added = line, None, False
 
 
 def entry(event: call.Event, said: str, mono_s: float, wall_ns: int) -> Entry:

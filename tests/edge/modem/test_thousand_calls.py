@@ -238,6 +238,18 @@ def test_a_call_that_would_be_decided_otherwise_now_is_found_by_the_replay(
     assert any(said in why for why in found.why), found.why
 
 
+def test_a_call_that_was_held_for_a_trial_and_is_a_citizens_is_run_again_from_there(desk: Desk) -> None:
+    desk.happen("one ring", "+628110000001")
+    desk.calls.expect("+628999999999", desk.clock.mono_s() + 20)
+    desk.calls.hear("RING")
+    desk.calls.hear('+CLIP: "+628110000002",145,"",0,"",0')
+    desk.calls.expect_nobody()
+    desk.until_quiet()
+    assert {one.reporter for one in desk.reports().values()} == {"+628110000001", "+628110000002"}
+    again = replay(desk.path)
+    assert again.is_same, again.why
+
+
 def test_a_ring_costs_one_commit_with_all_that_it_was_made_of(desk: Desk) -> None:
     commits: list[str] = []
     desk.journal.connection.set_trace_callback(commits.append)
