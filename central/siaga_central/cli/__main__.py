@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     settle = _add(link, "settle", "say that an alarm of a node has been looked into")
     settle.add_argument("node")
     settle.add_argument("code", help="as `link status` shows it, e.g. fork")
-    _policy_commands(_group(commands, "policy", "what the city has decided about held footage"))
+    _policy_commands(_group(commands, "policy", "what the city has decided about held footage and retention"))
     _footage_commands(_group(commands, "footage", "footage on nodes: grants to copy it, heads to verify by"))
     _backup_commands(commands)
     authority = _group(commands, "authority", "the hub's own certificate authority")
@@ -61,9 +61,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _policy_commands(group: Any) -> None:
-    _add(group, "show", "what is in force, and every version")
+    shown = _add(group, "show", "what is in force, and every version")
     made = _add(group, "set", "decide other values; what was decided before stays known")
     made.add_argument("values", nargs="+", type=_value, metavar="NAME=VALUE", help="e.g. cameras=4")
+    for one in (shown, made):
+        text = "held footage (default), or when the octets of messages are erased"
+        one.add_argument("--about", choices=("holds", "retention"), help=text)
     made.add_argument("--from", dest="valid_from", help="from when, e.g. 2027-01-01T00:00:00+07:00 (now)")
 
 

@@ -11,6 +11,7 @@ from siaga_central.authority import passwords
 from siaga_central.cli import footage_orders, operator_clients, roster_orders
 from siaga_central.cli.ledger import ADMIN, Answer, Office, Refused, good_password, known_user
 from siaga_central.domain.hold import IllegalHold
+from siaga_central.domain.retention import IllegalRetention
 from siaga_central.domain.role import ROLES
 from siaga_central.ingest import projection
 from siaga_central.ingest.policy import Policy
@@ -166,23 +167,25 @@ def settle(office: Office, node: str, code: str) -> Answer:
     return {"node": node, "settled": code}
 
 
-def show_policy(office: Office) -> Answer:
-    """What is in force for held footage, and every version of it."""
+def show_policy(office: Office, about: str = policies.HOLDS) -> Answer:
+    """What is in force for held footage or for retention, and every version of it."""
     with office.store.read() as connection:
-        version, policy = policies.holds(connection, office.now_us())
-        rows = policies.versions(connection, policies.HOLDS)
+        version, policy = policies.in_force(connection, about, office.now_us())
+        rows = policies.versions(connection, about)
     keys = ("number", "valid_from_us", "set_by", "set_us")
     versions = [{key: getattr(row, key) for key in keys} for row in rows]
     return {"version": version, "values": msgspec.to_builtins(policy), "versions": versions}
 
 
-def set_policy(office: Office, values: dict[str, Any], valid_from: str | None = None) -> Answer:
-    """Decide other values for held footage, from now on or from a moment to come."""
+def set_policy(
+    office: Office, values: dict[str, Any], valid_from: str | None = None, about: str = policies.HOLDS
+) -> Answer:
+    """Decide other values for held footage or retention, from now on or from a moment to come."""
     now_us = office.now_us()
     from_us = now_us if valid_from is None else _moment_us(valid_from)
     try:
-        number = office.store.write(lambda c: policies.set_holds(c, values, from_us, ADMIN, now_us))
-    except IllegalHold as error:
+        number = office.store.write(lambda c: policies.set_values(c, about, values, from_us, ADMIN, now_us))
+    except (IllegalHold, IllegalRetention) as error:
         raise Refused(str(error)) from error
     return {"version": number, "valid_from_us": from_us}
 

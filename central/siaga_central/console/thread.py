@@ -117,7 +117,7 @@ def contact(report: Any, made: Any = None) -> Contact:
     body = _object(report.body)
     sms, call = _part(body, "sms"), _part(body, "call")
     parts = sms.get("parts") or []
-    unreadable = [str(part.get("pdu", "")) for part in parts] if report.undecodable else []
+    unreadable = [str(part["pdu"]) for part in parts if part.get("pdu")] if report.undecodable else []
     return Contact(
         report,
         bool(call.get("withheld")),

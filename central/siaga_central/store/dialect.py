@@ -27,6 +27,8 @@ _WRITER_PRAGMAS = (
     "foreign_keys=ON",
     "trusted_schema=OFF",
     "cell_size_check=ON",
+    # What is erased is overwritten in the file, also where SQLite was not built so.
+    "secure_delete=ON",
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from siaga_central.domain.retention import without_octets
 from siaga_central.store import dialect
 from siaga_central.store.schema import gap, mark, quarantine, record, refusal, unapplied
 from siaga_core.wire.envelope import Mark, Record, Stamp
@@ -46,9 +47,9 @@ def keep(connection: Connection, key: Key, given: Sequence[Record], now_us: int)
         known = said.get(one.seq)
         if known is None:
             fresh.append(one)
-            rows.append((*key, one.seq, *words, now_us))
+            rows.append((*key, one.seq, *words, now_us, None))
             said[one.seq] = words
-        elif known != words:
+        elif known != words and known != _erased(words):
             forked.append(one)
     if rows:
         dialect.insert_rows(connection, record, rows)
@@ -137,6 +138,12 @@ def _here(connection: Connection, key: Key, seqs: Sequence[int]) -> dict[int, tu
 
 def _said(one: Record) -> tuple[str, str, str]:
     return (one.kind, _ENCODER.encode(one.at).decode(), bytes(one.body).decode())
+
+
+def _erased(words: tuple[str, str, str]) -> tuple[str, str, str]:
+    """What is left of a record when its time is over; its node may still say it again."""
+    kind, at, body = words
+    return (kind, at, without_octets(body))
 
 
 def _marked(key: Key) -> Any:

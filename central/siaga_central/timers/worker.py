@@ -1,8 +1,8 @@
-"""Nodes that fall silent or withhold their heads, commands whose time is over, holds that retention nears."""
+"""Nodes that fall silent or withhold heads, commands and octets whose time is over, endangered holds."""
 
 from sqlalchemy import Connection
 
-from siaga_central.store import commands, coverage, fates, holds, nodes
+from siaga_central.store import commands, coverage, erasure, fates, holds, nodes
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Heartbeat, Stop
@@ -14,6 +14,8 @@ SILENT_AFTER_US = 45_000_000
 GRACE_US = 600_000_000
 # Retention moves by a minute in a minute; holds are warned of a day before.
 HOLDS_EVERY_S = 60.0
+# What is erased has been kept for months.
+ERASE_EVERY_S = 3600.0
 
 
 class Timers:
@@ -21,7 +23,7 @@ class Timers:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._holds_mono_s = float("-inf")
+        self._holds_mono_s = self._erased_mono_s = float("-inf")
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Look every second until asked to stop."""
@@ -39,6 +41,10 @@ class Timers:
         if self._clock.mono_s() - self._holds_mono_s >= HOLDS_EVERY_S:
             self._holds_mono_s = self._clock.mono_s()
             self._store.write(lambda connection: _minute(connection, now_us))
+        if self._clock.mono_s() - self._erased_mono_s >= ERASE_EVERY_S:
+            erased = self._store.write(lambda connection: erasure.sweep(connection, now_us))
+            if erased < erasure.ROUND_MOST:  # else the rest in a second
+                self._erased_mono_s = self._clock.mono_s()
 
 
 def _due(connection: Connection, now_us: int) -> tuple[list[str], list[str]]:

@@ -84,11 +84,15 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """One durable transaction, taken for writing at once; a deferred one fails with SQLITE_BUSY_SNAPSHOT."""
+    """One durable transaction, taken for writing at once; a deferred one fails with SQLITE_BUSY_SNAPSHOT.
+
+    One that fails is over when this raises, also at its commit: on a full disk SQLite may end it by itself.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")

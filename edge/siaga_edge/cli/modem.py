@@ -2,21 +2,22 @@
 
 import argparse
 import json
+import logging
 import sqlite3
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from siaga_core.service.clock import SystemClock, new_id
-from siaga_core.service.database import open_reader
+from siaga_core.service.database import StoreMissing, open_reader
 from siaga_core.service.logs import mask_number
+from siaga_core.wib import shown
 from siaga_edge import node
 from siaga_edge.inbox import wake
-from siaga_edge.modem import pdu
+from siaga_edge.modem import at, pdu
 from siaga_edge.modem.recordings import listed, sha256_of
 from siaga_edge.modem.relay import Left, leave
 from siaga_edge.modem.status import ModemStatus, read_status
@@ -24,6 +25,15 @@ from siaga_edge.node import NodeConfig
 
 # The service writes its status every 5 s, and at every change.
 OLD_S = 30.0
+NOT_YET = "belum ada; layanan modem belum pernah berjalan / not there; the modem's service has not run yet"
+# What stands in an inbox, beside a plain message.
+KINDS = {
+    "message": "",
+    "delivery report": "laporan kirim / delivery report",
+    "broadcast": "siaran sel / cell broadcast",
+    "text mode": "tanpa PDU / without PDU",
+    "unreadable": "tidak terbaca / unreadable",
+}
 LAST_STATES = ("sent", "failed", "unknown")
 
 
@@ -34,14 +44,15 @@ def add_arguments(kinds: Any, default_config: Path) -> None:
     _add(kinds, default_config, "status", "signal, network, SIM, stores, last sweep, trouble", _status)
     send = _add(kinds, default_config, "send", "send a text by this node's modem, to try the way out", _send)
     send.add_argument("--to", required=True, metavar="NUMBER", help="in international form, +62…")
-    send.add_argument("--text", required=True)
-    send.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="until the network took it")
+    send.add_argument("--text", required=True, help="what is longer than 160 letters goes in parts")
+    text = "at most so long, until the network took it (0: not at all)"
+    send.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=text)
     inbox = _add(kinds, default_config, "inbox", "the raw messages kept here, newest last", _inbox)
     inbox.add_argument("--last", type=int, default=20, metavar="N", help="so many (%(default)s)")
     inbox.add_argument("--numbers", action="store_true", help="show senders' numbers unmasked")
     text = "what callers said to the prompt, as files kept here, newest last (personal data)"
     _add(kinds, default_config, "recordings", text, _recordings)
-    text = "make the reports again from the raw messages; say whether they are the same"
+    text = "make the reports again from the raw messages and calls; say whether they are the same"
     again = _add(kinds, default_config, "replay", text, _replay)
     again.add_argument("--journal", type=Path, help="another file, such as a copy from a node")
     text = "play a modem until told to stop (as `siaga-node simulate modem`)"
@@ -80,7 +91,7 @@ def page(service: str, status: ModemStatus | None, *, running: bool) -> str:
     head = "siap / ready" if status.ready else f"TIDAK siap / NOT ready: {status.trouble}"
     if not running:
         head = "layanan tidak berjalan / the service does not run"
-    swept = _clock(status.swept_wall_ns) if status.swept_wall_ns else "-"
+    swept = shown(status.swept_wall_ns) if status.swept_wall_ns else "-"
     lines = [
         f"{service}: {head}",
         f"{'model':32s} {status.model or '-'} ({status.profile})",
@@ -114,20 +125,31 @@ def _wait_for(journal: Path, id: str, limit_s: float) -> str:
     """What became of a text, at the latest after `limit_s`."""
     deadline_s = time.monotonic() + limit_s
     while True:
-        connection = open_reader(journal)
-        try:
-            row = connection.execute("SELECT state FROM outgoing WHERE id = ?", (id,)).fetchone()
-        finally:
-            connection.close()
-        state = str(row["state"]) if row else "waiting"
+        state = _state(journal, id)
         if state in LAST_STATES or time.monotonic() > deadline_s:
             return state
         time.sleep(0.1)
 
 
+def _state(journal: Path, id: str) -> str:
+    try:
+        connection = open_reader(journal)
+    except StoreMissing:
+        return "waiting"
+    try:
+        row = connection.execute("SELECT state FROM outgoing WHERE id = ?", (id,)).fetchone()
+    finally:
+        connection.close()
+    return str(row["state"]) if row else "waiting"
+
+
 def _inbox(args: argparse.Namespace) -> int:
     config, service = _node(args)
-    connection = open_reader(config.journal_file(service))
+    journal = config.journal_file(service)
+    if not journal.exists():
+        print("[]" if args.json else f"{service}: {NOT_YET}")
+        return 1
+    connection = open_reader(journal)
     try:
         query = "SELECT * FROM pdu ORDER BY id DESC LIMIT ?"
         rows = [_shown(row, unmasked=args.numbers) for row in connection.execute(query, (args.last,))][::-1]
@@ -138,24 +160,41 @@ def _inbox(args: argparse.Namespace) -> int:
         return 0
     for row in rows:
         on_modem = " (masih di modem / still on the modem)" if row["on_modem"] else ""
-        print(f"{row['came']}  {row['from'] or '?':16s} {row['text'] or row['pdu']}{on_modem}")
+        words = KINDS[row["kind"]]
+        said = row["text"] if row["kind"] == "message" else f"[{words}] {row['text'] or row['pdu']}"
+        print(f"{row['came']}  {row['from'] or '?':16s} {said}{on_modem}")
+    if not rows:
+        print("belum ada pesan / no message yet")
     return 0
 
 
 def _shown(row: sqlite3.Row, *, unmasked: bool) -> dict[str, Any]:
-    try:
-        message = pdu.decode(row["pdu"])
-        sender = message.sender if isinstance(message, pdu.Deliver) else message.recipient
-    except pdu.BadPdu:
-        sender = ""
+    kind, sender, text = _read(row["memory"], row["pdu"])
     return {
-        "came": _clock(row["at_wall_ns"]),
+        "came": shown(row["at_wall_ns"]),
         "from": sender if unmasked or not sender else mask_number(sender),
-        "text": row["text"],
+        "kind": kind,
+        "by": row["memory"],
+        "text": text,
         "report_id": row["report_id"],
         "on_modem": bool(row["on_modem"]),
         "pdu": row["pdu"],
     }
+
+
+def _read(memory: str, octets: str) -> tuple[str, str, str]:
+    """(kind, sender, text) of a raw message."""
+    if memory == "CBM":
+        return "broadcast", "", ""
+    if (lines := at.lines_of(octets)) is not None:
+        return "text mode", at.text_sender(lines[0]) or "", lines[1]
+    try:
+        message = pdu.decode(octets)
+    except pdu.BadPdu as error:
+        return "unreadable", "", f"{pdu.best_effort(octets)} {octets} ({error})".strip()
+    if isinstance(message, pdu.StatusReport):
+        return "delivery report", message.recipient, message.outcome
+    return "message", message.sender, message.text
 
 
 def _recordings(args: argparse.Namespace) -> int:
@@ -163,7 +202,7 @@ def _recordings(args: argparse.Namespace) -> int:
     folder = config.recordings_dir(service)
     rows = [
         {
-            "came": _clock(int(one.at_wall_s * 1e9)),
+            "came": shown(int(one.at_wall_s * 1e9)),
             "report_id": one.path.stem,
             "duration_s": round(one.duration_s, 1),
             "sha256": sha256_of(one.path),
@@ -189,14 +228,20 @@ def _replay(args: argparse.Namespace) -> int:
     if journal is None:
         config, service = _node(args)
         journal = config.journal_file(service)
+    if not journal.exists():
+        sys.stderr.write(f"{journal}: {NOT_YET}\n")
+        return 1
+    logging.getLogger("siaga_edge.modem").setLevel(logging.ERROR)  # what it takes in was told when it came
     found = replay(journal)
     if args.json:
         print(json.dumps(msgspec.to_builtins(found) | {"is_same": found.is_same}))
     else:
-        print(f"{found.messages} pesan / messages, {found.same} laporan sama / reports the same")
-        for words, ids in (("berbeda / different", found.different), ("hilang / missing", found.missing)):
-            for id in ids:
-                print(f"{words}: {id}")
+        print(
+            f"{found.messages} pesan / messages, {found.calls} langkah panggilan / call states,"
+            f" {found.same} laporan sama / reports the same"
+        )
+        for why in found.why:
+            print(f"berbeda / different: {why}")
     return 0 if found.is_same else 1
 
 
@@ -207,7 +252,3 @@ def _node(args: argparse.Namespace) -> tuple[NodeConfig, str]:
         sys.stderr.write(f"simpul ini tidak memakai / this node runs no {service}\n")
         raise SystemExit(78)
     return config, service
-
-
-def _clock(wall_ns: int) -> str:
-    return datetime.fromtimestamp(wall_ns / 1e9, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

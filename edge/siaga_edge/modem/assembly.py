@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from siaga_core.wire.report import Report, Sms, SmsPart
-from siaga_edge.modem import alphabet, pdu
+from siaga_edge.modem import alphabet, at, pdu
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.pdu import BadPdu, Deliver
 
@@ -151,6 +151,22 @@ def undecodable(report_id: str, modem: str, octets: str, why: BadPdu) -> Report:
     sms = Sms(text=_guess(octets), parts=[SmsPart(number=1, pdu=octets)], undecodable=str(why))
     sender = pdu.guessed_sender(octets) or None
     return Report(report_id=report_id, revision=1, source="sms", modem=modem, reporter=sender, sms=sms)
+
+
+def in_text_mode(report_id: str, modem: str, octets: str, line: str, text: str) -> Report:
+    """The report of what a modem handed over as text, or without its octets: what came of it is shown."""
+    number = at.text_sender(line)
+    why = None if number and text else "came in text mode, without sender" if text else "came without octets"
+    sms = Sms(text=text or line, parts=[SmsPart(number=1, pdu=octets)], undecodable=why)
+    return Report(
+        report_id=report_id,
+        revision=1,
+        source="sms",
+        modem=modem,
+        reporter=number,
+        reporter_e164=to_e164(number),
+        sms=sms,
+    )
 
 
 def _guess(octets: str) -> str:

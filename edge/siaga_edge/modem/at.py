@@ -33,11 +33,19 @@ _EVENTS = (
     "+CDS:",
     "+CMT:",
     "+CBM:",
+    "+CBMI:",
 )
 # These are both: an answer when their own command asks, an event otherwise.
 _EITHER = ("+CREG:", "+CEREG:", "+CGREG:", "+CPIN:", "+CFUN:", "+CUSD:", "+CLCC:", "NO CARRIER", "BUSY")
-# A second line follows that belongs to it (+CDS gives its PDU there).
-_WITH_PDU = ("+CDS:", "+CMT:")
+# Handed over without being stored: a message, a status report, a cell broadcast (27.005 §3.4.1).
+DIRECT = ("+CMT:", "+CDS:", "+CBM:")
+# In PDU mode what follows is octets; in text mode a text, and +CDS says all of itself in one line.
+_BEFORE_OCTETS = re.compile(r'(?:\+CMT: ?(?:"[^"]*")?, ?|\+C(?:DS|BM): ?)(\d+)\s*\Z')
+# The only questions whose answers are bare octets.
+_READING = ("AT+CMGL", "AT+CMGR")
+# Of the shortest message: no service centre, type, empty address, protocol, coding, time stamp, length
+# (23.040 §9.2.2.1).
+SHORTEST_DIGITS = 2 * 14
 _BOOT = ("RDY", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE", "^SYSSTART", "+QIND: SMS DONE")
 
 
@@ -51,6 +59,18 @@ class Event:
 
     line: str
     pdu: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """What the modem hands over without storing it.
+
+    `memory` is CMT, CDS or CBM and stands where a store's name would. `pdu` is hexadecimal: its octets, or,
+    when it came in text mode or lacks its second line, the lines as they came (see `lines_of`).
+    """
+
+    memory: str
+    pdu: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +98,7 @@ def classify(line: str, pending: str, events: tuple[str, ...] = ()) -> Kind:
         return "event"
     if line.startswith((*_EITHER, *events)) and not _asks_for(pending, line):
         return "event"
-    if not pending:
+    if not pending or (is_octets(line) and not pending.startswith(_READING)):
         return "event"
     return "final" if line in _OK or _FAILED.match(line) else "answer"
 
@@ -91,9 +111,55 @@ def announced_store(line: str) -> str | None:
     return found[1] if found and line.startswith("+CMTI:") else ""
 
 
-def has_pdu(line: str) -> bool:
-    """Whether the next line is this event's PDU."""
-    return line.startswith(_WITH_PDU)
+def follows(line: str) -> Literal["octets", "text"] | None:
+    """What the next line gives that belongs to this event, None if nothing does."""
+    if _BEFORE_OCTETS.match(line):
+        return "octets"
+    return "text" if line.startswith(("+CMT:", "+CBM:")) else None
+
+
+def is_octets(line: str) -> bool:
+    """Whether a line is nothing but octets, enough of them for the shortest message."""
+    return len(_hexadecimal(line)) >= SHORTEST_DIGITS
+
+
+def stands_alone(line: str) -> bool:
+    """Whether a line says something of its own: an event of the standards, or the end of an answer."""
+    return line in _OK or _FAILED.match(line) is not None or line.startswith((*_EVENTS, *_EITHER))
+
+
+def direct(event: Event) -> Direct | None:
+    """What an event hands over without having it stored, None for any other.
+
+    Octets that come without their announcement (it was damaged on the way) are taken for a message: nothing
+    else that a modem says by itself looks like that.
+    """
+    if event.line.startswith(DIRECT):
+        announced = _BEFORE_OCTETS.match(event.line)
+        octets = _octets(event.pdu, int(announced[1])) if announced else ""
+        if announced and event.line.startswith("+CBM:"):
+            octets = _hexadecimal(event.pdu)  # a page has no service centre
+        lines = f"{event.line}\n{event.pdu}".encode("latin-1", "replace")
+        return Direct(event.line[1:4], octets or lines.hex().upper())
+    return Direct("CMT", _hexadecimal(event.line)) if is_octets(event.line) else None
+
+
+def lines_of(pdu: str) -> tuple[str, str] | None:
+    """Announcement and text of what did not come as octets, None for a PDU.
+
+    A PDU cannot begin like an announcement: `+` would be a service centre's address of 43 octets.
+    """
+    if not pdu.startswith(tuple(word.encode().hex().upper() for word in DIRECT)):
+        return None
+    line, _, text = bytes.fromhex(pdu).decode("latin-1").partition("\n")
+    return line, _from_ucs2(text)
+
+
+def text_sender(line: str) -> str | None:
+    """The number that a +CMT in text mode names, None if it names none."""
+    found = re.match(r'\+CMT: ?"([^"]+)"', line)
+    number = _from_ucs2(found[1]) if found else ""
+    return number if re.search(r"\d", number) else None
 
 
 def failure(final: str) -> str | None:
@@ -142,6 +208,11 @@ def read_message(answer: list[str]) -> tuple[str, bool] | None:
     return None
 
 
+def in_text_mode(answer: list[str]) -> bool:
+    """Whether an AT+CMGL or AT+CMGR answer came in text mode: a modem that restarted without a word."""
+    return any(re.match(r'\+CMG[LR]: ?(?:\d+, ?)?"(?:REC|STO) ', line) for line in answer)
+
+
 def slots(answer: list[str]) -> tuple[int, int] | None:
     """Used and total of the first store, of an AT+CPMS answer; None if it does not say."""
     for line in answer:
@@ -156,7 +227,9 @@ def memories(answer: list[str]) -> list[str]:
         if line.startswith("+CPMS:"):  # some put spaces after the commas (E3372)
             first = line.partition("(")[2].partition(")")[0]
             names = re.findall(r'"(\w+)"', first)
-            return [name for name in dict.fromkeys(names) if name in ("SM", "ME", "SR", "MT")] or ["SM"]
+            known = [name for name in dict.fromkeys(names) if name in ("SM", "ME", "SR", "MT", "TA")]
+            # MT is SM and ME in one (27.005 §3.1): what could not be deleted there would come again.
+            return [name for name in known if name != "MT" or not {"SM", "ME"} <= {*known}] or ["SM"]
     return ["SM"]
 
 
@@ -203,6 +276,17 @@ def _hexadecimal(line: str) -> str:
     """The octets of a line of hexadecimal digits, spaces left out; empty for any other."""
     plain = re.sub(r"\s", "", line)
     return plain.upper() if re.fullmatch(r"[0-9A-Fa-f]+", plain) else ""
+
+
+def _from_ucs2(text: str) -> str:
+    """A text as it is, unless the terminal's character set made hexadecimal UCS-2 of it (27.007 §5.5)."""
+    plain = re.fullmatch(r"(?:[0-9A-F]{4})+", text)
+    return bytes.fromhex(text).decode("utf-16-be", "replace") if plain and text.startswith("00") else text
+
+
+def confirms(answer: list[str]) -> bool:
+    """Whether an AT+CSMS? answer asks for +CNMA after each direct delivery: service 1 (27.005 §3.4.4)."""
+    return any(re.match(r"\+CSMS: ?1\b", line) for line in answer)
 
 
 def _octets(line: str, length: int) -> str:

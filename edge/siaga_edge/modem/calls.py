@@ -14,15 +14,19 @@ from siaga_core.service.logs import mask_number
 from siaga_core.wire import report as wire
 from siaga_core.wire.report import CallPrompt, CallRecording
 from siaga_edge.journal import Journal
-from siaga_edge.modem import call, expected
+from siaga_edge.modem import call, call_log, expected
 from siaga_edge.modem.call import Ask, Leg, Listed, Note, Reject
+from siaga_edge.modem.call_log import CallLog
 from siaga_edge.modem.expected import Expected
 from siaga_edge.modem.port import Refused
 
 log = logging.getLogger(__name__)
 
 # Calls that are not over, so that a service that was killed while it rang goes on with the same report.
-SCHEMA = "CREATE TABLE IF NOT EXISTS open_call (report_id TEXT PRIMARY KEY, leg TEXT NOT NULL) STRICT"
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS open_call (report_id TEXT PRIMARY KEY, leg TEXT NOT NULL) STRICT;"
+    f"{call_log.SCHEMA}"
+)
 _ENDED = ("NO CARRIER", "MISSED_CALL", "VOICE CALL: END", "^CEND", "BUSY")
 _CLIP = re.compile(r'\+C(?:LIP|CWA): ?"([^"]*)"(?:, ?(\d*))?')
 _LISTED = re.compile(r'\+CLCC: ?\d+, ?(\d), ?(\d), ?(\d), ?\d(?:, ?"([^"]*)"(?:, ?(\d+))?)?')
@@ -79,6 +83,7 @@ class Calls:
         rows = journal.connection.execute("SELECT leg FROM open_call ORDER BY report_id").fetchall()
         legs = tuple(msgspec.json.decode(row["leg"], type=Leg) for row in rows)
         self._line = call.resumed(legs, clock.mono_s())
+        self._log = CallLog(journal, modem, reject_after_s)
         self._voice, self._hang_ups = voice, 0
         self._expected: Expected | None = None
 
@@ -99,7 +104,7 @@ class Calls:
             return False
         # An Ask is left to `tend`: this may be heard in the middle of another command's answer.
         if not self._is_trial(event):
-            self._step(event)
+            self._step(event, line)
         return True
 
     def expect(self, number: str, until_mono_s: float) -> None:
@@ -131,7 +136,8 @@ class Calls:
                 self._turn_away(port, deed, reject)
             asked = asked or isinstance(deed, Ask)
         if asked and self.busy:
-            self._step(call.Told(self._citizens(_list(port))))
+            answer = self._citizens(_list(port))
+            self._step(call.Told(None if answer is None else listed(answer)), "\n".join(answer or []))
             self._leave_nobody_on_the_line(port, reject)
 
     def wait(self) -> None:
@@ -178,8 +184,18 @@ class Calls:
         self._commit([leg])
         self._line = replace(self._line, legs=(*self._line.legs, leg))
 
-    def _citizens(self, calls: tuple[Listed, ...] | None) -> tuple[Listed, ...] | None:
-        return calls if calls is None or self._expected is None else expected.citizens(self._expected, calls)
+    def _citizens(self, answer: list[str] | None) -> list[str] | None:
+        """A list of AT+CLCC without the expected call."""
+        if answer is None or self._expected is None:
+            return answer
+        theirs = [*expected.citizens(self._expected, listed(answer))]
+        kept: list[str] = []
+        for line in answer:
+            for one in listed([line]):
+                if one in theirs:
+                    theirs.remove(one)
+                    kept.append(line)
+        return kept
 
     def _picks_up(self, port: Asked, deed: Reject) -> bool:
         """Whether the node answers instead of turning away: once, and to nobody's disadvantage."""
@@ -212,19 +228,20 @@ class Calls:
         prompt, recording = self._voice.finish(leg.report_id)
         return replace(leg, prompt=prompt if leg.state == "ended" else None, recording=recording)
 
-    def _step(self, event: call.Event) -> tuple[call.Deed, ...]:
-        before = self._line
-        line, deeds = call.step(
-            before, event, self._clock.mono_s(), self._reject_after_s, lambda: self._new_id()
-        )
+    def _step(self, event: call.Event, said: str = "") -> tuple[call.Deed, ...]:
+        before, now_s = self._line, self._clock.mono_s()
+        line, deeds = call.step(before, event, now_s, self._reject_after_s, lambda: self._new_id())
+        self._log.add(before, call_log.entry(event, said, now_s, self._clock.wall_ns()))
         if noted := [deed.leg for deed in deeds if isinstance(deed, Note)]:
             self._commit([self._came_to(leg) if call.is_over(leg) else leg for leg in noted])
         # Only now: what is not committed has not happened, and comes again with the next list.
         self._line = line
+        self._log.done(line)
         return deeds
 
     def _commit(self, noted: list[Leg]) -> None:
         def write(connection: sqlite3.Connection) -> None:
+            self._log.write(connection, noted)
             for leg in noted:
                 if call.is_over(leg):
                     connection.execute("DELETE FROM open_call WHERE report_id = ?", (leg.report_id,))
@@ -279,9 +296,9 @@ def listed(answer: list[str]) -> tuple[Listed, ...]:
     return tuple(found)
 
 
-def _list(port: Asked) -> tuple[Listed, ...] | None:
+def _list(port: Asked) -> list[str] | None:
     try:
-        return listed(port.command("AT+CLCC"))
+        return port.command("AT+CLCC")
     except Refused:
         return None
 

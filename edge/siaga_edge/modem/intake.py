@@ -15,7 +15,7 @@ from siaga_core.wire.report import Report
 from siaga_edge.journal import Journal
 from siaga_edge.modem import assembly, at, bringup, pdu
 from siaga_edge.modem.assembly import Piece
-from siaga_edge.modem.ledger import Ledger, Message
+from siaga_edge.modem.ledger import DIRECT, Ledger, Message
 from siaga_edge.modem.port import NoAnswer, Port, Refused
 from siaga_edge.modem.profile import Profile
 
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 SAME_READINGS = 2
 PLAIN = Profile(identify=[], init=[], announce=[], reject=[])
 READINGS_MOST = 4
+# Some modems hand a message over and store it as well; the same octets on both ways within this are one.
+COPY_WITHIN_NS = 600 * 10**9
 Heard = Callable[[Report, list[tuple[str, Struct, Lane]]], None]
 
 
@@ -36,6 +38,7 @@ class Batch:
     writes: list[Callable[[sqlite3.Connection], None]] = field(default_factory=list)
     slots: list[tuple[str, int]] = field(default_factory=list)
     reports: list[pdu.StatusReport] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
 
 class Intake:
@@ -50,10 +53,12 @@ class Intake:
         on_status: Callable[[pdu.StatusReport], None],
         heard: Heard = lambda _report, _records: None,
         is_loop: Callable[[str, str], bool] = lambda _sender, _text: False,
+        unreadable: Callable[[str], None] = lambda _why: None,
     ) -> None:
         """`heard` is told of each report inside the transaction that commits it, and may add records.
 
         `is_loop` says of sender and text whether they are a modem's own trial, which is kept and no report.
+        `unreadable` is told of each status report that is kept and says nothing.
         """
         self._journal, self._modem, self._clock, self._new_id = journal, modem, clock, new_id
         self._ledger = Ledger(journal.connection)
@@ -63,7 +68,8 @@ class Intake:
         self._blind_stores: set[str] = set()
         self._has_listed = False
         self._scanned: set[str] = set()
-        self._on_status, self._heard, self._is_loop = on_status, heard, is_loop
+        self._on_status, self._heard, self._is_loop, self._unreadable = on_status, heard, is_loop, unreadable
+        self._told_of = Batch()
 
     def sweep(self, port: Port, memories: list[str], profile: Profile = PLAIN) -> int:
         """Take everything out of the modem's stores; how many messages. Raises the port's errors."""
@@ -102,6 +108,10 @@ class Intake:
         except Refused as error:
             return self._without_listing(port, memory, error)
         self._listed(memory)
+        if at.in_text_mode(listed):
+            log.warning("modem lists in text mode; it has restarted without a word memory=%s", memory)
+            port.command("AT+CMGF=0")
+            listed = port.command("AT+CMGL=4", profile.limits.list_s, quiet_s=profile.limits.answer_s)
         found, noisy = at.stored(listed), port.noise != noise_before
         doubtful = [one for one in found if noisy or not one.whole]
         if not doubtful:
@@ -161,6 +171,26 @@ class Intake:
 
     def commit(self, memory: str, found: list[at.Stored]) -> None:
         """Commit raw PDUs and the reports they make in one transaction; returns when both are durable."""
+        self._commit(memory, found)
+        self.hand_on()
+
+    def take_direct(self, one: at.Direct) -> None:
+        """Commit what the modem handed over without storing it, and the report it makes; durable on return.
+
+        May be called in the middle of another command's answer, even of the one that sends a text: what it
+        says of texts of ours waits for `hand_on`.
+        """
+        self._commit(one.memory, [at.Stored(0, one.pdu)])
+
+    def hand_on(self) -> None:
+        """Tell what has been committed of texts of ours, and which status reports nobody can read."""
+        told, self._told_of = self._told_of, Batch()
+        for status in told.reports:
+            self._on_status(status)
+        for why in told.unreadable:
+            self._unreadable(why)
+
+    def _commit(self, memory: str, found: list[at.Stored]) -> None:
         batch = Batch()
         now_wall_ns = self._clock.wall_ns()
 
@@ -170,36 +200,73 @@ class Intake:
                     self._take(batch, memory, one, now_wall_ns)
 
         self._journal.append_made(write, batch.records)
-        for status in batch.reports:
-            self._on_status(status)
+        self._told_of.reports += batch.reports
+        self._told_of.unreadable += batch.unreadable
 
     def freed(self, memory: str, slot: int) -> None:
         """Note that a slot of the modem is free again."""
         self._journal.append_all([], lambda _connection: self._ledger.deleted([(memory, slot)]))
 
     def _take(self, batch: Batch, memory: str, one: at.Stored, now_wall_ns: int) -> None:
+        if memory == "CBM":  # a broadcast to everybody in the cell: kept, and no citizen's report
+            self._keep(memory, one, Piece(0, "", one.pdu, None), "", now_wall_ns)
+            return
+        if (copied := self._ledger.copied(memory, one.pdu, now_wall_ns - COPY_WITHIN_NS)) is not None:
+            report_id, piece = copied
+            self._keep(memory, one, piece, report_id, now_wall_ns)
+            return
+        if (lines := at.lines_of(one.pdu)) is not None:
+            self._take_lines(batch, memory, one, lines, now_wall_ns)
+            return
         try:
             message = pdu.decode(one.pdu)
         except pdu.BadPdu as error:
-            log.warning("sms not readable memory=%s slot=%d cause=%s", memory, one.index, error)
-            report_id = self._new_id()
-            self._ledger.add_pdu(memory, one.index, Piece(1, "", one.pdu, None), report_id, now_wall_ns)
-            made = assembly.undecodable(report_id, self._modem, one.pdu, error)
-            batch.records.append((wire.KIND, made, "urgent"))
+            self._take_unreadable(batch, memory, one, error, now_wall_ns)
             return
         if isinstance(message, pdu.StatusReport):
             # Kept as it came: one wrong bit makes a citizen's message look like this.
-            self._ledger.add_pdu(memory, one.index, Piece(0, "", one.pdu, message.sent_at), "", now_wall_ns)
+            self._keep(memory, one, Piece(0, "", one.pdu, message.sent_at), "", now_wall_ns)
             batch.reports.append(message)
             return
         self._take_message(batch, memory, one, message, now_wall_ns)
+
+    def _take_unreadable(
+        self, batch: Batch, memory: str, one: at.Stored, error: pdu.BadPdu, now_wall_ns: int
+    ) -> None:
+        """Shown to an operator; what came as a status report is no citizen's, and is kept and told."""
+        log.warning("sms not readable memory=%s slot=%d cause=%s", memory, one.index, error)
+        if memory == "CDS":
+            self._keep(memory, one, Piece(0, "", one.pdu, None), "", now_wall_ns)
+            batch.unreadable.append(str(error))
+            return
+        report_id = self._new_id()
+        self._keep(memory, one, Piece(1, "", one.pdu, None), report_id, now_wall_ns)
+        made = assembly.undecodable(report_id, self._modem, one.pdu, error)
+        batch.records.append((wire.KIND, made, "urgent"))
+
+    def _take_lines(
+        self, batch: Batch, memory: str, one: at.Stored, lines: tuple[str, str], now_wall_ns: int
+    ) -> None:
+        """What did not come as octets: the modem was in text mode, or the second line was lost."""
+        if memory == "CDS":
+            self._take_unreadable(batch, memory, one, pdu.BadPdu("came in text mode"), now_wall_ns)
+            return
+        report_id = self._new_id()
+        made = assembly.in_text_mode(report_id, self._modem, one.pdu, *lines)
+        self._keep(memory, one, Piece(1, lines[1], one.pdu, None), report_id, now_wall_ns)
+        batch.records.append((wire.KIND, made, "urgent"))
+        if made.sms is not None and made.sms.undecodable is None:
+            self._heard(made, batch.records)
+
+    def _keep(self, memory: str, one: at.Stored, piece: Piece, report_id: str, now_wall_ns: int) -> None:
+        on_modem = memory not in DIRECT
+        self._ledger.add_pdu(memory, one.index, piece, report_id, now_wall_ns, on_modem=on_modem)
 
     def _take_message(
         self, batch: Batch, memory: str, one: at.Stored, message: pdu.Deliver, now_wall_ns: int
     ) -> None:
         if message.part is None and self._is_loop(message.sender, message.text):
-            piece = Piece(0, "", one.pdu, message.sent_at)
-            self._ledger.add_pdu(memory, one.index, piece, "", now_wall_ns)
+            self._keep(memory, one, Piece(0, "", one.pdu, message.sent_at), "", now_wall_ns)
             return
         key = assembly.key(message)
         number, total = (message.part.number, message.part.total) if key and message.part else (1, 1)
@@ -213,7 +280,7 @@ class Intake:
             else Message(self._new_id(), total, 1, now_wall_ns)
         )
         piece = Piece(number, message.text, one.pdu, message.sent_at, message)
-        self._ledger.add_pdu(memory, one.index, piece, progress.report_id, now_wall_ns)
+        self._keep(memory, one, piece, progress.report_id, now_wall_ns)
         if any(old.number == number for old in pieces):
             return  # a part that came twice adds nothing
         self._ledger.set_message(progress, key)

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS pdu (
     at_wall_ns INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS pdu_report ON pdu (report_id);
+CREATE INDEX IF NOT EXISTS pdu_direct ON pdu (pdu) WHERE memory IN ('CMT', 'CDS', 'CBM');
 CREATE INDEX IF NOT EXISTS pdu_slot ON pdu (memory, slot) WHERE on_modem = 1;
 CREATE TABLE IF NOT EXISTS message (
     report_id TEXT PRIMARY KEY,
@@ -59,6 +60,11 @@ CREATE TABLE IF NOT EXISTS sent_part (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sent_part_open ON sent_part (at_wall_ns) WHERE state = 'SENT'
 """
+
+# What stands for a store's name where the modem handed a message over without storing it (at.Direct).
+DIRECT = frozenset({"CMT", "CDS", "CBM"})
+# How far back the copy of a message that came on both ways is looked for.
+_COPIES_AMONG = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,31 @@ class Ledger:
             (memory, slot, pdu),
         ).fetchone()
         return row is not None
+
+    def copied(self, memory: str, octets: str, since_wall_ns: int) -> tuple[str, Piece] | None:
+        """Report and part of which these octets are a copy; None if they are none.
+
+        Handed over directly they are one of whatever was the same before: a network that was not told that
+        it arrived brings it again. From a store each is the copy of one that was handed over at most: who
+        says the same twice is heard twice.
+        """
+        same = "pdu = ? AND report_id != '' AND at_wall_ns > ?"
+        direct = self._connection.execute(
+            f"SELECT * FROM pdu WHERE memory IN ('CMT', 'CDS', 'CBM') AND {same} ORDER BY id",  # noqa: S608
+            (octets, since_wall_ns),
+        ).fetchall()
+        if memory not in DIRECT and not direct:
+            return None
+        stored = self._connection.execute(
+            f"SELECT * FROM (SELECT * FROM pdu ORDER BY id DESC LIMIT {_COPIES_AMONG})"  # noqa: S608
+            f" WHERE memory NOT IN ('CMT', 'CDS', 'CBM') AND {same} ORDER BY id",
+            (octets, since_wall_ns),
+        ).fetchall()
+        others = [*direct, *stored] if memory in DIRECT else direct[len(stored) :]
+        if not others:
+            return None
+        row = others[0]
+        return str(row["report_id"]), Piece(row["number"], row["text"], row["pdu"], row["sent_at"])
 
     def message(self, key: str, now_wall_ns: int) -> Message | None:
         """The newest message with this key that may still lack a part."""
@@ -174,16 +205,7 @@ class Ledger:
         )
 
     def forget(self, before_wall_ns: int) -> None:
-        """Drop what is older; the retention of raw PDUs on the node. What the hub has not yet stays.
-
-        The journal drops what the hub has acknowledged after 30 days; what it still holds may be waiting.
-        """
-        waiting = "SELECT json_extract(body, '$.report_id') FROM record WHERE kind = 'report'"
-        for table in ("pdu", "message"):
-            self._connection.execute(
-                f"DELETE FROM {table} WHERE at_wall_ns < ? AND report_id NOT IN ({waiting})",  # noqa: S608
-                (before_wall_ns,),
-            )
+        """Drop texts of ours that are older, and what was waited for. What came in is Retention's."""
         self._connection.execute("DELETE FROM outgoing WHERE at_wall_ns < ?", (before_wall_ns,))
         self._connection.execute("DELETE FROM awaited WHERE first_wall_ns < ?", (before_wall_ns,))
         self._connection.execute("DELETE FROM sent_part WHERE id NOT IN (SELECT id FROM outgoing)")

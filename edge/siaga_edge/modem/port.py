@@ -12,6 +12,7 @@ import select
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,8 @@ ENOUGH_S = 1.0
 BUSY_PAUSES_S = (0.1, 0.2, 0.4, 0.8)
 _BUSY = frozenset({"14", "314", "515", "SIM busy"})
 _ESCAPE = "\x1b"
+# A PDU of 176 octets takes 0.4 s at 9600 baud; a slow USB stick has been late by more.
+SECOND_LINE_S = 3.0
 
 
 class PortMissing(SiagaError, Transient):
@@ -91,6 +94,7 @@ class Port(GsmModem):  # type: ignore[misc]
         # Whether it said anything final while settled, and whether it has ever named an answer (never unset).
         self._answered = self._names_answers = False
         self._lines: queue.Queue[str | None] = queue.Queue()
+        self._put_back: deque[str] = deque()
         self._events: list[at.Event] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._prompt = threading.Event()
@@ -219,7 +223,7 @@ class Port(GsmModem):  # type: ignore[misc]
             elif named and line == "OK":
                 return True
             elif at.classify(line, "", self.family_events) == "event" and not _looks_like_answer(line):
-                self._take_event(line, deadline_s)
+                self._take_event(line)
         return False
 
     def _listen(self, seconds: float) -> None:
@@ -227,7 +231,7 @@ class Port(GsmModem):  # type: ignore[misc]
         until_s = self._now_mono_s() + seconds
         while (line := self._line("", until_s)) is not None:
             if not _looks_like_answer(line):
-                self._take_event(line, until_s)
+                self._take_event(line)
 
     def wait(self, woken: int, limit_s: float) -> bool:
         """Until a line has come, or `woken` can be read (True), or the time is over."""
@@ -287,7 +291,7 @@ class Port(GsmModem):  # type: ignore[misc]
             if final is not None and kind == "final":
                 raise Refused("AT+CMGS", at.failure(final) or final)
             if final is not None and kind == "event":
-                self._take_event(final, deadline_s)
+                self._take_event(final)
             if self._now_mono_s() >= deadline_s:
                 self._drain()
                 raise NoAnswer(f"modem {self.port} gave no prompt in {prompt_s:.0f} s; it is being reset")
@@ -307,10 +311,10 @@ class Port(GsmModem):  # type: ignore[misc]
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_read, READ_MOST):
                 pass
-        while not self._lines.empty():
+        while self._put_back or not self._lines.empty():
             line = self._line("its silence", self._now_mono_s())
             if line is not None:
-                self._take_event(line, self._now_mono_s() + 0.5)
+                self._take_event(line)
         events, self._events = self._events, []
         return events
 
@@ -381,7 +385,7 @@ class Port(GsmModem):  # type: ignore[misc]
             if kind == "answer":
                 lines.append(line)
             elif kind == "event":
-                self._take_event(line, due_s)
+                self._take_event(line)
 
     def _guard(self, text: str) -> None:
         if at.answers_a_call(text) and not (self.audio_is_proved or self._is_trial):
@@ -397,6 +401,8 @@ class Port(GsmModem):  # type: ignore[misc]
 
     def _line(self, pending: str, deadline_s: float, *, quiet: bool = False) -> str | None:
         """The next line; None at the deadline, or soon if `quiet`. Raises PortGone, at once when it dies."""
+        if self._put_back:
+            return self._put_back.popleft()
         left_s = max(0.0, deadline_s - self._now_mono_s())
         try:
             line = self._next(min(left_s, 0.02) if quiet else left_s)
@@ -411,13 +417,27 @@ class Port(GsmModem):  # type: ignore[misc]
         """What the reader has queued. Raises queue.Empty after `limit_s`."""
         return self._lines.get(timeout=limit_s)
 
-    def _take_event(self, line: str, deadline_s: float) -> None:
-        pdu = ""
-        if at.has_pdu(line):
-            pdu = self._line("", min(deadline_s, self._now_mono_s() + 0.5)) or ""
-        event = at.Event(line, pdu)
+    def _take_event(self, line: str) -> None:
+        if self._owes and at.is_octets(line):
+            return  # of a listing that comes too late; the next one gives it again
+        event = at.Event(line, self._second_line(line))
         if not self.listener(event):
             self._events.append(event)
+
+    def _second_line(self, line: str) -> str:
+        """What belongs to an event and follows it, whatever else is waited for: it is said once.
+
+        Where octets have to come, a line that says something of its own is put back; the event is then told
+        without, and also when the modem vanishes between the two.
+        """
+        kind, second = at.follows(line), None
+        if kind is not None:
+            with contextlib.suppress(PortGone):
+                second = self._line("", self._now_mono_s() + SECOND_LINE_S)
+        if kind == "octets" and second is not None and at.stands_alone(second):
+            self._put_back.append(second)
+            return ""
+        return second or ""
 
     def _write(self, text: str) -> None:
         try:

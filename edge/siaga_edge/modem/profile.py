@@ -9,7 +9,9 @@ from msgspec import Meta, Struct, field
 from siaga_core.service import config
 from siaga_core.service.config import ConfigError
 
-Quirk = Literal["list_hangs", "empty_slot_is_ok", "report_index_lies", "hang_up_needs_chup", "no_voice"]
+# What has to be done otherwise for one family. What every modem is met with needs no word: an empty slot is
+# OK or an error, no index of a report is believed, a call is turned away in every way until AT+CLCC agrees.
+Quirk = Literal["list_hangs"]
 Seconds = Annotated[float, Meta(gt=0, le=600)]
 # Words of a start that several families share; a profile says its own.
 _BOOT = ("RDY", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE", "^SYSSTART")

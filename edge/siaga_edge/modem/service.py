@@ -14,16 +14,18 @@ from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, bringup, calls, desk, ladder, pdu, pin, profile, turns, vitals
+from siaga_edge.modem import at, bringup, calls, desk, ladder, pin, profile, retention, turns, vitals
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
+from siaga_edge.modem.direct import DeliveryReports, DirectDelivery
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
-from siaga_edge.modem.ledger import SCHEMA, Ledger
+from siaga_edge.modem.ledger import SCHEMA
 from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
+from siaga_edge.modem.retention import Retention, free_bytes_of
 from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.turns import Turns
@@ -43,7 +45,6 @@ LOCKED_LOOK_S = 10.0
 CURE_TICK_S = 0.1
 STATUS_EVERY_S = 5.0
 HOUSEKEEPING_EVERY_S = 3600.0
-KEEP_PDUS_NS = 90 * 86400 * 10**9
 
 
 class ModemService:
@@ -65,11 +66,13 @@ class ModemService:
             config.journal_file(service),
             clock,
             boot,
-            extra_schema=f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA}",
+            extra_schema=f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA};{retention.SCHEMA}",
         )
         self._inbox = Inbox(config.inbox_file, service, self._journal)
         self._wake = WakeSocket(config.socket_file(service))
         self._outbound = Outbound(self._journal, self._inbox, clock)
+        marks = partial(read_marks, config.delivery_file)
+        self._retention = Retention(self._journal, service, clock, marks, free_bytes_of(config.node.data_dir))
         own = [one.number for one in (config.modem, config.modemb) if one is not None and one.number]
         self._desk = desk.Desk(
             self._journal,
@@ -77,22 +80,25 @@ class ModemService:
             clock,
             boot,
             self._new_id,
-            lambda: read_marks(config.delivery_file),
+            marks,
             config.node.run_dir,
             lambda: wake(config.socket_file("health")),
             service,
             own,
         )
         self._care = Care(settings, config.node.run_dir, clock, self._tell, own)
+        reports = DeliveryReports(self._outbound.status, self._tell)
         self._intake = Intake(
             self._journal,
             settings.name or service,
             clock,
             self._new_id,
-            self._outbound.status,
+            reports.came,
             self._desk.heard,
             self._care.is_loop,
+            reports.unreadable,
         )
+        self._direct = DirectDelivery(self._intake, self._retention.with_room)
         second = config.modemb is not None and service == "modem"
         wake_health = partial(wake, config.socket_file("health"))
         self._remedies: Remedies = remedies or LocalRemedies(
@@ -232,12 +238,16 @@ class ModemService:
 
     def _open(self) -> Port:
         port = self._remedies.open(profile.every_event(self._profiles))
-        port.listener = lambda event: self._calls.hear(event.line) or self._care.hear(event.line)
+        port.listener = lambda event: (
+            self._calls.hear(event.line) or self._care.hear(event.line) or self._direct.hear(event)
+        )
         return port
 
     def _drop(self) -> None:
         self._voice.drop()
         if self._port is not None:
+            with contextlib.suppress(PortGone):
+                self._port.events()  # what has been handed over and not yet been heard is nowhere else
             self._port.close()
             self._port = None
 
@@ -261,7 +271,7 @@ class ModemService:
         self._port = port = self._port or self._open()
         self._set_up(port)
         while not stop.is_set():
-            if self._round(port):
+            if self._retention.with_room(partial(self._round, port)):
                 heartbeat.beat()  # only a fresh sweep feeds the watchdog
             self._sleep(port)
 
@@ -277,6 +287,7 @@ class ModemService:
         bringup.tell(port, self._profile.init)
         found = bringup.stores(port, self._profile)
         self._memories, self._intake.selection = found.names, found.selection
+        self._direct.ask(port)
         self._announce(port)
         self._voice.begin(port, self._profile)
         self._swept_mono_s, self._turns = float("-inf"), Turns()
@@ -306,6 +317,7 @@ class ModemService:
             if self._memories == [bringup.AS_IT_IS]:
                 self._set_up(port)  # it may only not have been ready when it was asked for its stores
             self._restarted, self._wants_waiting = False, self._knows_waiting
+            self._direct.ask(port)
         now_s = self._clock.mono_s()
         if not self._turns.full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
             self._turns = turns.begin(self._turns, self._memories)
@@ -379,9 +391,7 @@ class ModemService:
     def _hear(self, port: Port) -> None:
         """Note what the modem said by itself, and which stores that asks to be swept."""
         for event in port.events():
-            if event.line.startswith("+CDS:"):
-                self._status(event.pdu)
-            elif at.is_boot(event.line, tuple(self._profile.boot)):
+            if at.is_boot(event.line, tuple(self._profile.boot)):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = True
@@ -391,15 +401,7 @@ class ModemService:
                 # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
                 stores = [name] if name in self._memories else self._memories
                 self._turns = turns.announce(self._turns, stores)
-
-    def _status(self, octets: str) -> None:
-        try:
-            report = pdu.decode(octets)
-        except pdu.BadPdu as error:
-            log.warning("status report not readable cause=%s", error)
-            return
-        if isinstance(report, pdu.StatusReport):
-            self._outbound.status(report)
+        self._direct.tend(port)
 
     def _check(self, port: Port) -> None:
         """Find out now and then whether the modem still announces; set it up again if it has forgotten."""
@@ -413,14 +415,12 @@ class ModemService:
             self._set_up(port)
 
     def _clean(self, now_s: float) -> None:
+        self._retention.make_room()
         if now_s - self._cleaned_mono_s < HOUSEKEEPING_EVERY_S:
             return
         self._cleaned_mono_s = now_s
-        self._journal.prune(read_marks(self._config.delivery_file))
         self._outbound.give_up_waiting()
-        old_wall_ns = self._clock.wall_ns() - KEEP_PDUS_NS
-        ledger = Ledger(self._journal.connection)
-        self._journal.append_all([], lambda _connection: ledger.forget(old_wall_ns))
+        self._retention.tend()
         self._journal.append_all([], lambda _connection: self._desk.forget())
 
     def _sleep(self, port: Port) -> None:

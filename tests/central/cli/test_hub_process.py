@@ -124,6 +124,9 @@ def test_orders_reach_a_running_hub_which_ends_soon_after_term(hub: Hub) -> None
     assert hub.order("link", "quarantine") == {"refused": {}}
     assert hub.order("policy", "show")["version"] == 0
     made = hub.order("policy", "set", "cameras=4", 'priorities=["P1"]', "--from", "2026-01-01T00:00:00+07:00")
+    days = hub.order("policy", "set", f"raw_messages_us={30 * 86_400 * 10**6}", "--about", "retention")
+    kept = hub.order("policy", "show", "--about", "retention")
+    assert (kept["version"], kept["values"]) == (days["version"], {"raw_messages_us": 30 * 86_400 * 10**6})
     shown = hub.order("policy", "show")
     assert (shown["version"], shown["values"]["cameras"]) == (made["version"], 4)
     stream = open_stream(hub)

@@ -143,6 +143,7 @@ def told_of_a_modem() -> Iterator[str]:
         yield f"well again after 12 s by {rung}"
     yield "power: power off for 5 s asked of siaga-health"
     yield "usb: usb device 1-1.2 taken away and given back"
+    yield "1 delivery reports could not be read: ends after 5 octets, 8 are needed"
     yield "second: 3 texts handed to the second modem"
     yield "restart: AT+CFUN=1,1"
     for why in (

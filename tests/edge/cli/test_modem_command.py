@@ -52,13 +52,50 @@ def test_status_send_inbox_and_replay_of_a_node_that_serves(
     status, told = answer(capfd, service, "send", "--to", SENDER, "--text", "uji coba", "--wait", "10")
     assert (status, told["state"]) == (0, "sent")
     assert [sent["text"] for sent in control.sent() if sent["text"] == "uji coba"] == ["uji coba"]
+    until(lambda: len(answer(capfd, service, "inbox")[1]) == 5, 15)  # the network's word on the text as well
     status, rows = answer(capfd, service, "inbox")
     assert status == 0
     assert {"Kebakaran di Nagoya"} < {row["text"] for row in rows}
     assert not any(SENDER in row["from"] for row in rows), "numbers are masked"
+    kinds = {row["kind"]: row for row in rows}
+    assert kinds["delivery report"]["text"] == "DELIVERED"
+    assert "0011223344544F4C4F4E47" in kinds["unreadable"]["text"]
     status, told = answer(capfd, service, "replay")
     assert (status, told["same"], told["is_same"]) == (0, 3, True)
     assert told["messages"] == 4
+
+
+def test_before_the_service_has_run_each_deed_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(tmp_path, tmp_path / "modem")
+    (tmp_path / "data").mkdir()
+    assert main(["modem", "inbox", "--config", str(service.config)]) == 1
+    assert main(["modem", "replay", "--config", str(service.config)]) == 1
+    said = capfd.readouterr()
+    assert "belum pernah berjalan" in said.out
+    assert "belum pernah berjalan" in said.err
+    status, told = answer(capfd, service, "send", "--to", SENDER, "--text", "uji", "--wait", "0.1")
+    assert (status, told["state"], told["service_awake"]) == (1, "waiting", False)
+
+
+def test_calls_are_run_again_with_the_messages(
+    node: tuple[Service, Control], capfd: pytest.CaptureFixture[str]
+) -> None:
+    service, control = node
+    control.call(SENDER, rings=2, every_s=0.2)
+    control.sms(SENDER, "Kebakaran", flash=True)
+    until(lambda: any(one.call and one.call.state == "missed" for one in service.reports()), 20)
+    until(lambda: service.texts() == ["Kebakaran"], 15)
+    status, told = answer(capfd, service, "replay")
+    assert (status, told["is_same"], told["same"]) == (0, True, 2)
+    assert told["calls"] >= 3
+    capfd.readouterr()
+    with sqlite3.connect(service.folder / "data/journal-modem.db") as journal:
+        journal.execute("UPDATE call_log SET said = replace(said, '6281', '6282')")
+    journal.close()
+    assert main(["modem", "replay", "--config", str(service.config)]) == 1
+    assert "reporter was '+6281234567890', is '+6282234567890'" in capfd.readouterr().out
 
 
 def test_a_replay_is_the_same_whatever_the_modem_is_called(tmp_path: Path) -> None:

@@ -91,7 +91,8 @@ def test_how_full_a_store_is(answer: list[str], found: tuple[int, int] | None) -
 @pytest.mark.parametrize(
     ("answer", "found"),
     [
-        (['+CPMS: ("SM","ME","MT"),("SM","ME"),("SM")'], ["SM", "ME", "MT"]),
+        (['+CPMS: ("SM","ME","MT"),("SM","ME"),("SM")'], ["SM", "ME"]),
+        (['+CPMS: ("MT","SM","TA"),("SM")'], ["MT", "SM", "TA"]),
         (['+CPMS: ("SM_P","SM"),("SM"),("SM")'], ["SM"]),
         (['+CPMS: ("BM","BM"),("SM"),("SM")'], ["SM"]),
         (['+CPMS: ("SM","ME"), ("SM","ME"), ("SM","ME")'], ["SM", "ME"]),
@@ -131,7 +132,20 @@ def test_no_line_at_all_raises_anything() -> None:
         prefix = rng.choice(("", "+CLIP: ", "+CMGL: ", "+CLCC: 1,1,", "+CPMS: (", "+CMTI:"))
         whole = prefix + line
         at.classify(whole, rng.choice(("", "AT+CMGL=4", whole)))
-        for total in (at.failure, at.caller, at.is_boot, at.call_ended, at.has_pdu):
+        for total in (
+            at.failure,
+            at.caller,
+            at.is_boot,
+            at.call_ended,
+            at.follows,
+            at.is_octets,
+            at.text_sender,
+        ):
             total(whole)
-        at.stored([whole, line]), at.memories([whole]), at.read_message([whole, line])
+        (
+            at.direct(at.Event(line, whole)),
+            at.stored([whole, line]),
+            at.memories([whole]),
+            at.read_message([whole, line]),
+        )
         at.has_incoming_call([whole])

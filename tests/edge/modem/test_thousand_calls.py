@@ -3,7 +3,8 @@
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,13 +13,16 @@ import pytest
 from siaga_core.service.clock import Boot
 from siaga_core.wire.report import Report
 from siaga_edge.journal import Journal
-from siaga_edge.modem import at, calls
-from siaga_edge.modem.call import Leg
+from siaga_edge.modem import at, call, calls
+from siaga_edge.modem.call import Deed, Event, Leg, Line, Named, Passed
 from siaga_edge.modem.calls import Asked, Calls
+from siaga_edge.modem.ledger import SCHEMA
+from siaga_edge.modem.replay import Step, replay
 from support.clock import FakeClock
 from support.modem_exchange import Wire
 
 REJECT = {"sim7600": ["ATH", "AT+CHUP"], "sim800": ["ATH"], "ec25": ["ATH"], "e173": ["AT+CHUP"]}
+Stepped = tuple[Line, tuple[Deed, ...]]
 KINDS = (
     "one ring",
     "rejected",
@@ -37,7 +41,8 @@ class Desk:
 
     def __init__(self, folder: Path, clock: FakeClock, profile: str, seed: int) -> None:
         self.clock, self.rng, self.profile = clock, random.Random(seed), profile
-        self.journal = Journal(folder / "journal-modem.db", clock, Boot(1, "b"), extra_schema=calls.SCHEMA)
+        self.path = folder / "journal-modem.db"
+        self.journal = Journal(self.path, clock, Boot(1, "b"), extra_schema=f"{SCHEMA};{calls.SCHEMA}")
         self.wire = Wire(clock, profile)
         self.owed: list[Leg] = []
         ids = (f"c{number}" for number in itertools.count(1))
@@ -127,6 +132,9 @@ def check(desk: Desk, scenes: int) -> None:
     assert max(desk.noted_after_s) <= 1
     assert not any(at.answers_a_call(command) for command in desk.wire.commands)
     assert all(one["answered"] is False for one in desk.wire.modem.machine.finished_calls)
+    again = replay(desk.path)
+    assert again.is_same, again.why
+    assert (again.same, again.messages) == (wanted, 0)
 
 
 def test_calls_of_all_kinds_are_one_report_each(desk: Desk) -> None:
@@ -188,9 +196,71 @@ def test_a_call_survives_the_service_that_heard_it(tmp_path: Path, clock: FakeCl
     first.wire.modem.ring("+62811", first.wire.now, rings=9, every_s=3)
     first.live(1)
     first.journal.close()
-    again = Journal(tmp_path / "journal-modem.db", clock, Boot(1, "b"), extra_schema=calls.SCHEMA)
+    again = Journal(first.path, clock, Boot(1, "b"), extra_schema=f"{SCHEMA};{calls.SCHEMA}")
     resumed = Calls(again, "modem", clock, lambda: "new", 15, lambda _, leg: first.owed.append(leg))
     first.journal, first.calls = again, resumed
     first.until_quiet()
     assert {key: one.call.state for key, one in first.reports().items() if one.call} == {"c1": "missed"}
+    assert replay(first.path).is_same
     first.close()
+
+
+def impatient(line: Line, event: Event, now_s: float, _after_s: float, new_id: Callable[[], str]) -> Stepped:
+    """A mutant: gives a call up that it has not heard of for a second."""
+    if isinstance(event, Passed):
+        legs = tuple(replace(leg, heard_mono_s=leg.heard_mono_s - call.UNHEARD_S + 1) for leg in line.legs)
+        line = replace(line, legs=legs)
+    return call.step(line, event, now_s, _after_s, new_id)
+
+
+def deaf(line: Line, event: Event, now_s: float, after_s: float, new_id: Callable[[], str]) -> Stepped:
+    """A mutant: takes no number from a +CLIP."""
+    return call.step(line, Passed() if isinstance(event, Named) else event, now_s, after_s, new_id)
+
+
+def doubting(line: Line, event: Event, now_s: float, after_s: float, new_id: Callable[[], str]) -> Stepped:
+    """A mutant: a call that one list lacks is over."""
+    legs = tuple(replace(leg, absent=call.ABSENT_MOST) for leg in line.legs)
+    return call.step(replace(line, legs=legs), event, now_s, after_s, new_id)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [(impatient, "comes out and was not there"), (deaf, "does not come out again"), (doubting, "revision")],
+)
+def test_a_call_that_would_be_decided_otherwise_now_is_found_by_the_replay(
+    desk: Desk, step: Step, said: str
+) -> None:
+    for scene, kind in enumerate(("one ring", "rejected", "late clip", "end unsaid")):
+        desk.happen(kind, f"+62811{scene:07d}")
+    found = replay(desk.path, step=step)
+    assert not found.is_same
+    assert any(said in why for why in found.why), found.why
+
+
+def test_a_call_that_was_held_for_a_trial_and_is_a_citizens_is_run_again_from_there(desk: Desk) -> None:
+    desk.happen("one ring", "+628110000001")
+    desk.calls.expect("+628999999999", desk.clock.mono_s() + 20)
+    desk.calls.hear("RING")
+    desk.calls.hear('+CLIP: "+628110000002",145,"",0,"",0')
+    desk.calls.expect_nobody()
+    desk.until_quiet()
+    assert {one.reporter for one in desk.reports().values()} == {"+628110000001", "+628110000002"}
+    again = replay(desk.path)
+    assert again.is_same, again.why
+
+
+def test_a_ring_costs_one_commit_with_all_that_it_was_made_of(desk: Desk) -> None:
+    commits: list[str] = []
+    desk.journal.connection.set_trace_callback(commits.append)
+    desk.calls.hear("RING")
+    assert commits.count("COMMIT") == 1
+    for _ in range(3):
+        desk.clock.advance(3)
+        desk.calls.hear("RING")
+        desk.calls.tend(desk.wire, REJECT[desk.profile])
+    assert commits.count("COMMIT") == 1, "what makes no record waits for the next that does"
+    desk.journal.connection.set_trace_callback(None)
+    kinds = [row[0] for row in desk.journal.connection.execute("SELECT kind FROM call_log ORDER BY id")]
+    assert kinds[:2] == ["begun", "said"]
+    assert replay(desk.path).is_same

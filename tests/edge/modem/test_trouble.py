@@ -2,30 +2,24 @@
 
 import queue
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bench.fuzz_modem import MUTANTS, trouble
-from bench.virtual_modem import VirtualPort, VirtualRemedies, World
+from bench.virtual_modem import VirtualPort, VirtualRemedies
 from msgspec.structs import replace
 
 from siaga_core.service.clock import Boot
-from siaga_core.service.workers import Heartbeat, Stop
 from siaga_core.wire.report import Report
 from siaga_edge.journal import Journal
 from siaga_edge.modem import profile
 from siaga_edge.modem.handover import Handover
-from siaga_edge.modem.ledger import Ledger, Outgoing
 from siaga_edge.modem.port import Port
 from siaga_edge.modem.service import ModemService
-from siaga_edge.node import Hub, Modem, Node, NodeConfig
-from siaga_edge.simulate.modem import tpdu
-from siaga_edge.simulate.modem.dialogue import Dialogue
-from siaga_edge.simulate.modem.machine import Now, Sim
-from siaga_edge.simulate.modem.profile import PROFILES
+from siaga_edge.simulate.modem.machine import Sim
 from support.clock import FakeClock
+from support.virtual_bench import Bench
 
 SEED = 20261125
 
@@ -39,72 +33,6 @@ def test_a_hundred_faults_are_noticed_and_over_in_time_and_cost_no_report() -> N
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.__name__)
 def test_the_same_faults_find_out_a_worse_way(mutant: type[VirtualRemedies]) -> None:
     assert not trouble(30, SEED, mutant).met
-
-
-class Bench:
-    """A service over a world, for a while."""
-
-    def __init__(
-        self, folder: Path, sim: Sim | None = None, kind: type[ModemService] = ModemService, **keys: Any
-    ) -> None:
-        self.dialogue = Dialogue(PROFILES["sim7600"], Now(0, 0), sim=sim)
-        self.world, self.commands = World(self.dialogue), list[str]()
-        self.world.write, self._write = self._heard, self.world.write  # type: ignore[method-assign]
-        (folder / "data").mkdir()
-        hub = Hub(broker_host="x", gateway_url="x", ca_file=folder, certificate_file=folder, key_file=folder)
-        node = Node(id="gsm-001", site="x", data_dir=folder / "data", run_dir=folder / "run")
-        settings = Modem(port="virtual", **keys)
-        self.config = NodeConfig(node=node, hub=hub, modem=settings)
-        self.service = kind(self.config, settings, self.world, remedies=VirtualRemedies(self.world, 4))
-        self.heartbeat = Heartbeat(self.world)
-
-    def _heard(self, octets: bytes) -> None:
-        self.commands.append(octets.decode("latin-1").strip())
-        self._write(octets)
-
-    def run(self, seconds: float) -> None:
-        stop = Stop()
-        self.world.at(seconds, stop.set)
-        self.service.work(stop, self.heartbeat)
-
-    def receive(self, text: str, sender: str = "3338") -> None:
-        for part in tpdu.deliver(sender, text, datetime.now(UTC)):
-            self.dialogue.receive(part, self.world.present())
-
-    def told(self, code: str) -> list[tuple[str, str]]:
-        rows = self.service._journal.connection.execute(
-            "SELECT json_extract(body, '$.level'), json_extract(body, '$.detail') FROM record"
-            " WHERE kind = 'service' AND json_extract(body, '$.code') = ? ORDER BY lane, seq",
-            (code,),
-        )
-        return [(str(row[0]), str(row[1])) for row in rows]
-
-    def order(self) -> None:
-        """A courtesy to be sent."""
-        text = Outgoing("01", "+6281234567890", "Petugas menuju lokasi", at_least_once=False, tries=0)
-        self.service._journal.append_all(
-            [], lambda connection: Ledger(connection).queue(text, self.world.wall_ns())
-        )
-
-    def outgoing(self) -> str:
-        """How far that text has come."""
-        query = "SELECT state FROM outgoing WHERE id = '01'"
-        return str(self.service._journal.connection.execute(query).fetchone()[0])
-
-    def hang_in_a_send(self) -> None:
-        """Hang for good as soon as the network is asked to take a text."""
-        self.hung_s: float | None = None
-
-        def look() -> None:
-            if self.hung_s is None and self.dialogue.is_sending:
-                self.hung_s = self.world.mono_s()
-                self.dialogue.hang(10**6, self.world.present())
-
-        self.world.look = look
-
-    def reports(self) -> int:
-        query = "SELECT count(*) FROM record WHERE kind = 'report'"
-        return int(self.service._journal.connection.execute(query).fetchone()[0])
 
 
 @pytest.fixture
@@ -360,9 +288,12 @@ def test_nothing_is_forwarded_unasked_or_to_the_node_itself(
     assert [level for level, _ in bench.told("modem.forwarding")] == (["crit"] if keys else [])
 
 
-def test_a_modem_that_lists_nothing_is_read_slot_by_slot(tmp_path: Path, benches: list[Bench]) -> None:
-    """Huawei: AT+CMGL hangs, AT+CMGR does not (gammu issue 4)."""
-    bench = Bench(tmp_path)
+@pytest.mark.parametrize("played", ["e173", "sim800"])
+def test_a_modem_that_lists_nothing_is_read_slot_by_slot(
+    tmp_path: Path, benches: list[Bench], played: str
+) -> None:
+    """Huawei: AT+CMGL hangs, AT+CMGR does not (gammu issue 4). Of an empty slot SIM800 says OK, E173 321."""
+    bench = Bench(tmp_path, profile=played)
     benches.append(bench)
     families = profile.load_all()
     bench.service._profiles = {"generic": families["e173"]}
@@ -372,23 +303,6 @@ def test_a_modem_that_lists_nothing_is_read_slot_by_slot(tmp_path: Path, benches
     bench.run(40)
     assert bench.reports() == 2
     assert bench.service.trouble_since_mono_s is None
-
-
-def test_a_raw_message_stays_until_the_hub_has_its_report_however_old_it_is(
-    tmp_path: Path, benches: list[Bench]
-) -> None:
-    bench = Bench(tmp_path)
-    benches.append(bench)
-    bench.receive("Kebakaran")
-    bench.run(12)
-    journal = bench.service._journal
-    later_wall_ns = bench.world.wall_ns() + 10**9
-    count = "SELECT count(*) FROM pdu"
-    journal.append_all([], lambda connection: Ledger(connection).forget(later_wall_ns))
-    assert journal.connection.execute(count).fetchone()[0] == 1
-    journal.prune([("modem.urgent", journal.epoch, 10**6)], keep_urgent_s=-1)
-    journal.append_all([], lambda connection: Ledger(connection).forget(later_wall_ns))
-    assert journal.connection.execute(count).fetchone()[0] == 0
 
 
 def test_a_port_in_simulated_time_is_the_products_port() -> None:

@@ -1,6 +1,6 @@
 """What nodes have said, what became of it, and the clocks by which it is dated."""
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, Text, text
 
 from siaga_central.store.schema.base import metadata, serial
 
@@ -16,6 +16,7 @@ event = Table(
     Index(None, "subject", "seq"),
 )
 
+_raw = text("kind = 'report' AND erased_us IS NULL")
 record = Table(
     "record",
     metadata,
@@ -27,7 +28,9 @@ record = Table(
     Column("at", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("received_us", BigInteger, nullable=False),
+    Column("erased_us", BigInteger),  # when the octets of its messages were (store/erasure)
     Index(None, "kind", "received_us"),
+    Index("ix_record_raw", "received_us", sqlite_where=_raw, postgresql_where=_raw),
 )
 
 mark = Table(

@@ -15,6 +15,7 @@ def add_sms_arguments(parser: argparse.ArgumentParser) -> None:
     _common(parser)
     parser.add_argument("--text", required=True)
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--flash", action="store_true", help="class 0: shown on a phone's screen at once")
     parser.set_defaults(run=run_sms)
 
 
@@ -35,7 +36,7 @@ def add_modem_arguments(parser: argparse.ArgumentParser) -> None:
 def run_sms(arguments: argparse.Namespace) -> int:
     """Let the text arrive and say when the modem announced it. Raises SimulatorMissing, OrderRefused."""
     with Control(arguments.control) as control:
-        parts = control.sms(arguments.sender, arguments.text, repeat=arguments.repeat)
+        parts = control.sms(arguments.sender, arguments.text, repeat=arguments.repeat, flash=arguments.flash)
     announced = sum(part["announcement"] == "sent" for part in parts)
     _print(
         arguments,

@@ -116,6 +116,7 @@ class Dialogue:
         times += [sent.report_due_mono_s for sent in machine.sent]
         times += [self._pending[0] if self._pending else None, self._reset_at]
         times += [self._inside[0][0] if self._inside else None]
+        times += [machine.unconfirmed[0] if machine.unconfirmed else None]
         if self._held and self._prompt is None:
             times.append(self._held[0][0])
         due = min((max(at, self._booted_at) for at in times if at is not None), default=None)
@@ -177,6 +178,7 @@ class Dialogue:
         machine.pcm_open = False
         machine.line.clear()
         machine.count("boots")
+        messages.take_back_unconfirmed(machine)
         self.hang(0, now)
         self._hung_until, self._reset_at = 0.0, None
         self._held.clear()
@@ -206,7 +208,8 @@ class Dialogue:
 
     def _announce(self, text: str, delivery: Delivery, now: Now) -> None:
         faults, rng = self.machine.faults, self.machine.rng
-        if faults.drop_cmti and rng.random() < faults.drop_cmti:
+        stored = not text.startswith("+CMT:")  # what is handed over and stored nowhere is not lost by itself
+        if stored and faults.drop_cmti and rng.random() < faults.drop_cmti:
             delivery.announcement = "dropped"
             self.machine.count("cmti_dropped")
         elif faults.cmti_inside and rng.random() < faults.cmti_inside:
@@ -387,7 +390,10 @@ class Dialogue:
             if sent.report_due_mono_s is None or now.mono_s < sent.report_due_mono_s:
                 continue
             sent.report_due_mono_s = None
-            messages.report(self.machine, sent, 0x46 if failed else 0x00, now)  # 0x46: validity expired
+            if not messages.report(
+                self.machine, sent, 0x46 if failed else 0x00, now
+            ):  # 0x46: validity expired
+                sent.report_due_mono_s = now.mono_s + messages.RETRY_S
 
     def _reset_soon(self, now: Now) -> None:
         self._reset_at = now.mono_s + 0.1

@@ -86,6 +86,7 @@ class Director:
                 coding=order.coding,
                 reference=reference,
                 wide=order.wide,
+                flash=order.flash,
             )
         except (tpdu.BadPdu, KeyError) as error:
             raise BadOrder(f"cannot be coded as SMS: {error}") from error

@@ -28,6 +28,11 @@ class Faults(Struct, forbid_unknown_fields=True, kw_only=True):
     fail: str = ""  # commands of this name end in an error, `fail_count` times
     fail_code: Annotated[int, Meta(ge=0, le=999)] = 100
     fail_count: Annotated[int, Meta(ge=0)] = 0
+    direct: Literal["none", "flash", "all"] = "none"  # handed over (+CMT) and not stored, whatever +CNMI says
+    stored_service: Annotated[int, Meta(ge=0, le=1)] = (
+        0  # +CSMS after the next power-on: 1 wants each +CMT confirmed
+    )
+    stored_text_mode: bool = False  # +CMGF=1 after the next power-on
     stored_s0: Annotated[int, Meta(ge=0, le=255)] = 0  # S0 after the next power-on: rings until it answers
     report: Literal["delivered", "failed", "none"] = "delivered"  # what comes of a sent message by itself
     report_after_ms: Annotated[int, Meta(ge=0)] = 300

@@ -130,6 +130,8 @@ class Machine:
     calls: list[Call] = field(default_factory=list)
     finished_calls: list[dict[str, object]] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    # Handed over and not yet confirmed: until when AT+CNMA may come, and what is then brought again.
+    unconfirmed: tuple[float, Delivery | None] | None = None
     citizens: dict[int, Citizen] = field(default_factory=dict)  # by the call's id
     signals: list[tuple[str, dict[str, object]]] = field(default_factory=list)  # to the modem of a number
     pcm_open: bool = False
@@ -156,6 +158,8 @@ class Machine:
             stores=(store, store, store),
             hangup_needs_chup=self.profile.hangs_up_only_without_cvhu,
             auto_answer_rings=self.faults.stored_s0,
+            service=self.faults.stored_service,
+            text_mode=self.faults.stored_text_mode,
         )
 
     def count(self, what: str) -> None:

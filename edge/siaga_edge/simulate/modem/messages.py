@@ -10,6 +10,8 @@ from siaga_edge.simulate.modem.request import Request
 from siaga_edge.simulate.modem.store import Delivery, Memory, Slot
 
 CMS_BAD_PDU, CMS_BAD_TEXT, CMS_BAD_INDEX, CMS_FULL, CMS_NOT_ALLOWED = 304, 305, 321, 322, 302
+CMS_NOTHING_TO_CONFIRM = 340
+CONFIRM_S = 15.0  # TR2M of 3GPP TS 24.011 is 12 to 20 s
 RETRY_S = 2.0  # a real SMSC waits minutes; a technician will not
 _STATUS_WORDS = {"REC UNREAD": 0, "REC READ": 1, "STO UNSENT": 2, "STO SENT": 3, "ALL": 4}
 _STATUS_NAMES = ("REC UNREAD", "REC READ", "STO UNSENT", "STO SENT")
@@ -20,6 +22,7 @@ def hand_over(machine: Machine, now: Now) -> None:
     """Let the service centre give the modem what it can take now; the rest waits."""
     centre = machine.centre
     centre.release(now.mono_s)
+    _give_up_unconfirmed(machine, now)
     if not centre.waiting or now.mono_s < centre.retry_at_mono_s:
         return
     while centre.waiting and machine.on_air:
@@ -36,10 +39,8 @@ def memory_available(machine: Machine, now: Now) -> None:
 
 def _receive(machine: Machine, delivery: Delivery, now: Now) -> bool:
     mode, mt = machine.settings.cnmi[:2]
-    if mt == 2 and mode > 0:
-        delivery.state = "direct"
-        machine.announce(f"+CMT: ,{Slot(delivery.pdu, 0).tpdu_length}\r\n{_hex(delivery.pdu)}", delivery, now)
-        return True
+    if (mt == 2 and mode > 0) or _is_direct(machine, delivery.pdu):
+        return _hand_over_directly(machine, delivery, now)
     name = machine.settings.stores[2]
     memory = machine.memories[name]
     if memory.is_full:
@@ -55,6 +56,58 @@ def _receive(machine: Machine, delivery: Delivery, now: Now) -> bool:
     return True
 
 
+def _is_direct(machine: Machine, pdu: bytes) -> bool:
+    how = machine.faults.direct
+    return how == "all" or (how == "flash" and tpdu.message_class(pdu) == 0)
+
+
+def _hand_over_directly(machine: Machine, delivery: Delivery, now: Now) -> bool:
+    """Say it once and store it nowhere; with +CSMS=1 one at a time, and each has to be confirmed."""
+    if machine.unconfirmed is not None:
+        return False
+    if machine.settings.service == 1:
+        machine.unconfirmed = (now.mono_s + CONFIRM_S, delivery)
+    delivery.state = "direct"
+    if machine.settings.text_mode:
+        sender, when, text = tpdu.read_deliver(delivery.pdu)
+        said = f'+CMT: "{sender}",,"{when}"\r\n{text}'
+    else:
+        said = f"+CMT: ,{Slot(delivery.pdu, 0).tpdu_length}\r\n{_hex(delivery.pdu)}"
+    machine.announce(said, delivery, now)
+    return True
+
+
+def _give_up_unconfirmed(machine: Machine, now: Now) -> None:
+    """Not confirmed: the network keeps the message, nothing is handed over any more (27.005 §3.4.4)."""
+    if machine.unconfirmed is None or now.mono_s < machine.unconfirmed[0]:
+        return
+    take_back_unconfirmed(machine)
+    machine.count("unconfirmed")
+    mode, _mt, bm, _ds, bfr = machine.settings.cnmi
+    machine.settings.cnmi = (mode, 0, bm, 0, bfr)
+
+
+def take_back_unconfirmed(machine: Machine) -> None:
+    """The network still has what nobody confirmed."""
+    _, delivery = machine.unconfirmed or (0.0, None)
+    machine.unconfirmed = None
+    if delivery is not None:
+        delivery.state = "queued"
+        machine.centre.waiting.appendleft(delivery)
+
+
+def _cnma(machine: Machine, request: Request, now: Now) -> list[str]:
+    """Confirm a direct delivery."""
+    if request.form == "test":
+        return ["+CNMA: (0-2)"]
+    if machine.unconfirmed is None:
+        raise AtError("CMS", CMS_NOTHING_TO_CONFIRM)
+    machine.unconfirmed = None
+    machine.count("confirmed")
+    memory_available(machine, now)
+    return []
+
+
 def report(machine: Machine, sent: Sent, status: int, now: Now) -> bool:
     """The network tells what became of a sent message; False if the modem has no room for it."""
     pdu = tpdu.status_report(
@@ -62,6 +115,10 @@ def report(machine: Machine, sent: Sent, status: int, now: Now) -> bool:
     )
     ds = machine.settings.cnmi[3]
     if ds == 1:
+        if machine.unconfirmed is not None:
+            return False
+        if machine.settings.service == 1:
+            machine.unconfirmed = (now.mono_s + CONFIRM_S, None)
         machine.say(f"+CDS: {Slot(pdu, 0).tpdu_length}\r\n{_hex(pdu)}", now)
     elif ds == 2:
         memory = machine.memories["SR"]
@@ -334,7 +391,7 @@ COMMANDS: dict[str, Handler] = {
     "+CMGR": _cmgr,
     "+CMGD": _cmgd,
     "+CMSS": _cmss,
-    "+CNMA": _nothing,
+    "+CNMA": _cnma,
     "+CMMS": _nothing,
     "+CGSMS": _nothing,
 }

@@ -26,6 +26,7 @@ class Sms(_Order, tag="sms"):
     coding: Literal["auto", "gsm7", "ucs2"] = "auto"
     reference: Annotated[int, Meta(ge=0, le=65535)] | None = None
     wide: bool = False
+    flash: bool = False  # class 0
     order: list[int] | None = None  # may leave parts out or repeat them
     delay_s: Seconds = 0.0  # between parts
     repeat: Annotated[int, Meta(ge=1, le=10_000)] = 1

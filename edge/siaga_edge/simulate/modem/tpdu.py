@@ -14,6 +14,7 @@ from siaga_edge.simulate.modem import alphabet
 
 SINGLE_SEPTETS, SINGLE_OCTETS = 160, 140
 GSM7, EIGHT_BIT, UCS2 = 0x00, 0x04, 0x08
+CLASS_GIVEN = 0x10  # bits 1 and 0 are a class then, 0 for what is shown at once (3GPP TS 23.038 §4)
 Coding = Literal["auto", "gsm7", "ucs2"]
 
 
@@ -59,17 +60,19 @@ def deliver(
     coding: Coding = "auto",
     reference: int = 1,
     wide: bool = False,
+    flash: bool = False,
 ) -> list[bytes]:
     """The PDUs (SMSC address first) in which the network hands over `text`: one, or one per part.
 
-    `when` is aware. `wide` uses the 16-bit concatenation element (§9.2.3.24.8). Raises BadPdu.
+    `when` is aware. `wide` uses the 16-bit concatenation element (§9.2.3.24.8), `flash` makes it class 0.
+    Raises BadPdu.
     """
     use_gsm7 = alphabet.fits(text) if coding == "auto" else coding == "gsm7"
     if use_gsm7 and not alphabet.fits(text):
         raise BadPdu("the text has characters outside the GSM alphabet; use coding ucs2")
     pieces = _pieces(text, reference, gsm7=use_gsm7, wide=wide)
     head = _smsc(smsc)
-    dcs = GSM7 if use_gsm7 else UCS2
+    dcs = (GSM7 if use_gsm7 else UCS2) | (CLASS_GIVEN if flash else 0)
     return [
         head
         + bytes([0x04 | (0x40 if piece.header else 0)])  # MMS bit set: no more messages to send
@@ -253,3 +256,14 @@ def read_deliver(pdu: bytes) -> tuple[str, str, str]:
         return _digits(octets[3:end], digits, kind), when + "+28", _text(data, length, header_octets, coding)
     except (IndexError, BadPdu):
         return "", "", ""
+
+
+def message_class(pdu: bytes) -> int | None:
+    """The class that a message gives itself, None if it gives none or cannot be read."""
+    try:
+        octets = pdu[1 + pdu[0] :]
+        coding = octets[4 + (octets[1] + 1) // 2]
+    except IndexError:
+        return None
+    given = (coding & 0x90 == CLASS_GIVEN) or coding & 0xF0 == 0xF0
+    return coding & 3 if given else None
