@@ -23,7 +23,7 @@ from siaga_edge.modem.intake import PLAIN, Intake
 from siaga_edge.modem.ledger import Outgoing, SentPart
 from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.port import Port
-from siaga_edge.modem.profile import Profile
+from siaga_edge.modem.profile import Limits, Profile
 from siaga_edge.recorder.chain import LINK_BYTES, Link
 from siaga_edge.recorder.flushing import Closing, Flusher, Tail
 from siaga_edge.recorder.holds import Hold
@@ -196,9 +196,9 @@ class SendsUnnoted(Outbound):
     """Hands a part over before it has committed that it does."""
 
     def _hand_over(
-        self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit, limit_s: float
+        self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit, limits: Limits
     ) -> None:
-        reference = port.send(octets.length, octets.pdu, limit_s)
+        reference = port.send(octets.length, octets.pdu, limits.send_s)
         self._note(text, "sending", part, "sending")
         self._accepted(text, part, reference)
 

@@ -22,8 +22,21 @@ _EVENTS = (
     "+CMT:",
     "+CBM:",
 )
+# Of a text that the network has accepted; it may come late (sending.py).
+REFERENCE = "+CMGS:"
 # These are both: an answer when their own command asks, an event otherwise.
-_EITHER = ("+CREG:", "+CEREG:", "+CGREG:", "+CPIN:", "+CFUN:", "+CUSD:", "+CLCC:", "NO CARRIER", "BUSY")
+_EITHER = (
+    REFERENCE,
+    "+CREG:",
+    "+CEREG:",
+    "+CGREG:",
+    "+CPIN:",
+    "+CFUN:",
+    "+CUSD:",
+    "+CLCC:",
+    "NO CARRIER",
+    "BUSY",
+)
 # A second line follows that belongs to it (+CDS gives its PDU there).
 _WITH_PDU = ("+CDS:", "+CMT:")
 _BOOT = ("RDY", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE", "^SYSSTART", "+QIND: SMS DONE")

@@ -34,6 +34,8 @@ WAITING_LIMIT_S = 15.0
 # A driver that takes nothing any more (a hung USB stick) must not hold its owner.
 WRITE_LIMIT_S = 3.0
 SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
+# After a send: with the profile's send_s before it, a hang is known within 10 s.
+SENT_TRIES = 2
 # The prompt asks no network (3GPP TS 27.005 §4.3): a modem that says nothing for so long hangs.
 PROMPT_LIMIT_S = 5.0
 # Asked to find out where in the modem's answers one is: each answer names its question, every family knows
@@ -44,6 +46,7 @@ _QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?")
 BUSY_PAUSES_S = (0.1, 0.2, 0.4, 0.8)
 _BUSY = frozenset({"14", "314", "515", "SIM busy"})
 _ESCAPE = "\x1b"
+_ERRORS = ("ERROR", "+CME ERROR", "+CMS ERROR")
 
 
 class PortMissing(SiagaError, Transient):
@@ -56,6 +59,21 @@ class PortGone(SiagaError, Transient):
 
 class NoAnswer(SiagaError, Transient):
     """The modem does not answer."""
+
+
+class Hung(NoAnswer):
+    """A text was handed over, and then the modem answered nothing any more; the text may have left."""
+
+
+class NoWord(SiagaError, Transient):
+    """The modem answers, but gave no result for a text that was handed over; the text may have left.
+
+    `may_come`: the result may still come, for nothing has said that the text was aborted.
+    """
+
+    def __init__(self, message: str, *, may_come: bool) -> None:
+        super().__init__(message)
+        self.may_come = may_come
 
 
 class Refused(SiagaError):
@@ -84,6 +102,10 @@ class Port(GsmModem):  # type: ignore[misc]
         self._question, self._asked_last = 0, ""
         # Whether the modem may owe an answer: what it says next may belong to an earlier question.
         self._owes = True
+        # Of the send that is being settled: its reference, and whether an error ended it.
+        self._settles_send, self._late, self._ended = False, "", False
+        # A text's result may come in the middle of other answers.
+        self._owes_word = False
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._events: list[at.Event] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -154,7 +176,7 @@ class Port(GsmModem):  # type: ignore[misc]
             self._listen(pause_s)
         raise AssertionError("the last try has no pause")
 
-    def settle(self, limit_s: float = SETTLE_LIMIT_S) -> None:
+    def settle(self, limit_s: float = SETTLE_LIMIT_S, tries: int = SETTLE_TRIES) -> None:
         """Make sure that what the modem says next answers what it is asked next.
 
         After a time-out its late answer may still come, and would be taken for the answer to the next
@@ -162,7 +184,7 @@ class Port(GsmModem):  # type: ignore[misc]
         each time, until that answer comes. Leaves a prompt, turns echo off. Raises NoAnswer, PortGone.
         """
         self._owes = True
-        for _ in range(SETTLE_TRIES):
+        for _ in range(tries):
             self._question = (self._question + 1) % len(_QUESTIONS)
             question = _QUESTIONS[self._question]
             if question == self._asked_last:
@@ -183,6 +205,8 @@ class Port(GsmModem):  # type: ignore[misc]
                 named = True
             elif named and line == "OK":
                 return True
+            elif line.startswith(_ERRORS):
+                self._ended = True
             elif at.classify(line, "", self.family_events) == "event" and not _looks_like_answer(line):
                 self._take_event(line, deadline_s)
         return False
@@ -227,13 +251,25 @@ class Port(GsmModem):  # type: ignore[misc]
         return False
 
     def send(self, length: int, pdu: str, limit_s: float) -> int:
-        """Hand over one PDU; its message reference. Raises Refused, NoAnswer, PortGone.
+        """Hand over one PDU; its message reference. Raises Refused, BadAnswer, NoWord, NoAnswer, PortGone.
 
-        Between Ctrl-Z and the result not one octet is written: any character may abort +CMGS (Fibocom G510
-        manual, note to +CMGS; ITU-T V.250 §5.6.1), so no question can tell a network that takes its time
-        from a modem that hangs, before `limit_s`.
+        Between Ctrl-Z and the result not one octet is written before `limit_s`: any character may abort
+        +CMGS (Fibocom G510 manual, note to +CMGS; ITU-T V.250 §5.6.1). Then the modem is asked whether it is
+        there: Hung if it is not.
         """
         self._ready("AT+CMGS")
+        self._open_prompt(length)
+        self._late = ""
+        try:
+            lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS", first=False)
+        except NoAnswer:
+            return self._late_reference(limit_s)
+        failed = at.failure(lines[-1])
+        if failed is not None:
+            raise Refused("AT+CMGS", failed)
+        return at.sent_reference(lines[:-1])
+
+    def _open_prompt(self, length: int) -> None:
         self._prompt.clear()
         self._write(f"AT+CMGS={length}\r")
         prompt_s = min(self._limit_s, PROMPT_LIMIT_S)
@@ -248,11 +284,33 @@ class Port(GsmModem):  # type: ignore[misc]
             if self._now_mono_s() >= deadline_s:
                 self._drain()
                 raise NoAnswer(f"modem {self.port} gave no prompt in {prompt_s:.0f} s; it is being reset")
-        lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS", first=False)
-        failed = at.failure(lines[-1])
-        if failed is not None:
-            raise Refused("AT+CMGS", failed)
-        return at.sent_reference(lines[:-1])
+
+    def _late_reference(self, waited_s: float) -> int:
+        """A reference that comes while the modem is asked whether it is there. Else NoWord, Hung, PortGone.
+
+        Nothing asked meanwhile is answered so, and a text begins only when no other's word is awaited
+        (sending.py): it is this text's. An error is not taken for the network's: what was typed may cause it.
+        """
+        self._settles_send, self._ended = True, False
+        try:
+            self.settle(tries=SENT_TRIES)
+        except (NoAnswer, PortGone) as error:
+            if isinstance(error, PortGone) and not self._late:
+                raise
+            if not self._late:
+                raise Hung(
+                    f"modem {self.port} said nothing for {waited_s:.0f} s after a text and answers nothing;"
+                    " it is being reset"
+                ) from error
+        finally:
+            self._settles_send = False
+        if self._late:
+            return at.sent_reference([self._late])
+        self._owes_word = not self._ended
+        raise NoWord(
+            f"the network said nothing for {waited_s:.0f} s after a text, though the modem answers",
+            may_come=self._owes_word,
+        )
 
     def events(self) -> list[at.Event]:
         """What the modem has said by itself since the last call. Raises PortGone."""
@@ -312,6 +370,7 @@ class Port(GsmModem):  # type: ignore[misc]
         self._write(text + end)
         end_s = self._now_mono_s() + limit_s
         lines: list[str] = []
+        skips_ok = False
         while True:
             due_s = end_s if quiet_s is None else min(end_s, self._now_mono_s() + quiet_s)
             line = self._line(pending, due_s)
@@ -322,11 +381,19 @@ class Port(GsmModem):  # type: ignore[misc]
                     f" {quiet_s or limit_s:.0f} s; check power and SIM tray"
                 )
             kind = at.classify(line, pending, self.family_events)
-            if kind == "final":
+            if kind == "final" and skips_ok and line == "OK":
+                skips_ok = False
+            elif kind == "final":
+                # While a text's result is owed an error may be it: then this answer still comes, or its rest.
+                self._owes = self._owes or (self._owes_word and line != "OK")
                 return [*lines, line]
-            if kind == "answer":
+            elif kind == "answer":
+                if line.startswith(at.REFERENCE):
+                    self._late = line
                 lines.append(line)
             elif kind == "event":
+                # Another text's late result, with an OK of its own.
+                skips_ok = skips_ok or line.startswith(at.REFERENCE)
                 self._take_event(line, due_s)
 
     def _ready(self, asking: str) -> None:
@@ -357,6 +424,11 @@ class Port(GsmModem):  # type: ignore[misc]
         pdu = ""
         if at.has_pdu(line):
             pdu = self._line("", min(deadline_s, self._now_mono_s() + 0.5)) or ""
+        if line.startswith(at.REFERENCE):
+            self._owes_word = False
+            if self._settles_send:
+                self._late = line
+                return
         event = at.Event(line, pdu)
         if not self.listener(event):
             self._events.append(event)
@@ -413,7 +485,7 @@ class Port(GsmModem):  # type: ignore[misc]
 
 def _looks_like_answer(line: str) -> bool:
     """Whether a line that nobody asked for is the rest of an answer, and no event."""
-    return at.failure(line) is None or line.startswith(("ERROR", "+CME ERROR", "+CMS ERROR", "AT"))
+    return at.failure(line) is None or line.startswith((*_ERRORS, "AT"))
 
 
 def _library_error(data: str, final: str) -> CommandError:

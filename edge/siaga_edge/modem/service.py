@@ -20,10 +20,11 @@ from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA, Ledger
-from siaga_edge.modem.outbound import Outbound
+from siaga_edge.modem.outbound import Other, Outbound
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
+from siaga_edge.modem.sending import Sender
 from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.vitals import Verdict
@@ -52,8 +53,9 @@ class ModemService:
         clock: Clock,
         service: str = "modem",
         remedies: Remedies | None = None,
+        sender: Sender | None = None,
     ) -> None:
-        """`service`: under which name it journals, `modem` or `modemb`; `remedies`: a test's own hands."""
+        """`service`: its name there, `modem` or `modemb`; `remedies` and `sender`: a test's own."""
         self._config, self._settings, self._clock, self._service = config, settings, clock, service
         boot = read_boot(config.node.data_dir)
         self._network_time = NetworkTime(config.node.data_dir, clock, boot)
@@ -65,7 +67,9 @@ class ModemService:
         )
         self._inbox = Inbox(config.inbox_file, service, self._journal)
         self._wake = WakeSocket(config.socket_file(service))
-        self._outbound = Outbound(self._journal, self._inbox, clock)
+        self.sender = sender or Sender(clock)
+        other = self._other()
+        self._outbound = Outbound(self._journal, self._inbox, clock, self.sender, other)
         own = [one.number for one in (config.modem, config.modemb) if one is not None and one.number]
         self._desk = desk.Desk(
             self._journal,
@@ -79,7 +83,7 @@ class ModemService:
             service,
             own,
         )
-        self._care = Care(settings, config.node.run_dir, clock, self._tell, own)
+        self._care = Care(settings, config.node.run_dir, clock, self._tell, self.sender, own)
         self._intake = Intake(
             self._journal,
             settings.name or service,
@@ -89,10 +93,9 @@ class ModemService:
             self._desk.heard,
             self._care.is_loop,
         )
-        second = config.modemb is not None and service == "modem"
         wake_health = partial(wake, config.socket_file("health"))
         self._remedies: Remedies = remedies or LocalRemedies(
-            settings, config.node.run_dir, clock, wake_health, second=second
+            settings, config.node.run_dir, clock, wake_health, second=other is not None
         )
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
@@ -157,6 +160,7 @@ class ModemService:
             self._intake.give_up_missing()
             self._desk.tick()
             self._outbound.recover()
+            self._outbound.take_back()
             now_s, waits_s = self._clock.mono_s(), self._remedies.waits_s(self._profile)
             self._ladder, step = ladder.step(self._ladder, now_s, waits_s, missing=missing)
             self._write_status(ready=False)
@@ -221,14 +225,20 @@ class ModemService:
         """Let the other modem send what waits here."""
         self._hands_over = True
         self._outbound.take_orders()
-        moved = self._outbound.hand_over(self._config.relay_dir("modemb"))
-        if moved:
-            wake(self._config.socket_file("modemb"))
-        return f"{moved} texts handed to the second modem"
+        return f"{self._outbound.hand_over()} texts handed to the other modem"
+
+    def _other(self) -> Other | None:
+        """The node's other modem, if it has two."""
+        if self._config.modem is None or self._config.modemb is None:
+            return None
+        name = "modemb" if self._service == "modem" else "modem"
+        return Other(self._config.relay_dir(name), partial(wake, self._config.socket_file(name)))
 
     def _open(self) -> Port:
         port = self._remedies.open(profile.every_event(self._profiles))
-        port.listener = lambda event: self._calls.hear(event.line) or self._care.hear(event.line)
+        port.listener = lambda event: any(
+            one.hear(event.line) for one in (self._calls, self._care, self.sender)
+        )
         return port
 
     def _drop(self) -> None:
@@ -315,11 +325,11 @@ class ModemService:
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
+        self._outbound.take_back()
         if self._stores:
             return finished
-        limit_s = self._profile.limits.send_s
-        self._sends_on = not self._calls.busy and self._outbound.send_next(port, limit_s)
-        if not self._calls.busy:
+        self._sends_on = not self._calls.busy and self._outbound.send_next(port, self._profile.limits)
+        if not self._calls.busy and not self._sends_on:  # a text may have taken a minute: first a sweep
             self._ask_time(port)
             self._let_calls_wait(port)
             self._care.tend(port, self._profile, self._intake.slots)
