@@ -107,6 +107,8 @@ class Campaign:
         kind = self.chosen = self.chosen or self.rng.choice(self.kinds)
         dialogue = self.world.dialogue
         if kind in IN_A_SEND and not dialogue.is_sending:
+            if self.world.now_s - self.next_s > STUCK_S:  # a mutant may never send again
+                self.chosen, self.next_s = "", self.world.now_s
             return  # its moment comes with the next text
         self.chosen = ""
         sending = dialogue.is_sending or dialogue.prompts

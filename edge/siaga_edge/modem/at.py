@@ -9,6 +9,7 @@ from siaga_core.errors import SiagaError
 Kind = Literal["answer", "final", "event", "echo"]
 
 _OK = frozenset({"OK"})
+ERRORS = ("ERROR", "+CME ERROR", "+CMS ERROR")
 _FAILED = re.compile(r"ERROR\Z|\+CM[ES] ERROR: ?(.+)\Z|NO CARRIER\Z|NO DIALTONE\Z|BUSY\Z|NO ANSWER\Z")
 # Unsolicited result codes of the standards, never part of an answer; families add their own (profile.events).
 _EVENTS = (
@@ -82,6 +83,11 @@ def classify(line: str, pending: str, events: tuple[str, ...] = ()) -> Kind:
     if not pending:
         return "event"
     return "final" if line in _OK or _FAILED.match(line) else "answer"
+
+
+def is_rest(line: str) -> bool:
+    """Whether a line that nobody asked for is the rest of an answer, and no event."""
+    return failure(line) is None or line.startswith((*ERRORS, "AT"))
 
 
 def announced_store(line: str) -> str | None:

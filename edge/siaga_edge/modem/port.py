@@ -15,8 +15,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from siaga_core.errors import SiagaError, Transient
 from siaga_edge.modem import at
+from siaga_edge.modem.failure import Hung, NoAnswer, NoWord, PortGone, PortMissing, Refused
 
 with warnings.catch_warnings():
     # The library compares strings with `is` and has invalid escapes; both are loud on import.
@@ -26,6 +26,7 @@ with warnings.catch_warnings():
 
 import serial
 
+__all__ = ["Hung", "NoAnswer", "NoWord", "Port", "PortGone", "PortMissing", "Refused"]
 log = logging.getLogger(__name__)
 
 READ_MOST = 4096
@@ -36,52 +37,20 @@ WRITE_LIMIT_S = 3.0
 SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
 # After a send: with the profile's send_s before it, a hang is known within 10 s.
 SENT_TRIES = 2
+# An answer that was owed may be the same question's, asked before: then the next one follows it at the same
+# pace. So it is listened as long again as the answer took, within these bounds.
+LISTEN_LEAST_S, LISTEN_MOST_S, PILE_MOST_S = 0.03, 0.5, 10.0
 # The prompt asks no network (3GPP TS 27.005 §4.3): a modem that says nothing for so long hangs.
 PROMPT_LIMIT_S = 5.0
 # Asked to find out where in the modem's answers one is: each answer names its question, every family knows
 # them, and nothing else here asks them twice in a row (3GPP TS 27.005 §3.2.3, 27.007 §5.5, §8.2, §9.1).
 _QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?")
+_NAMES = ("+CMEE:", "+CMGF:", "+CSCS:", "+CFUN:")
 # Pauses before a command is given again to a modem that is busy (CME 14 SIM busy, CMS 314 the same, CMS 515
 # and SIMCom's wording): 1.5 s in all; the library goes on for ever.
 BUSY_PAUSES_S = (0.1, 0.2, 0.4, 0.8)
 _BUSY = frozenset({"14", "314", "515", "SIM busy"})
 _ESCAPE = "\x1b"
-_ERRORS = ("ERROR", "+CME ERROR", "+CMS ERROR")
-
-
-class PortMissing(SiagaError, Transient):
-    """The device is not there, or somebody else has it."""
-
-
-class PortGone(SiagaError, Transient):
-    """The device vanished while it was open."""
-
-
-class NoAnswer(SiagaError, Transient):
-    """The modem does not answer."""
-
-
-class Hung(NoAnswer):
-    """A text was handed over, and then the modem answered nothing any more; the text may have left."""
-
-
-class NoWord(SiagaError, Transient):
-    """The modem answers, but gave no result for a text that was handed over; the text may have left.
-
-    `may_come`: the result may still come, for nothing has said that the text was aborted.
-    """
-
-    def __init__(self, message: str, *, may_come: bool) -> None:
-        super().__init__(message)
-        self.may_come = may_come
-
-
-class Refused(SiagaError):
-    """The modem answered with an error; `code` is what it said."""
-
-    def __init__(self, command: str, code: str) -> None:
-        super().__init__(f"modem refused {command.partition('=')[0]}: {code}")
-        self.code = code
 
 
 class Port(GsmModem):  # type: ignore[misc]
@@ -181,7 +150,8 @@ class Port(GsmModem):  # type: ignore[misc]
 
         After a time-out its late answer may still come, and would be taken for the answer to the next
         question, and so on for ever. So it is asked something whose answer names the question, another one
-        each time, until that answer comes. Leaves a prompt, turns echo off. Raises NoAnswer, PortGone.
+        each time, until that answer comes and no other follows. Leaves a prompt, turns echo off. Raises
+        NoAnswer, PortGone.
         """
         self._owes = True
         for _ in range(tries):
@@ -189,10 +159,11 @@ class Port(GsmModem):  # type: ignore[misc]
             question = _QUESTIONS[self._question]
             if question == self._asked_last:
                 continue
+            begun_s = self._now_mono_s()
             self._write(f"{_ESCAPE}\r")
             self._write("ATE0V1Q0\r")
             self._write(f"{question}\r")
-            if self._came_round(question, self._now_mono_s() + limit_s):
+            if self._came_round(question, begun_s + limit_s) and self._was_last(begun_s):
                 self._owes = False
                 return
         raise NoAnswer(f"modem {self.port} does not answer; check power and SIM tray")
@@ -205,17 +176,29 @@ class Port(GsmModem):  # type: ignore[misc]
                 named = True
             elif named and line == "OK":
                 return True
-            elif line.startswith(_ERRORS):
+            elif line.startswith(at.ERRORS):
                 self._ended = True
-            elif at.classify(line, "", self.family_events) == "event" and not _looks_like_answer(line):
+            elif at.classify(line, "", self.family_events) == "event" and not at.is_rest(line):
                 self._take_event(line, deadline_s)
         return False
+
+    def _was_last(self, begun_s: float) -> bool:
+        """Whether no more answers follow; those of questions that had piled up are passed over."""
+        now_s = self._now_mono_s()
+        pace_s = min(max(now_s - begun_s, LISTEN_LEAST_S), LISTEN_MOST_S)
+        last, until_s = True, now_s + pace_s
+        while (line := self._line("", until_s)) is not None:
+            if at.is_rest(line) or line.startswith(_NAMES):
+                last, until_s = False, min(self._now_mono_s() + pace_s, now_s + PILE_MOST_S)
+            else:
+                self._take_event(line, until_s)
+        return last
 
     def _listen(self, seconds: float) -> None:
         """Hear events for a while; what else comes is nobody's answer."""
         until_s = self._now_mono_s() + seconds
         while (line := self._line("", until_s)) is not None:
-            if not _looks_like_answer(line):
+            if not at.is_rest(line):
                 self._take_event(line, until_s)
 
     def wait(self, woken: int, limit_s: float) -> bool:
@@ -481,11 +464,6 @@ class Port(GsmModem):  # type: ignore[misc]
     def _call(self) -> None:
         with contextlib.suppress(OSError):
             os.write(self._wake_write, b"!")
-
-
-def _looks_like_answer(line: str) -> bool:
-    """Whether a line that nobody asked for is the rest of an answer, and no event."""
-    return at.failure(line) is None or line.startswith((*_ERRORS, "AT"))
 
 
 def _library_error(data: str, final: str) -> CommandError:
