@@ -39,7 +39,7 @@ STUCK_S = 600.0
 ORDER_EVERY_S = 20.0
 SLOW = "slow network"
 # Of all alerts: three hangs in a row, each in the same one's send, are more than it can bear.
-UNSENT_MOST = 0.02
+UNSENT_MOST = 0.01
 
 
 @dataclass
@@ -207,7 +207,7 @@ class Campaign:
             else:
                 self.gone()
 
-        self.world.at(self.rng.uniform(60, 240), mend)
+        self.world.at(self.rng.uniform(120, 360), mend)
 
     def garbage(self) -> None:
         """Octets of all kinds, with line ends and prompts among them."""
@@ -381,7 +381,7 @@ class Mutant:
 MUTANTS = (
     Mutant("no power, no usb", NoPowerNoUsb),
     Mutant("no end of a send", NoEndOfASend),
-    Mutant("patience never grows", table={}, kinds=(SLOW,), trials=8),
+    Mutant("patience never grows", table={}, kinds=(SLOW,), trials=20),
     Mutant("patience grows after a hang", table={**TABLE, ("short", "hung"): "long"}, kinds=IN_A_SEND),
 )
 
