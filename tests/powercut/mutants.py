@@ -11,6 +11,7 @@ from powercut.campaign import Say, Workload
 from powercut.footage_work import Recording
 from powercut.hub_work import Delivering, Storing
 from powercut.node_work import STATE, Journaling, Marking, Publishing, Receiving, SendingOut, TakingIn
+from powercut.relay_work import RelayLetsGoFirst
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Boot
 from siaga_core.service.files import write_all
@@ -432,6 +433,7 @@ MUTANTS: tuple[type[Workload], ...] = (
     IntakeDeletesFirst,
     IntakeNormal,
     OutboundUnnoted,
+    RelayLetsGoFirst,
     HubNormal,
     HubEarly,
     PubackDelivers,

@@ -237,6 +237,28 @@ def test_a_word_that_comes_late_is_the_texts_own_and_nothing_goes_twice(
     assert bench.reports() == 1
 
 
+class TakesTheFirst(VirtualPort):
+    """The mutant: an answer to the question asked last is the last one, however many had piled up."""
+
+    def _was_last(self, begun_s: float) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("port", "locked"), [(VirtualPort, False), (TakesTheFirst, True)])
+def test_answers_that_had_piled_up_are_not_taken_for_those_that_follow(
+    tmp_path: Path, benches: list[Bench], port: type[VirtualPort], locked: bool
+) -> None:
+    """One behind, the port takes an OK for the answer to AT+CPIN? and finds the SIM locked."""
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    bench.service._remedies.port = port  # type: ignore[attr-defined]
+    bench.run(12)
+    bench.slow_network(30_000)
+    bench.order()
+    bench.run(60)
+    assert any("modem.locked" in detail for _, detail in bench.told("modem")) == locked
+
+
 class TakesAnyWord(Sender):
     """The mutant: the next text is begun while the word on the one before may still come."""
 
