@@ -16,7 +16,7 @@ from siaga_core.wire import outbound as wire
 from siaga_core.wire.command import Command, OutcomeState, SendSms
 from siaga_core.wire.envelope import Lane
 from siaga_core.wire.outbound import SmsState, State
-from siaga_edge.inbox import Inbox
+from siaga_edge.inbox import Inbox, wake
 from siaga_edge.journal import Journal
 from siaga_edge.modem import at, fate, pdu
 from siaga_edge.modem.fate import PartState
@@ -26,6 +26,7 @@ from siaga_edge.modem.port import Hung, NoAnswer, NoWord, Port, PortGone, Refuse
 from siaga_edge.modem.profile import Limits
 from siaga_edge.modem.relay import Left, found, is_untaken, leave, take_back
 from siaga_edge.modem.sending import Sender
+from siaga_edge.node import NodeConfig
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,14 @@ class Other:
 
     folder: Path
     wake: Callable[[], object]
+
+
+def other_modem(config: NodeConfig, service: str) -> Other | None:
+    """Where `service` leaves texts; None on a node with one modem."""
+    if config.modem is None or config.modemb is None:
+        return None
+    name = "modemb" if service == "modem" else "modem"
+    return Other(config.relay_dir(name), partial(wake, config.socket_file(name)))
 
 
 class Outbound:

@@ -30,13 +30,10 @@ __all__ = ["Hung", "NoAnswer", "NoWord", "Port", "PortGone", "PortMissing", "Ref
 log = logging.getLogger(__name__)
 
 READ_MOST = 4096
-# The network is asked, not only the modem (3GPP TS 22.083): most answer in 3 s, some in 15.
-WAITING_LIMIT_S = 15.0
 # A driver that takes nothing any more (a hung USB stick) must not hold its owner.
 WRITE_LIMIT_S = 3.0
 SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
-# After a send: with the profile's send_s before it, a hang is known within 10 s.
-SENT_TRIES = 2
+SENT_TRIES = 2  # after a send: with the profile's send_s before it a hang is known within 10 s
 # An answer that was owed may be the same question's, asked before: then the next one follows it at the same
 # pace. So it is listened as long again as the answer took, within these bounds.
 LISTEN_LEAST_S, LISTEN_MOST_S, PILE_MOST_S = 0.03, 0.5, 10.0
@@ -44,8 +41,12 @@ LISTEN_LEAST_S, LISTEN_MOST_S, PILE_MOST_S = 0.03, 0.5, 10.0
 PROMPT_LIMIT_S = 5.0
 # Asked to find out where in the modem's answers one is: each answer names its question, every family knows
 # them, and nothing else here asks them twice in a row (3GPP TS 27.005 §3.2.3, 27.007 §5.5, §8.2, §9.1).
-_QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?")
-_NAMES = ("+CMEE:", "+CMGF:", "+CSCS:", "+CFUN:")
+_QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?", "AT+CNMI?", "AT+CSQ")
+_NAMES = ("+CMEE:", "+CMGF:", "+CSCS:", "+CFUN:", "+CNMI:", "+CSQ:")
+# Told what to be like in one command, then, as some know only single ones, one by one.
+_MANNERS = (("ATE0V1Q0",), ("ATE0", "ATV1", "ATQ0"))
+# After the line that was asked for, the OK that some forget (Wavecom, of +CPIN).
+ENOUGH_S = 1.0
 # Pauses before a command is given again to a modem that is busy (CME 14 SIM busy, CMS 314 the same, CMS 515
 # and SIMCom's wording): 1.5 s in all; the library goes on for ever.
 BUSY_PAUSES_S = (0.1, 0.2, 0.4, 0.8)
@@ -71,10 +72,10 @@ class Port(GsmModem):  # type: ignore[misc]
         self._question, self._asked_last = 0, ""
         # Whether the modem may owe an answer: what it says next may belong to an earlier question.
         self._owes = True
-        # Of the send that is being settled: its reference, and whether an error ended it.
-        self._settles_send, self._late, self._ended = False, "", False
-        # A text's result may come in the middle of other answers.
-        self._owes_word = False
+        # Of the send being settled: its reference, whether an error ended it, whether its word is still owed.
+        self._settles_send, self._late, self._ended, self._owes_word = False, "", False, False
+        # Whether it said anything final while settled, and whether it has ever named an answer (never unset).
+        self._answered = self._names_answers = False
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._events: list[at.Event] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -84,9 +85,10 @@ class Port(GsmModem):  # type: ignore[misc]
         # Hears every event at once, in the owner's thread and perhaps inside another command's answer; one
         # that it takes (True) is not kept for `events`. It must send nothing.
         self.listener: Callable[[at.Event], bool] = lambda _event: False
-        # A line that is picked up without audio makes the caller think he was heard: nothing sets this until
-        # an audio path has been proved on this modem since it was opened.
+        # A line that is picked up without audio makes the caller think he was heard: only modem/voice sets
+        # this, while trial calls have proved the audio since the port was opened (modem/proof).
         self.audio_is_proved = False
+        self._is_trial = False
         try:
             self.connect()
         except PortMissing:
@@ -128,15 +130,18 @@ class Port(GsmModem):  # type: ignore[misc]
 
     # -- the owner's side ------------------------------------------------------------------------
 
-    def command(self, text: str, limit_s: float | None = None, quiet_s: float | None = None) -> list[str]:
+    def command(
+        self, text: str, limit_s: float | None = None, quiet_s: float | None = None, *, enough: str = ""
+    ) -> list[str]:
         """Send one command; the lines of its answer. Raises Refused, NoAnswer, PortGone.
 
-        `quiet_s` ends a long answer (a listing) that has stopped in the middle before `limit_s` does. A busy
-        modem is asked again, BUSY_PAUSES_S long at most.
+        `quiet_s` ends a long answer (a listing) that has stopped in the middle before `limit_s` does. A line
+        that begins with `enough` is the answer even if no OK comes after it. A busy modem is asked again,
+        BUSY_PAUSES_S long at most.
         """
         limit_s = limit_s or self._limit_s
         for pause_s in (*BUSY_PAUSES_S, None):
-            lines = self._dialogue(text, "\r", limit_s, quiet_s=quiet_s)
+            lines = self._dialogue(text, "\r", limit_s, quiet_s=quiet_s, enough=enough)
             failed = at.failure(lines[-1])
             if failed is None:
                 return lines[:-1]
@@ -152,26 +157,51 @@ class Port(GsmModem):  # type: ignore[misc]
         question, and so on for ever. So it is asked something whose answer names the question, another one
         each time, until that answer comes and no other follows. Leaves a prompt, turns echo off. Raises
         NoAnswer, PortGone.
+
+        A modem that says nothing final in so many `tries` is given up; one that does, and knows only some of
+        the questions, is asked all of them.
         """
-        self._owes = True
-        for _ in range(tries):
+        self._owes, self._answered = True, False
+        for tried in range(len(_QUESTIONS)):
+            if tried >= tries and not self._answered:
+                break
             self._question = (self._question + 1) % len(_QUESTIONS)
             question = _QUESTIONS[self._question]
             if question == self._asked_last:
                 continue
             begun_s = self._now_mono_s()
             self._write(f"{_ESCAPE}\r")
-            self._write("ATE0V1Q0\r")
+            for manner in _MANNERS[tried > 0]:
+                self._write(f"{manner}\r")
             self._write(f"{question}\r")
             if self._came_round(question, begun_s + limit_s) and self._was_last(begun_s):
-                self._owes = False
+                self._owes, self._names_answers = False, True
                 return
+        if self._answered and not self._names_answers and self._is_alone():
+            self._owes = False
+            return
         raise NoAnswer(f"modem {self.port} does not answer; check power and SIM tray")
+
+    def _is_alone(self) -> bool:
+        """Whether a modem that knows none of the questions has said all it owed: one AT, one answer.
+
+        Only for a modem that has never named an answer, and after as long a silence as an answer may take.
+        """
+        if self._line("its silence", self._now_mono_s() + self._limit_s) is not None:
+            return False
+        self._write("AT\r")
+        finals = 0
+        until_s = self._now_mono_s() + self._limit_s
+        while (line := self._line("AT", until_s)) is not None:
+            if at.classify(line, "AT", self.family_events) == "final":
+                finals, until_s = finals + 1, self._now_mono_s() + SETTLE_LIMIT_S
+        return finals == 1
 
     def _came_round(self, question: str, deadline_s: float) -> bool:
         """Whether the answer to this very question came, and its end."""
         name, named = question[2:].rstrip("?") + ":", False
         while (line := self._line(question, deadline_s)) is not None:
+            self._answered = self._answered or at.classify(line, question) == "final"
             if line.startswith(name):
                 named = True
             elif named and line == "OK":
@@ -211,27 +241,13 @@ class Port(GsmModem):  # type: ignore[misc]
         self._owes = True
         self._write(f"{_ESCAPE}\r{text}\r")
 
-    def leave_calls_alone(self) -> None:
-        """Forbid the modem to pick calls up by itself: one stored with ATS0=1 does so before anybody asks.
-
-        Holds until the modem restarts. Raises NoAnswer, PortGone; a modem that refuses is one without S0.
-        """
+    def answer_trial(self) -> None:
+        """Pick up a call of the node's other modem: nobody waits to be heard on it. Raises as `command`."""
+        self._is_trial = True
         try:
-            self.command("ATS0=0")
-        except Refused as error:
-            log.error("modem refused ATS0=0; see that it does not answer calls by itself: %s", error)
-
-    def let_calls_wait(self) -> bool:
-        """Have a second caller announced (+CCWA) instead of turned away as busy; False if it cannot be had.
-
-        Raises NoAnswer, PortGone.
-        """
-        for command in ("AT+CCWA=1,1,1", "AT+CCWA=1"):
-            with contextlib.suppress(Refused):
-                self.command(command, WAITING_LIMIT_S)
-                return True
-        log.info("modem has no call waiting; a second caller hears the engaged tone")
-        return False
+            self.command("ATA")
+        finally:
+            self._is_trial = False
 
     def send(self, length: int, pdu: str, limit_s: float) -> int:
         """Hand over one PDU; its message reference. Raises Refused, BadAnswer, NoWord, NoAnswer, PortGone.
@@ -247,8 +263,7 @@ class Port(GsmModem):  # type: ignore[misc]
             lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS", first=False)
         except NoAnswer:
             return self._late_reference(limit_s)
-        failed = at.failure(lines[-1])
-        if failed is not None:
+        if (failed := at.failure(lines[-1])) is not None:
             raise Refused("AT+CMGS", failed)
         return at.sent_reference(lines[:-1])
 
@@ -277,14 +292,13 @@ class Port(GsmModem):  # type: ignore[misc]
         self._settles_send, self._ended = True, False
         try:
             self.settle(tries=SENT_TRIES)
-        except (NoAnswer, PortGone) as error:
-            if isinstance(error, PortGone) and not self._late:
-                raise
+        except PortGone:
             if not self._late:
-                raise Hung(
-                    f"modem {self.port} said nothing for {waited_s:.0f} s after a text and answers nothing;"
-                    " it is being reset"
-                ) from error
+                raise
+        except NoAnswer as error:
+            if not self._late:
+                why = f"nothing for {waited_s:.0f} s after a text and answers nothing; it is being reset"
+                raise Hung(f"modem {self.port} said {why}") from error
         finally:
             self._settles_send = False
         if self._late:
@@ -323,8 +337,7 @@ class Port(GsmModem):  # type: ignore[misc]
     ) -> list[str] | None:
         """What the library's own queries call: the same dialogue, its kind of errors."""
         if not waitForResponse:
-            if at.answers_a_call(data) and not self.audio_is_proved:
-                raise Refused(data, "it would pick up a call on a line without proved audio")
+            self._guard(data)
             self._ready(data)
             self._write(data + writeTerm)
             self._owes = True
@@ -333,8 +346,7 @@ class Port(GsmModem):  # type: ignore[misc]
             lines = self._dialogue(data, writeTerm, timeout)
         except NoAnswer as error:
             raise TimeoutException(str(error)) from error
-        failed = at.failure(lines[-1])
-        if failed is not None and parseError:
+        if at.failure(lines[-1]) is not None and parseError:
             raise _library_error(data, lines[-1])
         return lines
 
@@ -349,10 +361,10 @@ class Port(GsmModem):  # type: ignore[misc]
         *,
         quiet_s: float | None = None,
         first: bool = True,
+        enough: str = "",
     ) -> list[str]:
         pending = pending or text
-        if at.answers_a_call(text) and not self.audio_is_proved:
-            raise Refused(text, "it would pick up a call on a line without proved audio")
+        self._guard(text)
         if first:
             self._ready(pending)
         self._write(text + end)
@@ -361,13 +373,20 @@ class Port(GsmModem):  # type: ignore[misc]
         skips_ok = False
         while True:
             due_s = end_s if quiet_s is None else min(end_s, self._now_mono_s() + quiet_s)
+            if enough and lines and lines[-1].startswith(enough):
+                due_s = min(end_s, self._now_mono_s() + ENOUGH_S)
             line = self._line(pending, due_s)
+            if line is None and enough and lines and lines[-1].startswith(enough):
+                self._owes = True  # its OK may still come
+                return [*lines, "OK"]
             if line is None:
                 self._drain()
                 raise NoAnswer(
                     f"modem {self.port} gave no answer to {pending.partition('=')[0]} in"
                     f" {quiet_s or limit_s:.0f} s; check power and SIM tray"
                 )
+            if line == text:
+                continue  # an echo that could not be turned off: of a PDU it looks like a message
             kind = at.classify(line, pending, self.family_events)
             if kind == "final" and skips_ok and line == "OK":
                 skips_ok = False
@@ -380,9 +399,12 @@ class Port(GsmModem):  # type: ignore[misc]
                     self._late = line
                 lines.append(line)
             elif kind == "event":
-                # Another text's late result, with an OK of its own.
-                skips_ok = skips_ok or line.startswith(at.REFERENCE)
+                skips_ok = skips_ok or line.startswith(at.REFERENCE)  # a late one has an OK of its own
                 self._take_event(line, due_s)
+
+    def _guard(self, text: str) -> None:
+        if at.answers_a_call(text) and not (self.audio_is_proved or self._is_trial):
+            raise Refused(text, "it would pick up a call on a line without proved audio")
 
     def _ready(self, asking: str) -> None:
         """Before a command: one owner, and no answer is owed. Raises NoAnswer, PortGone."""

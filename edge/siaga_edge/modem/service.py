@@ -14,13 +14,13 @@ from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile, turns
+from siaga_edge.modem import at, bringup, calls, desk, ladder, pdu, pin, profile, turns, vitals
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA, Ledger
-from siaga_edge.modem.outbound import Other, Outbound
+from siaga_edge.modem.outbound import Outbound, other_modem
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
@@ -29,6 +29,7 @@ from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.turns import Turns
 from siaga_edge.modem.vitals import Verdict
+from siaga_edge.modem.voice import Voice
 from siaga_edge.node import Modem, NodeConfig
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class ModemService:
         self._inbox = Inbox(config.inbox_file, service, self._journal)
         self._wake = WakeSocket(config.socket_file(service))
         self.sender = sender or Sender(clock)
-        other = self._other()
+        other = other_modem(config, service)
         self._outbound = Outbound(self._journal, self._inbox, clock, self.sender, other)
         own = [one.number for one in (config.modem, config.modemb) if one is not None and one.number]
         self._desk = desk.Desk(
@@ -102,8 +103,9 @@ class ModemService:
         )
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
-        self._memories = ["SM"]
+        self._memories, self._announces = ["SM"], ""
         self._turns = Turns()
+        self._voice = Voice(config, settings, service, clock, self._tell)
         self._calls = Calls(
             self._journal,
             settings.name or service,
@@ -111,6 +113,7 @@ class ModemService:
             self._new_id,
             settings.reject_after_s,
             self._desk.missed,
+            self._voice,
         )
         self._wants_waiting = self._knows_waiting = True
         self._restarted = self._sends_on = False
@@ -228,13 +231,6 @@ class ModemService:
         self._outbound.take_orders()
         return f"{self._outbound.hand_over()} texts handed to the other modem"
 
-    def _other(self) -> Other | None:
-        """The node's other modem, if it has two."""
-        if self._config.modem is None or self._config.modemb is None:
-            return None
-        name = "modemb" if self._service == "modem" else "modem"
-        return Other(self._config.relay_dir(name), partial(wake, self._config.socket_file(name)))
-
     def _open(self) -> Port:
         port = self._remedies.open(profile.every_event(self._profiles))
         port.listener = lambda event: any(
@@ -243,6 +239,7 @@ class ModemService:
         return port
 
     def _drop(self) -> None:
+        self._voice.drop()
         if self._port is not None:
             self._port.close()
             self._port = None
@@ -273,19 +270,18 @@ class ModemService:
 
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
-        port.leave_calls_alone()
-        self._model = " ".join(port.command("AT+CGMM"))
+        bringup.leave_calls_alone(port)
+        self._model = bringup.model(port)
         self._family, self._profile = profile.choose(self._profiles, self._model)
-        port.family_events = (*self._profile.events, *self._profile.boot)
+        port.family_events = profile.own_words(self._profiles, self._family)
         tried = self._config.node.data_dir / f"{self._service}-pin-refused"
+        bringup.switch_on(port, self._profile.limits.network_s)
         self._unlock(port, tried)
-        for command in self._profile.init:
-            try:
-                port.command(command)
-            except Refused as error:
-                log.info("modem has no %s: %s", command, error)
-        self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
+        bringup.tell(port, self._profile.init)
+        found = bringup.stores(port, self._profile)
+        self._memories, self._intake.selection = found.names, found.selection
         self._announce(port)
+        self._voice.begin(port, self._profile)
         self._swept_mono_s, self._turns = float("-inf"), Turns()
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
@@ -295,16 +291,12 @@ class ModemService:
         pin.unlock(port, self._settings.pin_file, tried, self._profile.pin_tries)
 
     def _announce(self, port: Port) -> None:
-        for command in self._profile.announce:
-            try:
-                port.command(command)
-            except Refused:
-                continue
-            return
-        log.warning(
-            "modem announces nothing; messages are found by the sweep every %s s",
-            self._settings.sweep_every_s,
-        )
+        self._announces = bringup.announce(port, self._profile.announce)
+        if not self._announces:
+            log.warning(
+                "modem announces nothing; messages are found by the sweep every %s s",
+                self._settings.sweep_every_s,
+            )
 
     def _round(self, port: Port) -> bool:
         """Everything there is to do now; a sweep before any other command. Whether a full one was finished.
@@ -313,7 +305,9 @@ class ModemService:
         """
         self._hear(port)
         if self._restarted:
-            port.leave_calls_alone()
+            bringup.leave_calls_alone(port)
+            if self._memories == [bringup.AS_IT_IS]:
+                self._set_up(port)  # it may only not have been ready when it was asked for its stores
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
         if not self._turns.full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
@@ -321,13 +315,15 @@ class ModemService:
         finished = self._sweep_one(port)
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
+        self._voice.tend(port, self._calls, self._profile)
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
         self._outbound.take_back()
         if self._turns.next is not None:
             return finished
-        self._sends_on = not self._calls.busy and self._outbound.send_next(port, self._profile.limits)
+        # Texts go out beside a call whose sound flows; not while somebody rings, who is looked after first.
+        self._sends_on = not self._is_engaged and self._outbound.send_next(port, self._profile.limits)
         self._do_chores(port, now_s)
         return finished
 
@@ -342,8 +338,16 @@ class ModemService:
         self._write_status(ready=True)
 
     def _tend(self, port: Port) -> None:
-        if not self._calls.busy and not self._sends_on:  # a text may have taken a minute: first a sweep
+        if not self._is_on_a_call and not self._sends_on:  # a text may have taken a minute: first a sweep
             self._care.tend(port, self._profile, self._intake.slots)
+
+    @property
+    def _is_on_a_call(self) -> bool:
+        return self._calls.busy or self._voice.busy
+
+    @property
+    def _is_engaged(self) -> bool:
+        return self._voice.busy or (self._calls.busy and not self._calls.are_talked_to)
 
     def _sweep_one(self, port: Port) -> bool:
         """Sweep the store whose turn it is; whether that was the last of a full sweep."""
@@ -353,23 +357,26 @@ class ModemService:
         self._turns, finished = turns.swept(self._turns, store)
         if not finished:
             return False
-        self._swept_mono_s, self._swept_wall_ns = self._clock.mono_s(), self._clock.wall_ns()
+        self._swept_mono_s = self._clock.mono_s()
+        self._tell(vitals.inbox(is_blind=self._intake.is_blind))
+        if not self._intake.is_blind:
+            self._swept_wall_ns = self._clock.wall_ns()
         self._well()
         return True
 
     def _let_calls_wait(self, port: Port) -> None:
         """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
-        if not self._wants_waiting or self._calls.busy:
+        if not self._wants_waiting or self._is_on_a_call:
             return
         self._wants_waiting = False
         try:
-            port.let_calls_wait()
+            bringup.let_calls_wait(port)
         except NoAnswer:
             self._knows_waiting = False  # it cost a reopening; never again until the service starts anew
             raise
 
     def _ask_time(self, port: Port) -> None:
-        if not self._calls.busy and (told := self._network_time.look(port)) is not None:
+        if not self._is_on_a_call and (told := self._network_time.look(port)) is not None:
             self._journal.append(anchor.KIND, told, "bulk")
 
     def _hear(self, port: Port) -> None:
@@ -381,6 +388,7 @@ class ModemService:
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = True
+                self._voice.void("the modem restarted")
                 self._turns = turns.announce(self._turns, self._memories)
             elif (name := at.announced_store(event.line)) is not None:
                 # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
@@ -402,10 +410,9 @@ class ModemService:
         if now_s - self._checked_mono_s < CHECK_EVERY_S:
             return
         self._checked_mono_s = now_s
-        port.leave_calls_alone()
-        answer = " ".join(port.command("AT+CNMI?"))
-        if "+CNMI:" in answer and not answer.replace(" ", "").startswith("+CNMI:2,1"):
-            log.warning("modem forgot its settings; setting it up again answer=%s", answer)
+        bringup.leave_calls_alone(port)
+        if not bringup.still_announces(port, self._announces):
+            log.warning("modem forgot its settings; setting it up again")
             self._set_up(port)
 
     def _clean(self, now_s: float) -> None:
@@ -427,6 +434,7 @@ class ModemService:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
+        due_s = min(due_s, self._voice.due_s())
         if port.wait(self._wake.fileno(), max(0.0, due_s)):
             self._wake.wait(0)
 

@@ -47,13 +47,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
     broker = Broker(tmp_path, authority)
     url = f"https://127.0.0.1:{broker.port}"  # of the gateway only TLS is examined
     config = write_config(tmp_path, broker.port, authority, authority.issue(NODE, days=90), url)
-    (tmp_path / "no-modem").touch()
+    for modem in ("no-modem", "no-modemb"):
+        (tmp_path / modem).touch()
     (tmp_path / "footage").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as camera:
         port = camera.getsockname()[1]
         config.write_text(
             f'{config.read_text()}[[cameras]]\nid = "cam-a"\nrtsp_url = "rtsp://127.0.0.1:{port}/a"\n'
             f'[recorder]\nfootage_dir = "{tmp_path}/footage"\nffmpeg = "{sys.executable}"\n'
+            f'[modemb]\nport = "{tmp_path}/no-modemb"\n'
         )
         yield Site(tmp_path, config, broker, authority, camera)
     broker.kill()
@@ -76,7 +78,7 @@ def failed(findings: dict[str, dict[str, Any]]) -> set[str]:
 def test_a_node_on_which_nothing_is_broken_passes(site: Site) -> None:
     _, findings = doctor(site)
     assert failed(findings) == set(), findings
-    assert len(findings) == 10
+    assert len(findings) == 11
     assert {"broker", "gerbang / gateway", "kamera / camera cam-a", "modem", "ffmpeg"} < set(findings)
 
 
@@ -120,6 +122,10 @@ def camera_is_gone(site: Site) -> None:
     site.camera.close()
 
 
+def second_modem_is_gone(site: Site) -> None:
+    (site.folder / "no-modemb").unlink()
+
+
 def equipment_is_gone(site: Site) -> None:
     (site.folder / "footage").rmdir()
     (site.folder / "no-modem").unlink()
@@ -142,6 +148,7 @@ CERTIFICATE = {"sertifikat / certificate"}
         (gateway_is_gone, {"gerbang / gateway"}),
         (data_folder_is_gone, {"folder data / data folder"}),
         (camera_is_gone, {"kamera / camera cam-a"}),
+        (second_modem_is_gone, {"modem kedua / second modem"}),
         (equipment_is_gone, {"rekaman / footage", "modem", "ffmpeg"}),
     ],
 )
