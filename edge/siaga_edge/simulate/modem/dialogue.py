@@ -31,10 +31,11 @@ _CTRL_Z, _ESCAPE, _BACKSPACE = 0x1A, 0x1B, 0x08
 
 @dataclass(slots=True)
 class _Prompt:
-    """A command that waits for its text: AT+CMGS or AT+CMGW."""
+    """A command that waits for its text, AT+CMGS or AT+CMGW, in the mode in which it was given."""
 
     command: request.Request
     text: bytearray
+    text_mode: bool
 
 
 class Dialogue:
@@ -272,7 +273,7 @@ class Dialogue:
                 self._pending = (due_s, prompt)
         elif octet == _BACKSPACE:
             del prompt.text[-1:]
-        elif not (octet in (0x0A, 0x0D) and not self.machine.settings.text_mode):
+        elif not (octet in (0x0A, 0x0D) and not prompt.text_mode):
             prompt.text.append(octet)
 
     def _take_command(self, octet: int, now: Now) -> None:
@@ -322,7 +323,7 @@ class Dialogue:
             if self._is_muted(one):
                 return None
             if one.name in ("+CMGS", "+CMGW") and one.form == "set":
-                self._prompt = _Prompt(one, bytearray())
+                self._prompt = _Prompt(one, bytearray(), self.machine.settings.text_mode)
                 self.machine.line.put(b"\r\n> ", now.mono_s)
                 return None
             lines += self._run(one, now)
@@ -365,7 +366,7 @@ class Dialogue:
         if command.name == "+CMGW":
             return self._write(command, text)
         try:
-            if machine.settings.text_mode:
+            if prompt.text_mode:
                 return messages.submit_text(machine, command.arguments[0], text, now)
             return messages.submit_pdu(machine, text, command.number(0, -1), now)
         except ValueError as error:
