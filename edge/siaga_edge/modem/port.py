@@ -34,8 +34,7 @@ READ_MOST = 4096
 WRITE_LIMIT_S = 3.0
 SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
 SENT_TRIES = 2  # after a send: with the profile's send_s before it a hang is known within 10 s
-# An answer that was owed may be the same question's, asked before: then the next one follows it at the same
-# pace. So it is listened as long again as the answer took, within these bounds.
+# Answers that had piled up follow each other at one pace: as long as one took is listened for the next.
 LISTEN_LEAST_S, LISTEN_MOST_S, PILE_MOST_S = 0.03, 0.5, 10.0
 # The prompt asks no network (3GPP TS 27.005 §4.3): a modem that says nothing for so long hangs.
 PROMPT_LIMIT_S = 5.0
