@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.fuzz import Outcome
+from bench.modem_trials import FOR_GOOD, IN_A_SEND, SEND_MOST_S, Trial, late, worst
 from bench.virtual_modem import VirtualPort, VirtualRemedies, World
 from siaga_core.service.workers import Heartbeat, Stop
 from siaga_edge.modem.ladder import Rung
 from siaga_edge.modem.outbound import AGAIN
-from siaga_edge.modem.profile import Limits, Profile
+from siaga_edge.modem.patience import FAST_RUN, TABLE, Table
+from siaga_edge.modem.profile import Profile
 from siaga_edge.modem.relay import Left, leave
 from siaga_edge.modem.service import ModemService
 from siaga_edge.node import Hub, Modem, Node, NodeConfig
@@ -32,25 +34,12 @@ from siaga_edge.uplink.ledger import Ledger as UplinkLedger
 
 # Short codes get no automatic answer: what is measured here is the way in.
 SENDER, RECIPIENT = "3338", "+6281200000000"
-DETECT_S, SOFT_S, POWER_S, STUCK_S = 10.0, 20.0, 90.0, 600.0
+STUCK_S = 600.0
 # Texts to be sent meanwhile: as many in an hour as a busy node sends.
 ORDER_EVERY_S = 20.0
-SEND_S = Limits().send_s
-IN_A_SEND = "hang in a send"
-SILENT = ("hang for a while", IN_A_SEND, "hang until reset", "hang until usb", "hang until power", "unplug")
-
-
-@dataclass
-class Trial:
-    """One fault: when it began, when its cause was gone, when it was noticed and over."""
-
-    kind: str
-    began_s: float
-    cause_ended_s: float | None = None
-    noticed_s: float | None = None
-    over_s: float | None = None
-    # It began while the network was asked to take a text: then silence means nothing until send_s.
-    sending: bool = False
+SLOW = "slow network"
+# Of all alerts: three hangs in a row, each in the same one's send, are more than it can bear.
+UNSENT_MOST = 0.01
 
 
 @dataclass
@@ -71,6 +60,10 @@ class Campaign:
     chosen: str = ""
     taken: Counter[str] = field(default_factory=Counter)
     ordered: dict[str, bool] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
+    # How many texts the network had taken when it was last slow or looked so, and at the last hang in a send.
+    slow_taken: int = -(10**6)
+    hung_taken: int = -1
 
     def order(self) -> None:
         """A text to be sent, as another modem leaves it; every other one at least once."""
@@ -92,6 +85,8 @@ class Campaign:
     def look(self) -> None:
         """At every turn of the world: has it been noticed, is it over, is it time for the next one?"""
         assert self.service is not None
+        if self.current is not None and self.current.kind == SLOW:
+            self.slow_taken = self.accepted
         if self.current is None:
             if self.world.now_s >= self.next_s:
                 self._begin()
@@ -109,18 +104,34 @@ class Campaign:
             self._end(trial)
 
     def _begin(self) -> None:
-        kind = self.chosen = self.chosen or self.rng.choice(list(FAULTS))
+        kind = self.chosen = self.chosen or self.rng.choice(self.kinds)
         dialogue = self.world.dialogue
-        if kind == IN_A_SEND and not dialogue.is_sending:
+        if kind in IN_A_SEND and not dialogue.is_sending:
+            if self.world.now_s - self.next_s > STUCK_S:  # a mutant may never send again
+                self.chosen, self.next_s = "", self.world.now_s
             return  # its moment comes with the next text
         self.chosen = ""
         sending = dialogue.is_sending or dialogue.prompts
-        self.current = Trial(kind, self.world.now_s, sending=sending)
+        patient = sending and self.accepted - self.slow_taken <= FAST_RUN
+        self.current = Trial(kind, self.world.now_s, sending=sending, patient=patient)
+        if sending:
+            self._note_sending(kind)
         if self.rng.random() < 0.5:
             self._text()
         FAULTS[kind](self)
         if self.rng.random() < 0.5:
             self.world.at(self.rng.uniform(0, 5), self._text)
+
+    @property
+    def accepted(self) -> int:
+        """Texts that the network has taken so far."""
+        return self.world.dialogue.machine.counters.get("sent", 0)
+
+    def _note_sending(self, kind: str) -> None:
+        """What from outside looks like a slow network: a short fault, or the second hang in a row."""
+        if kind not in (*IN_A_SEND, *FOR_GOOD) or self.hung_taken == self.accepted:
+            self.slow_taken = self.accepted
+        self.hung_taken = self.accepted
 
     def _text(self) -> None:
         text = f"laporan {len(self.sent)}"
@@ -159,7 +170,7 @@ class Campaign:
 
     def hang_long(self) -> None:
         """The firmware is stuck for longer than any network may take."""
-        seconds = self.rng.uniform(SEND_S + 5, SEND_S + 40)
+        seconds = self.rng.uniform(SEND_MOST_S + 5, SEND_MOST_S + 40)
         self.world.dialogue.hang(seconds, self.world.present())
         self.gone(seconds)
 
@@ -178,6 +189,25 @@ class Campaign:
                 self.world.at(0.25, watch)
 
         watch()
+
+    def slow_network(self) -> None:
+        """Texts take long; what is typed meanwhile waits, or aborts the text, or is answered all the same."""
+        faults = self.world.dialogue.machine.faults
+        faults.send_ms = self.rng.randint(9_000, 40_000)
+        world = self.rng.randrange(3)
+        faults.send_aborts, faults.send_aside = world == 1, world == 2
+
+        def mend() -> None:
+            faults.send_ms, faults.send_aborts, faults.send_aside = 0, False, False
+            until_taken()
+
+        def until_taken() -> None:
+            if self.world.dialogue.is_sending:
+                self.world.at(0.25, until_taken)
+            else:
+                self.gone()
+
+        self.world.at(self.rng.uniform(120, 360), mend)
 
     def garbage(self) -> None:
         """Octets of all kinds, with line ends and prompts among them."""
@@ -253,7 +283,10 @@ class Campaign:
 
 FAULTS: dict[str, Callable[[Campaign], None]] = {
     "hang for a while": Campaign.hang,
-    IN_A_SEND: Campaign.hang_long,
+    "hang in a send": Campaign.hang_long,
+    "hang in a send until reset": lambda one: one.hang_until("restart", "usb", "power"),
+    "hang in a send until power": lambda one: one.hang_until("power"),
+    SLOW: Campaign.slow_network,
     "hang until reset": lambda one: one.hang_until("restart", "usb", "power"),
     "hang until usb": lambda one: one.hang_until("usb", "power"),
     "hang until power": lambda one: one.hang_until("power"),
@@ -270,32 +303,43 @@ FAULTS: dict[str, Callable[[Campaign], None]] = {
 def run(trials: int, seed: int) -> Outcome:
     """`trials` faults; then as many texts as were sent must be reports, each once."""
     outcome = trouble(trials, seed)
-    missed = [one.__name__ for one in MUTANTS if trouble(30, seed, one).met]
+    missed = [one.name for one in MUTANTS if one.tried(seed).met]
     for name in missed:
         sys.stderr.write(f"fuzz modem: not noticed: {name}\n")
     return replace(outcome, uncaught=len(missed), extra={**outcome.extra, "mutants": len(MUTANTS)})
 
 
-def trouble(trials: int, seed: int, remedies: type[VirtualRemedies] = VirtualRemedies) -> Outcome:
-    """One campaign, with the service's hands or a mutant's."""
+def trouble(
+    trials: int,
+    seed: int,
+    remedies: type[VirtualRemedies] = VirtualRemedies,
+    table: Table = TABLE,
+    kinds: tuple[str, ...] = (),
+) -> Outcome:
+    """One campaign, with the service's hands and patience or a mutant's; `kinds`: of faults, or all."""
     logging.getLogger("siaga_edge").setLevel(logging.CRITICAL)
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        campaign, lost, doubled = _campaign(Path(folder), trials, random.Random(seed), remedies)
+        campaign, lost, doubled, unsent = _campaign(
+            Path(folder), trials, random.Random(seed), remedies, table, kinds or tuple(FAULTS)
+        )
     sys.stderr.write("\n")
-    late = _late(campaign.done)
-    for line in late[:10]:
+    late_ones = late(campaign.done)
+    for line in late_ones[:10]:
         sys.stderr.write(f"fuzz modem: {line}\n")
     figures: dict[str, float] = {
         "stuck": campaign.stuck,
-        "late": len(late),
+        "late": len(late_ones),
+        "alerts_unsent": unsent,
         "texts": len(campaign.sent),
         "texts_out": len(campaign.ordered),
         "simulated_hours": round(campaign.world.now_s / 3600, 1),
-        **_worst(campaign.done),
+        **worst(campaign.done),
     }
     sys.stderr.write(json.dumps(Counter(trial.kind for trial in campaign.done)) + "\n")
-    return Outcome("modem", trials, lost, doubled, campaign.stuck + len(late), 0, seed, figures)
+    too_many = unsent > max(1, UNSENT_MOST * len(campaign.ordered) / 2)
+    failed = campaign.stuck + len(late_ones) + too_many
+    return Outcome("modem", trials, lost, doubled, failed, 0, seed, figures)
 
 
 class NoPowerNoUsb(VirtualRemedies):
@@ -310,7 +354,7 @@ class WaitsForEver(VirtualPort):
     """A send without an end."""
 
     def send(self, length: int, pdu: str, limit_s: float) -> int:  # noqa: ARG002
-        return super().send(length, pdu, 4 * SEND_S)
+        return super().send(length, pdu, 4 * SEND_MOST_S)
 
 
 class NoEndOfASend(VirtualRemedies):
@@ -319,22 +363,47 @@ class NoEndOfASend(VirtualRemedies):
     port = WaitsForEver
 
 
-MUTANTS: tuple[type[VirtualRemedies], ...] = (NoPowerNoUsb, NoEndOfASend)
+@dataclass(frozen=True)
+class Mutant:
+    """A worse way, and how many of which faults show it."""
+
+    name: str
+    remedies: type[VirtualRemedies] = VirtualRemedies
+    table: Table = field(default_factory=lambda: TABLE)
+    kinds: tuple[str, ...] = ()
+    trials: int = 30
+
+    def tried(self, seed: int) -> Outcome:
+        """A campaign with it."""
+        return trouble(self.trials, seed, self.remedies, self.table, self.kinds)
+
+
+MUTANTS = (
+    Mutant("no power, no usb", NoPowerNoUsb),
+    Mutant("no end of a send", NoEndOfASend),
+    Mutant("patience never grows", table={}, kinds=(SLOW,), trials=20),
+    Mutant("patience grows after a hang", table={**TABLE, ("short", "hung"): "long"}, kinds=IN_A_SEND),
+)
 
 
 def _campaign(
-    folder: Path, trials: int, rng: random.Random, remedies: type[VirtualRemedies]
-) -> tuple[Campaign, int, int]:
+    folder: Path,
+    trials: int,
+    rng: random.Random,
+    remedies: type[VirtualRemedies],
+    table: Table,
+    kinds: tuple[str, ...],
+) -> tuple[Campaign, int, int, int]:
     dialogue = Dialogue(PROFILES["sim7600"], Now(0.0, 0.0), faults=Faults(), seed=rng.randrange(10**6))
     world, stop = World(dialogue), Stop()
-    campaign = Campaign(world, rng, trials, stop)
+    campaign = Campaign(world, rng, trials, stop, kinds=kinds)
     settings = Modem(port="virtual", power_relay=True)
     hub = Hub(broker_host="x", gateway_url="x", ca_file=folder, certificate_file=folder, key_file=folder)
     node = Node(id="gsm-001", site="x", data_dir=folder / "data", run_dir=folder / "run")
     (folder / "data").mkdir()
     config = NodeConfig(node=node, hub=hub, modem=settings)
     service = ModemService(config, settings, world, remedies=remedies(world, settings.answer_limit_s))
-    campaign.service = service
+    campaign.service, service.sender.table = service, table
     campaign.relay_dir = config.relay_dir("modem")
     world.look = campaign.look
     world.at(20, campaign.order)
@@ -347,25 +416,29 @@ def _campaign(
     service.close()
     texts = Counter(_texts(config.journal_file("modem")))
     campaign.count_taken()
-    wrong = _wrongly_sent(config.journal_file("modem"), campaign)
+    wrong, unsent = _wrongly_sent(config.journal_file("modem"), campaign)
     lost = [text for text in campaign.sent if not texts[text]] + wrong
     for text in lost[:5]:
         sys.stderr.write(f"fuzz modem: lost {text}\n")
-    return campaign, len(lost), sum(count - 1 for count in texts.values() if count > 1)
+    return campaign, len(lost), sum(count - 1 for count in texts.values() if count > 1), unsent
 
 
-def _wrongly_sent(path: Path, campaign: Campaign) -> list[str]:
-    """A courtesy that left twice, an alert said to be sent that never left, one of which nothing is told."""
+def _wrongly_sent(path: Path, campaign: Campaign) -> tuple[list[str], int]:
+    """A courtesy that left twice, a text said to be sent that never left, one of which nothing is told.
+
+    And how many alerts never left, as is said of them.
+    """
     with contextlib.closing(sqlite3.connect(path)) as journal:
         states = {str(id): str(state) for id, state in journal.execute("SELECT id, state FROM outgoing")}
-    found = []
+    found, unsent = list[str](), 0
     for id, at_least_once in campaign.ordered.items():
         taken, state = campaign.taken[f"tugas {id}"], states.get(id, "never taken")
         if not at_least_once and taken > 1:
             found.append(f"{id}: a courtesy left {taken} times")
         if state not in ("sent", "failed", "unknown") or (state == "sent" and not taken):
             found.append(f"{id}: {state}, left {taken} times")
-    return found
+        unsent += at_least_once and not taken
+    return found, unsent
 
 
 def _acknowledge(config: NodeConfig, world: World) -> None:
@@ -392,45 +465,3 @@ def _texts(path: Path) -> list[str]:
     """The text of every PDU that was kept, by report: what was pruned from the records is still here."""
     with contextlib.closing(sqlite3.connect(path)) as journal:
         return [str(row[0]) for row in journal.execute("SELECT text FROM pdu WHERE report_id != ''")]
-
-
-def _late(trials: list[Trial]) -> list[str]:
-    """What took longer than it may."""
-    found: list[str] = []
-    for trial in trials:
-        lasted_s = (trial.cause_ended_s or 10**9) - trial.began_s
-        detect_s = SEND_S + 1.0 if trial.sending else DETECT_S
-        if trial.noticed_s is None:
-            if trial.kind in SILENT and lasted_s > detect_s:
-                found.append(f"{trial.kind} at {trial.began_s:.1f}: not noticed")
-        elif trial.noticed_s - trial.began_s > detect_s and trial.kind in SILENT:
-            found.append(f"{trial.kind}: noticed after {trial.noticed_s - trial.began_s:.1f} s")
-        if trial.over_s is not None and _recovery_s(trial) > _limit_s(trial):
-            found.append(f"{trial.kind} at {trial.began_s:.1f}: over after {_recovery_s(trial):.1f} s")
-    return found
-
-
-def _recovery_s(trial: Trial) -> float:
-    """From when it was noticed until all was well; for what ends by itself, from when its cause was gone."""
-    assert trial.over_s is not None
-    noticed_s = trial.began_s if trial.noticed_s is None else trial.noticed_s
-    if trial.kind.startswith("hang until"):
-        return trial.over_s - noticed_s
-    return trial.over_s - max(noticed_s, trial.cause_ended_s or 0.0)
-
-
-def _limit_s(trial: Trial) -> float:
-    return POWER_S if trial.kind in ("hang until usb", "hang until power") else SOFT_S
-
-
-def _worst(trials: list[Trial]) -> dict[str, float]:
-    silent = [t for t in trials if t.noticed_s is not None and t.kind in SILENT]
-    noticed = [t.noticed_s - t.began_s for t in silent if t.noticed_s is not None and not t.sending]
-    in_send = [t.noticed_s - t.began_s for t in silent if t.noticed_s is not None and t.sending]
-    soft = [_recovery_s(t) for t in trials if t.over_s is not None and _limit_s(t) == SOFT_S]
-    hard = [_recovery_s(t) for t in trials if t.over_s is not None and _limit_s(t) == POWER_S]
-    names = ("detected_most_s", "detected_in_send_most_s", "soft_most_s", "power_most_s")
-    return {
-        name: round(max(found, default=0.0), 1)
-        for name, found in zip(names, (noticed, in_send, soft, hard), strict=True)
-    }

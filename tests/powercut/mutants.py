@@ -11,6 +11,7 @@ from powercut.campaign import Say, Workload
 from powercut.footage_work import Recording
 from powercut.hub_work import Delivering, Storing
 from powercut.node_work import STATE, Journaling, Marking, Publishing, Receiving, SendingOut, TakingIn
+from powercut.relay_work import RelayLetsGoFirst
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Boot
 from siaga_core.service.files import write_all
@@ -23,7 +24,7 @@ from siaga_edge.modem.intake import PLAIN, Intake
 from siaga_edge.modem.ledger import Outgoing, SentPart
 from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.port import Port
-from siaga_edge.modem.profile import Profile
+from siaga_edge.modem.profile import Limits, Profile
 from siaga_edge.recorder.chain import LINK_BYTES, Link
 from siaga_edge.recorder.flushing import Closing, Flusher, Tail
 from siaga_edge.recorder.holds import Hold
@@ -196,9 +197,9 @@ class SendsUnnoted(Outbound):
     """Hands a part over before it has committed that it does."""
 
     def _hand_over(
-        self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit, limit_s: float
+        self, port: Port, text: Outgoing, part: SentPart, octets: pdu.Submit, limits: Limits
     ) -> None:
-        reference = port.send(octets.length, octets.pdu, limit_s)
+        reference = port.send(octets.length, octets.pdu, limits.send_s)
         self._note(text, "sending", part, "sending")
         self._accepted(text, part, reference)
 
@@ -432,6 +433,7 @@ MUTANTS: tuple[type[Workload], ...] = (
     IntakeDeletesFirst,
     IntakeNormal,
     OutboundUnnoted,
+    RelayLetsGoFirst,
     HubNormal,
     HubEarly,
     PubackDelivers,

@@ -342,7 +342,7 @@ class SendingOut:
                 kind = rng.choice(("alert", "courtesy"))
                 words = f"{kind} {number}"
                 text = Outgoing(f"{number:026d}", f"+62811{number:06d}", words, kind == "alert", 0)
-                journal.append_all([], partial(_queue, text, clock.wall_ns()))
+                journal.append_all([], partial(queue_text, text, clock.wall_ns()))
                 say(f"queued {number} {kind}")
                 while rng.random() < 0.8 and outbound.send_next(cast(Port, network)):
                     continue
@@ -363,7 +363,7 @@ class SendingOut:
                 while outbound.send_next(cast(Port, network)):
                     continue
                 clock.advance(60)
-        times = Counter(_recipient(octets) for octets in left)
+        times = Counter(recipient(octets) for octets in left)
         found = [
             lost(f"alert {number}")
             for number, kind in queued.items()
@@ -376,11 +376,12 @@ class SendingOut:
         ]
 
 
-def _queue(text: Outgoing, now_wall_ns: int, connection: sqlite3.Connection) -> None:
+def queue_text(text: Outgoing, now_wall_ns: int, connection: sqlite3.Connection) -> None:
+    """Queue a text to be sent, inside a transaction."""
     Outbox(connection).queue(text, now_wall_ns)
 
 
-def _recipient(octets: str) -> str:
+def recipient(octets: str) -> str:
     """The number of the text, which its recipient ends in."""
     submit = tpdu.decode_submit(bytes.fromhex(octets)[1 + int(octets[:2], 16) :])
     return str(int(submit.to[-6:]))

@@ -8,6 +8,7 @@ from powercut.footage_work import Recording
 from powercut.hub_work import Delivering, Storing
 from powercut.mutants import MUTANTS, FilesNoDirectory, InboxEarly, JournalNormal, PubackDelivers
 from powercut.node_work import Journaling, Marking, Publishing, Receiving, SendingOut, TakingIn
+from powercut.relay_work import PassingOn
 
 WORKLOADS: tuple[type[Workload], ...] = (
     Journaling,
@@ -16,6 +17,7 @@ WORKLOADS: tuple[type[Workload], ...] = (
     Publishing,
     TakingIn,
     SendingOut,
+    PassingOn,
     Storing,
     Delivering,
     Recording,

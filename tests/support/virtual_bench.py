@@ -9,6 +9,7 @@ from bench.virtual_modem import VirtualRemedies, World
 
 from siaga_core.service.workers import Heartbeat, Stop
 from siaga_edge.modem.ledger import Ledger, Outgoing
+from siaga_edge.modem.sending import Sender
 from siaga_edge.modem.service import ModemService
 from siaga_edge.node import Hub, Modem, Node, NodeConfig
 from siaga_edge.simulate.modem import tpdu
@@ -26,6 +27,7 @@ class Bench:
         sim: Sim | None = None,
         kind: type[ModemService] = ModemService,
         profile: str = "sim7600",
+        sender: type[Sender] = Sender,
         **keys: Any,
     ) -> None:
         self.dialogue = Dialogue(PROFILES[profile], Now(0, 0), sim=sim)
@@ -36,7 +38,9 @@ class Bench:
         node = Node(id="gsm-001", site="x", data_dir=folder / "data", run_dir=folder / "run")
         settings = Modem(port="virtual", **keys)
         self.config = NodeConfig(node=node, hub=hub, modem=settings)
-        self.service = kind(self.config, settings, self.world, remedies=VirtualRemedies(self.world, 4))
+        made = sender(self.world)
+        remedies = VirtualRemedies(self.world, 4)
+        self.service = kind(self.config, settings, self.world, remedies=remedies, sender=made)
         self.heartbeat = Heartbeat(self.world)
 
     def _heard(self, octets: bytes) -> None:
@@ -60,17 +64,34 @@ class Bench:
         )
         return [(str(row[0]), str(row[1])) for row in rows]
 
-    def order(self) -> None:
-        """A courtesy to be sent."""
-        text = Outgoing("01", "+6281234567890", "Petugas menuju lokasi", at_least_once=False, tries=0)
+    def order(self, id: str = "01", *, at_least_once: bool = False) -> None:
+        """A text to be sent."""
+        text = Outgoing(id, "+6281234567890", "Petugas menuju lokasi", at_least_once, tries=0)
         self.service._journal.append_all(
             [], lambda connection: Ledger(connection).queue(text, self.world.wall_ns())
         )
 
-    def outgoing(self) -> str:
+    def outgoing(self, id: str = "01") -> str:
         """How far that text has come."""
-        query = "SELECT state FROM outgoing WHERE id = '01'"
-        return str(self.service._journal.connection.execute(query).fetchone()[0])
+        return str(self._ask(f"SELECT state FROM outgoing WHERE id = '{id}'")[0][0])
+
+    def passes(self) -> int:
+        """How many times it was begun."""
+        return int(self._ask("SELECT count(DISTINCT pass) FROM sent_part WHERE id = '01'")[0][0])
+
+    def references(self, id: str = "01") -> list[int]:
+        """By which the network will report on its parts."""
+        return [int(row[0]) for row in self._ask(f"SELECT reference FROM sent_part WHERE id = '{id}'")]
+
+    def _ask(self, query: str) -> list[Any]:
+        return self.service._journal.connection.execute(query).fetchall()
+
+    def slow_network(self, send_ms: int, meanwhile: str = "") -> None:
+        """From now on; `meanwhile`: what typing does, by the fault's name; else it waits."""
+        faults = self.dialogue.machine.faults
+        faults.send_ms = send_ms
+        if meanwhile:
+            setattr(faults, meanwhile, True)
 
     def hang_in_a_send(self) -> None:
         """Hang for good as soon as the network is asked to take a text."""

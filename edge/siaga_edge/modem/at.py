@@ -11,6 +11,7 @@ from siaga_edge.modem import pdu
 Kind = Literal["answer", "final", "event", "echo"]
 
 _OK = frozenset({"OK"})
+ERRORS = ("ERROR", "+CME ERROR", "+CMS ERROR")
 # Huawei's older firmware has words of its own (python-gsmmodem's E1752), Android's emulator gives a reason.
 _FAILED = re.compile(
     r"ERROR(?:: ?.*)?\Z|\+CM[ES] ERROR: ?(.+)\Z|COMMAND NOT SUPPORT\Z|TOO MANY PARAMETERS\Z"
@@ -35,8 +36,21 @@ _EVENTS = (
     "+CBM:",
     "+CBMI:",
 )
+# Of a text that the network has accepted; it may come late (sending.py).
+REFERENCE = "+CMGS:"
 # These are both: an answer when their own command asks, an event otherwise.
-_EITHER = ("+CREG:", "+CEREG:", "+CGREG:", "+CPIN:", "+CFUN:", "+CUSD:", "+CLCC:", "NO CARRIER", "BUSY")
+_EITHER = (
+    REFERENCE,
+    "+CREG:",
+    "+CEREG:",
+    "+CGREG:",
+    "+CPIN:",
+    "+CFUN:",
+    "+CUSD:",
+    "+CLCC:",
+    "NO CARRIER",
+    "BUSY",
+)
 # Handed over without being stored: a message, a status report, a cell broadcast (27.005 §3.4.1).
 DIRECT = ("+CMT:", "+CDS:", "+CBM:")
 # In PDU mode what follows is octets; in text mode a text, and +CDS says all of itself in one line.
@@ -101,6 +115,11 @@ def classify(line: str, pending: str, events: tuple[str, ...] = ()) -> Kind:
     if not pending or (is_octets(line) and not pending.startswith(_READING)):
         return "event"
     return "final" if line in _OK or _FAILED.match(line) else "answer"
+
+
+def is_rest(line: str) -> bool:
+    """Whether a line that nobody asked for is the rest of an answer, and no event."""
+    return failure(line) is None or line.startswith((*ERRORS, "AT"))
 
 
 def announced_store(line: str) -> str | None:

@@ -15,6 +15,9 @@ from siaga_edge.modem.profile import Profile
 
 log = logging.getLogger(__name__)
 
+# The network is asked, not only the modem (3GPP TS 22.083): most answer in 3 s, some in 15.
+WAITING_LIMIT_S = 15.0
+
 # A store is selected for reading alone, or for writing and receiving too: some know only the longest form
 # (oFono's phonesim), where the last may have to be the SIM. Empty: the modem's one store is used as it is.
 SELECTIONS = ('AT+CPMS="{0}"', 'AT+CPMS="{0}","{0}"', 'AT+CPMS="{0}","{0}","{0}"', 'AT+CPMS="{0}","{0}","SM"')
@@ -53,6 +56,30 @@ def tell(port: Port, commands: list[str]) -> None:
             for part in _parts(command):
                 with contextlib.suppress(Refused):
                     port.command(part)
+
+
+def leave_calls_alone(port: Port) -> None:
+    """Forbid the modem to pick calls up by itself: one stored with ATS0=1 does so before anybody asks.
+
+    Holds until the modem restarts. Raises NoAnswer, PortGone; a modem that refuses is one without S0.
+    """
+    try:
+        port.command("ATS0=0")
+    except Refused as error:
+        log.error("modem refused ATS0=0; see that it does not answer calls by itself: %s", error)
+
+
+def let_calls_wait(port: Port) -> bool:
+    """Have a second caller announced (+CCWA) instead of turned away as busy; False if it cannot be had.
+
+    Raises NoAnswer, PortGone.
+    """
+    for command in ("AT+CCWA=1,1,1", "AT+CCWA=1"):
+        with contextlib.suppress(Refused):
+            port.command(command, WAITING_LIMIT_S)
+            return True
+    log.info("modem has no call waiting; a second caller hears the engaged tone")
+    return False
 
 
 def switch_on(port: Port, limit_s: float) -> None:

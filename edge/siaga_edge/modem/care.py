@@ -9,8 +9,9 @@ from pathlib import Path
 from siaga_core.service.clock import Clock
 from siaga_edge.modem import forwarding, pdu, vitals
 from siaga_edge.modem.number import to_e164
-from siaga_edge.modem.port import NoAnswer, Port, PortGone, Refused
-from siaga_edge.modem.profile import Profile
+from siaga_edge.modem.port import NoAnswer, NoWord, Port, PortGone, Refused
+from siaga_edge.modem.profile import Limits, Profile
+from siaga_edge.modem.sending import Sender
 from siaga_edge.modem.vitals import Loop, Verdict
 from siaga_edge.node import Modem
 
@@ -28,10 +29,16 @@ class Care:
     """Used by the thread that owns the port. `tell` hears each verdict."""
 
     def __init__(
-        self, settings: Modem, run_dir: Path, clock: Clock, tell: Tell, own: Collection[str] = ()
+        self,
+        settings: Modem,
+        run_dir: Path,
+        clock: Clock,
+        tell: Tell,
+        sender: Sender,
+        own: Collection[str] = (),
     ) -> None:
         """`own`: the numbers of this node's modems."""
-        self._settings, self._clock, self._tell = settings, clock, tell
+        self._settings, self._clock, self._tell, self._sender = settings, clock, tell, sender
         self._folder = run_dir / "loop"
         self._loop = Loop(sent_mono_s=clock.mono_s() - settings.loop_every_s + LOOP_AGAIN_S)
         self._asked_mono_s = self._balance_mono_s = float("-inf")
@@ -66,7 +73,7 @@ class Care:
             self._forward_mono_s = now_s
             self._keep_forwarding(port, profile.limits.network_s)
         if self._settings.loop_to:
-            self._loop_round(port, now_s, profile.limits.send_s)
+            self._loop_round(port, now_s, profile.limits)
 
     def hear(self, line: str) -> bool:
         """Take the network's answer to the question about the balance; False if the line is none."""
@@ -112,7 +119,7 @@ class Care:
         if self._settings.sim_expires is not None:
             self._tell(vitals.term(self._settings.sim_expires, self._today()))
 
-    def _loop_round(self, port: Port, now_s: float, send_limit_s: float) -> None:
+    def _loop_round(self, port: Port, now_s: float, limits: Limits) -> None:
         loop = self._loop
         if loop.token and (self._folder / loop.token).exists():
             (self._folder / loop.token).unlink(missing_ok=True)
@@ -120,15 +127,17 @@ class Care:
         elif vitals.loop_is_late(loop, now_s):
             self._set(vitals.loop_failed(loop))
         due_s = LOOP_AGAIN_S if loop.failures else self._settings.loop_every_s
-        if not self._loop.token and now_s - loop.sent_mono_s >= due_s:
-            self._send_loop(port, now_s, send_limit_s)
+        if not self._loop.token and now_s - loop.sent_mono_s >= due_s and not self._sender.waits:
+            self._send_loop(port, now_s, limits)
 
-    def _send_loop(self, port: Port, now_s: float, send_limit_s: float) -> None:
+    def _send_loop(self, port: Port, now_s: float, limits: Limits) -> None:
         token = secrets.token_hex(4).upper()
         self._loop = vitals.loop_begun(self._loop, token, now_s)
         [part] = pdu.encode(self._settings.loop_to, vitals.loop_text(token), 1)
         try:
-            port.send(part.length, part.pdu, send_limit_s)
+            self._sender.send(port, part, limits)
+        except NoWord as error:
+            log.warning("loop-back text in doubt cause=%s", error)  # it comes round, or is late
         except Refused as error:
             log.warning("loop-back text refused cause=%s", error)
             self._set(vitals.loop_failed(self._loop))

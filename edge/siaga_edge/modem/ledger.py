@@ -58,6 +58,11 @@ CREATE TABLE IF NOT EXISTS sent_part (
     at_wall_ns INTEGER NOT NULL,
     PRIMARY KEY (id, pass, number)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS passed_on (
+    id TEXT PRIMARY KEY,
+    modems INTEGER NOT NULL,
+    again INTEGER NOT NULL
+) STRICT;
 CREATE INDEX IF NOT EXISTS sent_part_open ON sent_part (at_wall_ns) WHERE state = 'SENT'
 """
 
@@ -65,6 +70,7 @@ CREATE INDEX IF NOT EXISTS sent_part_open ON sent_part (at_wall_ns) WHERE state 
 DIRECT = frozenset({"CMT", "CDS", "CBM"})
 # How far back the copy of a message that came on both ways is looked for.
 _COPIES_AMONG = 1000
+_TEXTS = "SELECT outgoing.*, modems, again FROM outgoing LEFT JOIN passed_on USING (id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +85,20 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A text to be sent."""
+    """A text to be sent; `modems` and `again` as in relay.Left."""
 
     id: str
     recipient: str
     text: str
     at_least_once: bool
     tries: int
+    modems: int = 0
+    again: bool = False
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether it was handed over before: then it goes marked."""
+        return self.again or self.tries > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +221,8 @@ class Ledger:
         """Drop texts of ours that are older, and what was waited for. What came in is Retention's."""
         self._connection.execute("DELETE FROM outgoing WHERE at_wall_ns < ?", (before_wall_ns,))
         self._connection.execute("DELETE FROM awaited WHERE first_wall_ns < ?", (before_wall_ns,))
-        self._connection.execute("DELETE FROM sent_part WHERE id NOT IN (SELECT id FROM outgoing)")
+        for table in ("sent_part", "passed_on"):
+            self._connection.execute(f"DELETE FROM {table} WHERE id NOT IN (SELECT id FROM outgoing)")  # noqa: S608
 
     # -- outgoing --------------------------------------------------------------------------------
 
@@ -219,27 +233,35 @@ class Ledger:
             " VALUES (?, ?, ?, ?, 'queued', ?)",
             (outgoing.id, outgoing.recipient, outgoing.text, int(outgoing.at_least_once), now_wall_ns),
         )
+        if outgoing.modems:
+            self._connection.execute(
+                "INSERT INTO passed_on VALUES (?, ?, ?)", (outgoing.id, outgoing.modems, int(outgoing.again))
+            )
 
     def next_outgoing(self, now_wall_ns: int) -> Outgoing | None:
         """The oldest text that may be sent now; alerts before courtesies."""
         return self._one(
-            "state = 'queued' AND not_before_wall_ns <= ? ORDER BY at_least_once DESC, at_wall_ns, id",
+            "state = 'queued' AND not_before_wall_ns <= ?",
             (now_wall_ns,),
+            first="at_least_once DESC, ",
         )
 
-    def queued(self) -> list[Outgoing]:
-        """Texts of which no part has begun to go out in this pass."""
-        rows = self._connection.execute(
-            "SELECT * FROM outgoing WHERE state = 'queued' AND tries = 0 AND NOT EXISTS"
-            " (SELECT 1 FROM sent_part WHERE sent_part.id = outgoing.id AND sent_part.state != 'queued')"
-            " ORDER BY at_wall_ns, id"
+    def movable(self) -> list[Outgoing]:
+        """Texts that another modem may take: no modem had them before; a courtesy of which no part is out."""
+        return self._all(
+            "state = 'queued' AND modems IS NULL AND (at_least_once OR NOT EXISTS"
+            " (SELECT 1 FROM sent_part WHERE sent_part.id = outgoing.id AND sent_part.state != 'queued'))"
         )
-        return [_outgoing(row) for row in rows]
+
+    def left(self) -> list[tuple[Outgoing, int]]:
+        """Texts that were left to another modem, and until when (wall time) they are to be taken."""
+        texts = self._all("state = 'left'")
+        until = "SELECT not_before_wall_ns FROM outgoing WHERE id = ?"
+        return [(one, int(self._connection.execute(until, (one.id,)).fetchone()[0])) for one in texts]
 
     def interrupted(self) -> list[Outgoing]:
         """Texts whose sending had begun when the service died: nobody knows whether they left."""
-        rows = self._connection.execute("SELECT * FROM outgoing WHERE state = 'sending'")
-        return [_outgoing(row) for row in rows]
+        return self._all("state = 'sending'")
 
     def set_outgoing(self, id: str, state: str, *, tries: int = 0, not_before_wall_ns: int = 0) -> None:
         """Keep how far a text has come."""
@@ -311,11 +333,17 @@ class Ledger:
 
     def outgoing(self, id: str) -> Outgoing | None:
         """A text by its id."""
-        return self._one("id = ?", (id,))
+        return self._one("outgoing.id = ?", (id,))
 
-    def _one(self, condition: str, values: tuple[object, ...]) -> Outgoing | None:
-        row = self._connection.execute(f"SELECT * FROM outgoing WHERE {condition} LIMIT 1", values).fetchone()  # noqa: S608
-        return _outgoing(row) if row else None
+    def _one(self, condition: str, values: tuple[object, ...], first: str = "") -> Outgoing | None:
+        return next(iter(self._all(condition, values, first, most=1)), None)
+
+    def _all(
+        self, condition: str, values: tuple[object, ...] = (), first: str = "", most: int = -1
+    ) -> list[Outgoing]:
+        order = f"{first}at_wall_ns, outgoing.id LIMIT {most}"
+        rows = self._connection.execute(f"{_TEXTS} WHERE {condition} ORDER BY {order}", values)
+        return [_outgoing(row) for row in rows]
 
 
 def _message(row: sqlite3.Row) -> Message:
@@ -332,7 +360,15 @@ def _read(octets: str) -> pdu.Deliver | None:
 
 
 def _outgoing(row: sqlite3.Row) -> Outgoing:
-    return Outgoing(row["id"], row["recipient"], row["text"], bool(row["at_least_once"]), row["tries"])
+    return Outgoing(
+        row["id"],
+        row["recipient"],
+        row["text"],
+        bool(row["at_least_once"]),
+        row["tries"],
+        row["modems"] or 0,
+        bool(row["again"]),
+    )
 
 
 def _sent_part(row: sqlite3.Row) -> SentPart:

@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from siaga_core.errors import SiagaError, Transient
 from siaga_edge.modem import at
+from siaga_edge.modem.failure import Hung, NoAnswer, NoWord, PortGone, PortMissing, Refused
 
 with warnings.catch_warnings():
     # The library compares strings with `is` and has invalid escapes; both are loud on import.
@@ -27,19 +27,22 @@ with warnings.catch_warnings():
 
 import serial
 
+__all__ = ["Hung", "NoAnswer", "NoWord", "Port", "PortGone", "PortMissing", "Refused"]
 log = logging.getLogger(__name__)
 
 READ_MOST = 4096
-# The network is asked, not only the modem (3GPP TS 22.083): most answer in 3 s, some in 15.
-WAITING_LIMIT_S = 15.0
 # A driver that takes nothing any more (a hung USB stick) must not hold its owner.
 WRITE_LIMIT_S = 3.0
 SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
+SENT_TRIES = 2  # after a send: with the profile's send_s before it a hang is known within 10 s
+# Answers that had piled up follow each other at one pace: as long as one took is listened for the next.
+LISTEN_LEAST_S, LISTEN_MOST_S, PILE_MOST_S = 0.03, 0.5, 10.0
 # The prompt asks no network (3GPP TS 27.005 §4.3): a modem that says nothing for so long hangs.
 PROMPT_LIMIT_S = 5.0
 # Asked to find out where in the modem's answers one is: each answer names its question, every family knows
 # them, and nothing else here asks them twice in a row (3GPP TS 27.005 §3.2.3, 27.007 §5.5, §8.2, §9.1).
 _QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?", "AT+CNMI?", "AT+CSQ")
+_NAMES = ("+CMEE:", "+CMGF:", "+CSCS:", "+CFUN:", "+CNMI:", "+CSQ:")
 # Told what to be like in one command, then, as some know only single ones, one by one.
 _MANNERS = (("ATE0V1Q0",), ("ATE0", "ATV1", "ATQ0"))
 # After the line that was asked for, the OK that some forget (Wavecom, of +CPIN).
@@ -51,26 +54,6 @@ _BUSY = frozenset({"14", "314", "515", "SIM busy"})
 _ESCAPE = "\x1b"
 # A PDU of 176 octets takes 0.4 s at 9600 baud; a slow USB stick has been late by more.
 SECOND_LINE_S = 3.0
-
-
-class PortMissing(SiagaError, Transient):
-    """The device is not there, or somebody else has it."""
-
-
-class PortGone(SiagaError, Transient):
-    """The device vanished while it was open."""
-
-
-class NoAnswer(SiagaError, Transient):
-    """The modem does not answer."""
-
-
-class Refused(SiagaError):
-    """The modem answered with an error; `code` is what it said."""
-
-    def __init__(self, command: str, code: str) -> None:
-        super().__init__(f"modem refused {command.partition('=')[0]}: {code}")
-        self.code = code
 
 
 class Port(GsmModem):  # type: ignore[misc]
@@ -91,6 +74,8 @@ class Port(GsmModem):  # type: ignore[misc]
         self._question, self._asked_last = 0, ""
         # Whether the modem may owe an answer: what it says next may belong to an earlier question.
         self._owes = True
+        # Of the send being settled: its reference, whether an error ended it, whether its word is still owed.
+        self._settles_send, self._late, self._ended, self._owes_word = False, "", False, False
         # Whether it said anything final while settled, and whether it has ever named an answer (never unset).
         self._answered = self._names_answers = False
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -173,7 +158,8 @@ class Port(GsmModem):  # type: ignore[misc]
 
         After a time-out its late answer may still come, and would be taken for the answer to the next
         question, and so on for ever. So it is asked something whose answer names the question, another one
-        each time, until that answer comes. Leaves a prompt, turns echo off. Raises NoAnswer, PortGone.
+        each time, until that answer comes and no other follows. Leaves a prompt, turns echo off. Raises
+        NoAnswer, PortGone.
 
         A modem that says nothing final in so many `tries` is given up; one that does, and knows only some of
         the questions, is asked all of them.
@@ -186,11 +172,12 @@ class Port(GsmModem):  # type: ignore[misc]
             question = _QUESTIONS[self._question]
             if question == self._asked_last:
                 continue
+            begun_s = self._now_mono_s()
             self._write(f"{_ESCAPE}\r")
             for manner in _MANNERS[tried > 0]:
                 self._write(f"{manner}\r")
             self._write(f"{question}\r")
-            if self._came_round(question, self._now_mono_s() + limit_s):
+            if self._came_round(question, begun_s + limit_s) and self._was_last(begun_s):
                 self._owes, self._names_answers = False, True
                 return
         if self._answered and not self._names_answers and self._is_alone():
@@ -222,15 +209,29 @@ class Port(GsmModem):  # type: ignore[misc]
                 named = True
             elif named and line == "OK":
                 return True
-            elif at.classify(line, "", self.family_events) == "event" and not _looks_like_answer(line):
+            elif line.startswith(at.ERRORS):
+                self._ended = True
+            elif at.classify(line, "", self.family_events) == "event" and not at.is_rest(line):
                 self._take_event(line)
         return False
+
+    def _was_last(self, begun_s: float) -> bool:
+        """Whether no more answers follow; those of questions that had piled up are passed over."""
+        now_s = self._now_mono_s()
+        pace_s = min(max(now_s - begun_s, LISTEN_LEAST_S), LISTEN_MOST_S)
+        last, until_s = True, now_s + pace_s
+        while (line := self._line("", until_s)) is not None:
+            if at.is_rest(line) or line.startswith(_NAMES):
+                last, until_s = False, min(self._now_mono_s() + pace_s, now_s + PILE_MOST_S)
+            else:
+                self._take_event(line)
+        return last
 
     def _listen(self, seconds: float) -> None:
         """Hear events for a while; what else comes is nobody's answer."""
         until_s = self._now_mono_s() + seconds
         while (line := self._line("", until_s)) is not None:
-            if not _looks_like_answer(line):
+            if not at.is_rest(line):
                 self._take_event(line)
 
     def wait(self, woken: int, limit_s: float) -> bool:
@@ -243,28 +244,6 @@ class Port(GsmModem):  # type: ignore[misc]
         self._owes = True
         self._write(f"{_ESCAPE}\r{text}\r")
 
-    def leave_calls_alone(self) -> None:
-        """Forbid the modem to pick calls up by itself: one stored with ATS0=1 does so before anybody asks.
-
-        Holds until the modem restarts. Raises NoAnswer, PortGone; a modem that refuses is one without S0.
-        """
-        try:
-            self.command("ATS0=0")
-        except Refused as error:
-            log.error("modem refused ATS0=0; see that it does not answer calls by itself: %s", error)
-
-    def let_calls_wait(self) -> bool:
-        """Have a second caller announced (+CCWA) instead of turned away as busy; False if it cannot be had.
-
-        Raises NoAnswer, PortGone.
-        """
-        for command in ("AT+CCWA=1,1,1", "AT+CCWA=1"):
-            with contextlib.suppress(Refused):
-                self.command(command, WAITING_LIMIT_S)
-                return True
-        log.info("modem has no call waiting; a second caller hears the engaged tone")
-        return False
-
     def answer_trial(self) -> None:
         """Pick up a call of the node's other modem: nobody waits to be heard on it. Raises as `command`."""
         self._is_trial = True
@@ -274,13 +253,24 @@ class Port(GsmModem):  # type: ignore[misc]
             self._is_trial = False
 
     def send(self, length: int, pdu: str, limit_s: float) -> int:
-        """Hand over one PDU; its message reference. Raises Refused, NoAnswer, PortGone.
+        """Hand over one PDU; its message reference. Raises Refused, BadAnswer, NoWord, NoAnswer, PortGone.
 
-        Between Ctrl-Z and the result not one octet is written: any character may abort +CMGS (Fibocom G510
-        manual, note to +CMGS; ITU-T V.250 §5.6.1), so no question can tell a network that takes its time
-        from a modem that hangs, before `limit_s`.
+        Between Ctrl-Z and the result not one octet is written before `limit_s`: any character may abort
+        +CMGS (Fibocom G510 manual, note to +CMGS; ITU-T V.250 §5.6.1). Then the modem is asked whether it is
+        there: Hung if it is not.
         """
         self._ready("AT+CMGS")
+        self._open_prompt(length)
+        self._late = ""
+        try:
+            lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS", first=False)
+        except NoAnswer:
+            return self._late_reference(limit_s)
+        if (failed := at.failure(lines[-1])) is not None:
+            raise Refused("AT+CMGS", failed)
+        return at.sent_reference(lines[:-1])
+
+    def _open_prompt(self, length: int) -> None:
         self._prompt.clear()
         self._write(f"AT+CMGS={length}\r")
         prompt_s = min(self._limit_s, PROMPT_LIMIT_S)
@@ -295,11 +285,32 @@ class Port(GsmModem):  # type: ignore[misc]
             if self._now_mono_s() >= deadline_s:
                 self._drain()
                 raise NoAnswer(f"modem {self.port} gave no prompt in {prompt_s:.0f} s; it is being reset")
-        lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS", first=False)
-        failed = at.failure(lines[-1])
-        if failed is not None:
-            raise Refused("AT+CMGS", failed)
-        return at.sent_reference(lines[:-1])
+
+    def _late_reference(self, waited_s: float) -> int:
+        """A reference that comes while the modem is asked whether it is there. Else NoWord, Hung, PortGone.
+
+        Nothing asked meanwhile is answered so, and a text begins only when no other's word is awaited
+        (sending.py): it is this text's. An error is not taken for the network's: what was typed may cause it.
+        """
+        self._settles_send, self._ended = True, False
+        try:
+            self.settle(tries=SENT_TRIES)
+        except PortGone:
+            if not self._late:
+                raise
+        except NoAnswer as error:
+            if not self._late:
+                why = f"nothing for {waited_s:.0f} s after a text and answers nothing; it is being reset"
+                raise Hung(f"modem {self.port} said {why}") from error
+        finally:
+            self._settles_send = False
+        if self._late:
+            return at.sent_reference([self._late])
+        self._owes_word = not self._ended
+        raise NoWord(
+            f"the network said nothing for {waited_s:.0f} s after a text, though the modem answers",
+            may_come=self._owes_word,
+        )
 
     @property
     def has_news(self) -> bool:
@@ -338,8 +349,7 @@ class Port(GsmModem):  # type: ignore[misc]
             lines = self._dialogue(data, writeTerm, timeout)
         except NoAnswer as error:
             raise TimeoutException(str(error)) from error
-        failed = at.failure(lines[-1])
-        if failed is not None and parseError:
+        if at.failure(lines[-1]) is not None and parseError:
             raise _library_error(data, lines[-1])
         return lines
 
@@ -363,6 +373,7 @@ class Port(GsmModem):  # type: ignore[misc]
         self._write(text + end)
         end_s = self._now_mono_s() + limit_s
         lines: list[str] = []
+        skips_ok = False
         while True:
             due_s = end_s if quiet_s is None else min(end_s, self._now_mono_s() + quiet_s)
             if enough and lines and lines[-1].startswith(enough):
@@ -380,11 +391,18 @@ class Port(GsmModem):  # type: ignore[misc]
             if line == text:
                 continue  # an echo that could not be turned off: of a PDU it looks like a message
             kind = at.classify(line, pending, self.family_events)
-            if kind == "final":
+            if kind == "final" and skips_ok and line == "OK":
+                skips_ok = False
+            elif kind == "final":
+                # While a text's result is owed an error may be it: then this answer still comes, or its rest.
+                self._owes = self._owes or (self._owes_word and line != "OK")
                 return [*lines, line]
-            if kind == "answer":
+            elif kind == "answer":
+                if line.startswith(at.REFERENCE):
+                    self._late = line
                 lines.append(line)
             elif kind == "event":
+                skips_ok = skips_ok or line.startswith(at.REFERENCE)  # a late one has an OK of its own
                 self._take_event(line)
 
     def _guard(self, text: str) -> None:
@@ -420,6 +438,11 @@ class Port(GsmModem):  # type: ignore[misc]
     def _take_event(self, line: str) -> None:
         if self._owes and at.is_octets(line):
             return  # of a listing that comes too late; the next one gives it again
+        if line.startswith(at.REFERENCE):
+            self._owes_word = False
+            if self._settles_send:
+                self._late = line
+                return
         event = at.Event(line, self._second_line(line))
         if not self.listener(event):
             self._events.append(event)
@@ -487,11 +510,6 @@ class Port(GsmModem):  # type: ignore[misc]
     def _call(self) -> None:
         with contextlib.suppress(OSError):
             os.write(self._wake_write, b"!")
-
-
-def _looks_like_answer(line: str) -> bool:
-    """Whether a line that nobody asked for is the rest of an answer, and no event."""
-    return at.failure(line) is None or line.startswith(("ERROR", "+CME ERROR", "+CMS ERROR", "AT"))
 
 
 def _library_error(data: str, final: str) -> CommandError:

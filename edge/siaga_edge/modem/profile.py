@@ -22,7 +22,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     answer_s: Seconds = 4
     list_s: Seconds = 20
-    send_s: Seconds = 60
+    send_s: Seconds = 7.5
+    send_most_s: Seconds = 60
     network_s: Seconds = 15
 
 

@@ -1,4 +1,4 @@
-"""What one modem cannot send the other does: texts left as files, each taken once."""
+"""What one modem cannot send the other does: texts left as files, each taken once and never given back."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,18 +11,38 @@ from siaga_core.service.files import write_atomic
 
 
 class Left(Struct, frozen=True, kw_only=True):
-    """One text as it was queued; `id` is the same at both modems."""
+    """One text as it was queued; `id` is the same at both modems.
+
+    `modems`: so many of this node's modems had it before and did not send it. `again`: it may have left by
+    one of them, and says so from now on.
+    """
 
     id: str
     recipient: str
     text: str
     at_least_once: bool
+    modems: int = 0
+    again: bool = False
 
 
 def leave(folder: Path, text: Left) -> None:
     """Leave a text for the other modem; when this returns, it outlives a power cut."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / f"{text.id}.json", msgspec.json.encode(text))
+    write_atomic(_path(folder, text.id), msgspec.json.encode(text))
+
+
+def is_untaken(folder: Path, id: str) -> bool:
+    """Whether a text that was left still lies there."""
+    return _path(folder, id).exists()
+
+
+def take_back(folder: Path, id: str) -> None:
+    """Have a text that was left not be taken any more; it may have been this very moment."""
+    _path(folder, id).unlink(missing_ok=True)
+
+
+def _path(folder: Path, id: str) -> Path:
+    return folder / f"{id}.json"
 
 
 def found(folder: Path) -> Iterator[tuple[Path, Left]]:

@@ -21,11 +21,12 @@ from siaga_edge.modem.direct import DeliveryReports, DirectDelivery
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA
-from siaga_edge.modem.outbound import Outbound
+from siaga_edge.modem.outbound import Outbound, other_modem
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
 from siaga_edge.modem.retention import Retention, free_bytes_of
+from siaga_edge.modem.sending import Sender
 from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.turns import Turns
@@ -57,8 +58,9 @@ class ModemService:
         clock: Clock,
         service: str = "modem",
         remedies: Remedies | None = None,
+        sender: Sender | None = None,
     ) -> None:
-        """`service`: under which name it journals, `modem` or `modemb`; `remedies`: a test's own hands."""
+        """`service`: its name there, `modem` or `modemb`; `remedies` and `sender`: a test's own."""
         self._config, self._settings, self._clock, self._service = config, settings, clock, service
         boot = read_boot(config.node.data_dir)
         self._network_time = NetworkTime(config.node.data_dir, clock, boot)
@@ -70,7 +72,9 @@ class ModemService:
         )
         self._inbox = Inbox(config.inbox_file, service, self._journal)
         self._wake = WakeSocket(config.socket_file(service))
-        self._outbound = Outbound(self._journal, self._inbox, clock)
+        self.sender = sender or Sender(clock)
+        other = other_modem(config, service)
+        self._outbound = Outbound(self._journal, self._inbox, clock, self.sender, other)
         marks = partial(read_marks, config.delivery_file)
         self._retention = Retention(self._journal, service, clock, marks, free_bytes_of(config.node.data_dir))
         own = [one.number for one in (config.modem, config.modemb) if one is not None and one.number]
@@ -86,7 +90,7 @@ class ModemService:
             service,
             own,
         )
-        self._care = Care(settings, config.node.run_dir, clock, self._tell, own)
+        self._care = Care(settings, config.node.run_dir, clock, self._tell, self.sender, own)
         reports = DeliveryReports(self._outbound.status, self._tell)
         self._intake = Intake(
             self._journal,
@@ -99,10 +103,9 @@ class ModemService:
             reports.unreadable,
         )
         self._direct = DirectDelivery(self._intake, self._retention.with_room)
-        second = config.modemb is not None and service == "modem"
         wake_health = partial(wake, config.socket_file("health"))
         self._remedies: Remedies = remedies or LocalRemedies(
-            settings, config.node.run_dir, clock, wake_health, second=second
+            settings, config.node.run_dir, clock, wake_health, second=other is not None
         )
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
@@ -167,6 +170,7 @@ class ModemService:
             self._intake.give_up_missing()
             self._desk.tick()
             self._outbound.recover()
+            self._outbound.take_back()
             now_s, waits_s = self._clock.mono_s(), self._remedies.waits_s(self._profile)
             self._ladder, step = ladder.step(self._ladder, now_s, waits_s, missing=missing)
             self._write_status(ready=False)
@@ -231,15 +235,13 @@ class ModemService:
         """Let the other modem send what waits here."""
         self._hands_over = True
         self._outbound.take_orders()
-        moved = self._outbound.hand_over(self._config.relay_dir("modemb"))
-        if moved:
-            wake(self._config.socket_file("modemb"))
-        return f"{moved} texts handed to the second modem"
+        return f"{self._outbound.hand_over()} texts handed to the other modem"
 
     def _open(self) -> Port:
         port = self._remedies.open(profile.every_event(self._profiles))
         port.listener = lambda event: (
-            self._calls.hear(event.line) or self._care.hear(event.line) or self._direct.hear(event)
+            any(one.hear(event.line) for one in (self._calls, self._care, self.sender))
+            or self._direct.hear(event)
         )
         return port
 
@@ -277,7 +279,7 @@ class ModemService:
 
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
-        port.leave_calls_alone()
+        bringup.leave_calls_alone(port)
         self._model = bringup.model(port)
         self._family, self._profile = profile.choose(self._profiles, self._model)
         port.family_events = profile.own_words(self._profiles, self._family)
@@ -313,7 +315,7 @@ class ModemService:
         """
         self._hear(port)
         if self._restarted:
-            port.leave_calls_alone()
+            bringup.leave_calls_alone(port)
             if self._memories == [bringup.AS_IT_IS]:
                 self._set_up(port)  # it may only not have been ready when it was asked for its stores
             self._restarted, self._wants_waiting = False, self._knows_waiting
@@ -328,11 +330,11 @@ class ModemService:
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
+        self._outbound.take_back()
         if self._turns.next is not None:
             return finished
-        limit_s = self._profile.limits.send_s
         # Texts go out beside a call whose sound flows; not while somebody rings, who is looked after first.
-        self._sends_on = not self._is_engaged and self._outbound.send_next(port, limit_s)
+        self._sends_on = not self._is_engaged and self._outbound.send_next(port, self._profile.limits)
         self._do_chores(port, now_s)
         return finished
 
@@ -347,7 +349,7 @@ class ModemService:
         self._write_status(ready=True)
 
     def _tend(self, port: Port) -> None:
-        if not self._is_on_a_call:
+        if not self._is_on_a_call and not self._sends_on:  # a text may have taken a minute: first a sweep
             self._care.tend(port, self._profile, self._intake.slots)
 
     @property
@@ -379,7 +381,7 @@ class ModemService:
             return
         self._wants_waiting = False
         try:
-            port.let_calls_wait()
+            bringup.let_calls_wait(port)
         except NoAnswer:
             self._knows_waiting = False  # it cost a reopening; never again until the service starts anew
             raise
@@ -409,7 +411,7 @@ class ModemService:
         if now_s - self._checked_mono_s < CHECK_EVERY_S:
             return
         self._checked_mono_s = now_s
-        port.leave_calls_alone()
+        bringup.leave_calls_alone(port)
         if not bringup.still_announces(port, self._announces):
             log.warning("modem forgot its settings; setting it up again")
             self._set_up(port)

@@ -17,7 +17,7 @@ from siaga_core.reading import field
 from siaga_core.service.clock import new_id
 from siaga_core.wire.duty import AutoReply, DutyState
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, septets
-from siaga_core.wire.outbound import SmsState
+from siaga_core.wire.outbound import SmsState, State
 from siaga_core.wire.report import Report
 from support.desk_hub import CITIZEN, OTHER, TEAM, DeskHub
 
@@ -113,6 +113,26 @@ def test_delivery_of_the_text_shows_beside_the_answer(hub: DeskHub) -> None:
     for state in ("SENT", "DELIVERED", "SENT"):
         hub.take(hub.record(SmsState(message_id=row.id, state=state), "sms.state"))
     assert hub.rows(t.assignment)[0].sms_state == "DELIVERED"
+
+
+@pytest.mark.parametrize("last", ["DELIVERED", "FAILED"])
+@pytest.mark.parametrize("late", [False, True], ids=["in turn", "the first modem's word last"])
+def test_an_alert_that_one_modem_left_to_the_other_has_the_others_last_word(
+    hub: DeskHub, last: State, late: bool
+) -> None:
+    """Two streams of one node tell of one message, and come in any order."""
+    told(hub)
+    (row,) = hub.rows(t.assignment)
+    left = SmsState(message_id=row.id, state="QUEUED", detail="left to the other modem: refused")
+    others = [SmsState(message_id=row.id, state=state) for state in ("SENT", last)]
+    said = [("modemb.urgent", one) for one in others]
+    said.insert(len(said) if late else 0, ("modem.urgent", left))
+    for place, (stream, body) in enumerate(said):
+        hub.take(hub.gsm.record(stream, 100 + place, body, "sms.state"))
+        expected = last if place == 2 or (late and place == 1) else None
+        assert expected is None or hub.rows(t.assignment)[0].sms_state == expected
+    assert hub.events("dispatch.unsent") == ["dispatch.unsent"] * (last == "FAILED")
+    assert hub.rows(t.unapplied) == []
 
 
 def test_what_happened_without_the_hub_is_taken_once_and_shown_as_such(hub: DeskHub) -> None:

@@ -271,6 +271,9 @@ class Hasty(VirtualPort):
                 return True
         return False
 
+    def _was_last(self, begun_s: float) -> bool:
+        return True
+
 
 @pytest.mark.parametrize(("kind", "right"), [(VirtualPort, True), (Hasty, False)])
 def test_a_late_answer_is_nobodys_answer_even_of_a_modem_that_names_none(

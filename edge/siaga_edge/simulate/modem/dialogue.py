@@ -31,10 +31,11 @@ _CTRL_Z, _ESCAPE, _BACKSPACE = 0x1A, 0x1B, 0x08
 
 @dataclass(slots=True)
 class _Prompt:
-    """A command that waits for its text: AT+CMGS or AT+CMGW."""
+    """A command that waits for its text, AT+CMGS or AT+CMGW, in the mode in which it was given."""
 
     command: request.Request
     text: bytearray
+    text_mode: bool
 
 
 class Dialogue:
@@ -60,6 +61,7 @@ class Dialogue:
         self._typed = bytearray()
         self._prompt: _Prompt | None = None
         self._pending: tuple[float, str | _Prompt] | None = None
+        self._aside: deque[tuple[float, _Prompt]] = deque()
         self._held: deque[tuple[float, str, Delivery | None]] = deque()
         self._inside: deque[tuple[float, str, Delivery]] = deque()
         self._hung_until = 0.0
@@ -75,6 +77,7 @@ class Dialogue:
             return
         if self.is_sending and self.machine.faults.send_aborts:
             self._pending = None
+            self._aside.clear()
             self.machine.count("sends_aborted")
             self._answer([], "ERROR", now)
         self._input += octets
@@ -83,7 +86,8 @@ class Dialogue:
     @property
     def is_sending(self) -> bool:
         """Whether a text was ended with Ctrl-Z and the network has not answered yet."""
-        return self._pending is not None and isinstance(self._pending[1], _Prompt)
+        waits = self._pending is not None and isinstance(self._pending[1], _Prompt)
+        return waits or bool(self._aside)
 
     @property
     def prompts(self) -> bool:
@@ -95,6 +99,8 @@ class Dialogue:
         machine = self.machine
         if self._reset_at is not None and now.mono_s >= self._reset_at:
             self.power_on(now, boot_s=BOOT_S)
+        while self._aside and now.mono_s >= self._aside[0][0]:
+            self._carry_out(self._aside.popleft()[1], now)
         if self._pending is not None and now.mono_s >= self._pending[0]:
             work, self._pending = self._pending[1], None
             self._carry_out(work, now)
@@ -115,6 +121,7 @@ class Dialogue:
         times = [machine.line.due_mono_s(), machine.centre.due_mono_s(), voice.due_mono_s(machine)]
         times += [sent.report_due_mono_s for sent in machine.sent]
         times += [self._pending[0] if self._pending else None, self._reset_at]
+        times += [self._aside[0][0] if self._aside else None]
         times += [self._inside[0][0] if self._inside else None]
         times += [machine.unconfirmed[0] if machine.unconfirmed else None]
         if self._held and self._prompt is None:
@@ -159,6 +166,7 @@ class Dialogue:
         self._input.clear()
         self._typed.clear()
         self._prompt = self._pending = None
+        self._aside.clear()
 
     def power_off(self, now: Now) -> None:
         """No current: the network cannot reach the modem, the service centre keeps its messages."""
@@ -261,10 +269,14 @@ class Dialogue:
         elif octet == _CTRL_Z:
             self._prompt = None
             faults = self.machine.faults
-            self._pending = (now.mono_s + SEND_S + (faults.delay_ms + faults.send_ms) / 1000, prompt)
+            due_s = now.mono_s + SEND_S + (faults.delay_ms + faults.send_ms) / 1000
+            if faults.send_aside:
+                self._aside.append((due_s, prompt))
+            else:
+                self._pending = (due_s, prompt)
         elif octet == _BACKSPACE:
             del prompt.text[-1:]
-        elif not (octet in (0x0A, 0x0D) and not self.machine.settings.text_mode):
+        elif not (octet in (0x0A, 0x0D) and not prompt.text_mode):
             prompt.text.append(octet)
 
     def _take_command(self, octet: int, now: Now) -> None:
@@ -314,7 +326,7 @@ class Dialogue:
             if self._is_muted(one):
                 return None
             if one.name in ("+CMGS", "+CMGW") and one.form == "set":
-                self._prompt = _Prompt(one, bytearray())
+                self._prompt = _Prompt(one, bytearray(), self.machine.settings.text_mode)
                 self.machine.line.put(b"\r\n> ", now.mono_s)
                 return None
             lines += self._run(one, now)
@@ -357,7 +369,7 @@ class Dialogue:
         if command.name == "+CMGW":
             return self._write(command, text)
         try:
-            if machine.settings.text_mode:
+            if prompt.text_mode:
                 return messages.submit_text(machine, command.arguments[0], text, now)
             return messages.submit_pdu(machine, text, command.number(0, -1), now)
         except ValueError as error:

@@ -23,6 +23,7 @@ class Faults(Struct, forbid_unknown_fields=True, kw_only=True):
     send_count: Annotated[int, Meta(ge=0)] = 0
     send_ms: Annotated[int, Meta(ge=0, le=120_000)] = 0  # more between Ctrl-Z and the network's answer
     send_aborts: bool = False  # any octet that comes meanwhile aborts the text (Fibocom G510 manual, +CMGS)
+    send_aside: bool = False  # what is asked meanwhile is answered at once, the result comes when it comes
     mute: str = ""  # commands of this name get no answer, `mute_count` times (CMGL on old Huawei firmware)
     mute_count: Annotated[int, Meta(ge=0)] = 0
     fail: str = ""  # commands of this name end in an error, `fail_count` times
