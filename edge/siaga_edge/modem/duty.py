@@ -12,7 +12,7 @@ from siaga_core.wire import carried
 from siaga_core.wire import duty as wire
 from siaga_core.wire.duty import DutyState
 from siaga_core.wire.report import Report
-from siaga_core.wire.roster import DutyPhone, Roster
+from siaga_core.wire.roster import DutyPhone, NodePolicy, Roster
 from siaga_edge.journal import Journal
 from siaga_edge.modem import away, template
 from siaga_edge.modem.away import Alarm
@@ -88,7 +88,7 @@ class Duty:
         begun = 0
         for id in [id for id in waiting if id not in self._settled]:
             one = waiting[id]
-            if one.since.until_s(now) < away.AWAY_AFTER_S:
+            if one.since.until_s(now) < roster.policy.away_after_s:
                 continue
             if begun >= BEGUN_AT_ONCE:
                 break
@@ -101,15 +101,16 @@ class Duty:
             if row["report_id"] not in waiting:
                 self._end(row)
                 continue
-            place = away.next_phone(_alarm(row, now), phones)
+            place = away.next_phone(_alarm(row, now), phones, roster.policy)
             if place is not None and self._texts_last_minute(now) < TEXTS_A_MINUTE:
                 self._tell(row, roster.duty[place], now)
 
-    def parties(self, now: Instant, waiting: Mapping[str, Waiting]) -> dict[str, str]:
+    def parties(self, now: Instant, waiting: Mapping[str, Waiting], policy: NodePolicy) -> dict[str, str]:
         """Number -> `deserted` when nobody can read its report, `taken` when a duty phone answers for it."""
         found: dict[str, str] = {}
         for row in self._open():
-            if away.is_deserted(_alarm(row, now), hub_has_it=row["report_id"] not in waiting):
+            hub_has_it = row["report_id"] not in waiting
+            if away.is_deserted(_alarm(row, now), hub_has_it=hub_has_it, policy=policy):
                 found[row["party"]] = "deserted"
             elif row["state"] in ("accepted", "underway"):
                 found[row["party"]] = "taken"
@@ -142,7 +143,8 @@ class Duty:
         phones = {phone.number for phone in roster.duty}
         if report.reporter_e164 in phones and field.parse(text) is not None:
             return False
-        return away.begins(one.since.until_s(now), has_alarm=self._has_alarm(one))
+        has_alarm = self._has_alarm(one)
+        return away.begins(one.since.until_s(now), has_alarm=has_alarm, policy=roster.policy)
 
     def _has_alarm(self, one: Waiting) -> bool:
         """One alarm per number and half hour: a flood is one alarm, and an old report raises none anew."""

@@ -20,6 +20,7 @@ from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA, Ledger
+from siaga_edge.modem.neighbour import Neighbour
 from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
@@ -78,6 +79,7 @@ class ModemService:
             lambda: wake(config.socket_file("health")),
             service,
             own,
+            _neighbour(config, service),
         )
         self._care = Care(settings, config.node.run_dir, clock, self._tell, own)
         self._intake = Intake(
@@ -472,3 +474,11 @@ class ModemService:
     @property
     def _new_id(self) -> Callable[[], str]:
         return lambda: new_id(self._clock)
+
+
+def _neighbour(config: NodeConfig, service: str) -> Neighbour | None:
+    """The node's other modem, if it has one."""
+    other, name = (config.modemb, "modemb") if service == "modem" else (config.modem, "modem")
+    if other is None:
+        return None
+    return Neighbour(config.journal_file(name), config.node.run_dir / "replies")

@@ -291,7 +291,7 @@ def test_while_the_hub_is_there_nobody_is_told_that_nobody_reads(node: FrontDesk
 class Impatient(duty.Duty):
     """A mutant: the bounce goes out by the age of a report, whoever has it."""
 
-    def parties(self, now: Any, waiting: Any) -> dict[str, str]:
+    def parties(self, now: Any, waiting: Any, policy: Any) -> dict[str, str]:
         return {CITIZEN: "deserted"}
 
 
@@ -406,8 +406,7 @@ def test_many_reports_without_a_hub_all_get_their_alarm_and_phones_are_texted_wi
 
 
 def test_the_second_modem_goes_by_its_own_stream_and_the_nodes_roster(tmp_path: Path) -> None:
-    node = FrontDesk(tmp_path, partial(desk.Desk, service="modemb", own=[OTHER]))
-    node.service = "modemb"
+    node = FrontDesk(tmp_path, partial(desk.Desk, service="modemb", own=[OTHER]), "modemb")
     node.roster(ROSTER)
     assert node.desk.roster == ROSTER
     assert node.bodies("want.state") == [], "the first modem speaks for both"
