@@ -13,6 +13,7 @@ from siaga_central.store import (
     camera_log,
     commands,
     coverage,
+    duty_texts,
     fates,
     footage,
     holds,
@@ -138,6 +139,8 @@ def _sms_state(connection: Connection, node: str, body: SmsState, now_us: int) -
     id = body.message_id
     if assignments.find(connection, id) is not None:
         assignments.delivered(connection, id, body.state, body.detail, now_us)
+    elif duty_texts.find(connection, id) is not None:
+        duty_texts.delivered(connection, id, body.state, body.detail, f"node:{node}", now_us)
     elif replies.is_known(connection, id):
         replies.delivered(connection, id, body.state, body.detail, f"node:{node}", now_us)
     elif commands.find(connection, id) is None:

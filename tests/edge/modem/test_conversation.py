@@ -128,6 +128,10 @@ def test_every_text_is_one_part_and_repeats_nothing() -> None:
         text = template.alarm("4F7K", "P1", what, number)
         assert (septets(f"(ulang) {text}") or 999) <= SINGLE_SEPTETS
         assert text.endswith("TERIMA 4F7K")
+    for count in (1, 2, 5, 40):
+        text = template.back(["MMMM"] * count)
+        assert (septets(text) or 999) <= SINGLE_SEPTETS
+        assert ("lain" in text) == (count > 5), text
 
 
 @pytest.mark.parametrize(
