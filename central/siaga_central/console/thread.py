@@ -32,6 +32,14 @@ EVENTS = {
     "away.told": N_("hub away: the node texted a phone on duty"),
     "away.stranger": N_("hub away: a stranger answered with the code, not counted"),
     "away.over": N_("hub reached again"),
+    "away.back": N_("phone on duty told that the hub is reached again"),
+    "roster.phone_added": N_("phone put on the list"),
+    "roster.phone_removed": N_("phone taken off the list"),
+    "roster.phone_moved": N_("order of texting changed, place"),
+    "roster.modem": N_("number of a node's modem"),
+    "roster.trial": N_("trial text sent to"),
+    "roster.trial_state": N_("trial text"),
+    "policy.set": N_("times and limits changed"),
     "clip.asked": N_("clip asked for"),
     "clip.ready": N_("clip ready"),
     "clip.failed": N_("clip failed"),
@@ -139,6 +147,11 @@ def moment(event: Any) -> Moment:
     elif event.kind == "camera.searched":
         span = f"{moment_of(int(body.get('from_us', 0)))} – {clock_time(int(body.get('to_us', 0)))}"
         details = [("span", span), ("state", f"search {body.get('answer', '')}")]
+    elif event.kind.startswith("roster."):
+        keys = ("place", "name", "node", "number", "state", "detail", "reason")
+        details = [(key, str(body[key])) for key in keys if body.get(key)]
+    elif event.kind == "policy.set":
+        details = [(key, f"{key} {value}") for key, value in sorted(_part(body, "values").items())]
     elif event.kind == "reply.state":
         details = [("state", str(body.get("state", ""))), *details]
     return Moment(event.at_us, EVENTS.get(event.kind, event.kind), event.actor, details, states)

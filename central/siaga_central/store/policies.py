@@ -13,6 +13,7 @@ from siaga_core.errors import SiagaError
 from siaga_core.wire.roster import SHIPPED, NodePolicy
 
 HOLDS, NODES = "holds", "nodes"
+_SUBJECTS = {HOLDS: "holds", NODES: "roster"}  # whose history a decision belongs to
 
 
 class BadPolicy(SiagaError):
@@ -95,7 +96,7 @@ def _add(
     result = connection.execute(insert(policy).values(**row, set_by=actor, set_us=now_us))
     number = int(result.inserted_primary_key[0])  # type: ignore[index]
     body = {"version": number, "valid_from_us": valid_from_us, "values": values}
-    events.append(connection, now_us, "policy.set", name, actor, body)
+    events.append(connection, now_us, "policy.set", _SUBJECTS[name], actor, body)
     return number
 
 
