@@ -18,6 +18,7 @@ CODES = {
     "recorder": N_("recorder"),
     "cameras": N_("picture watch"),
     "modem": N_("modem"),
+    "modemb": N_("second modem"),
     "uplink": N_("link to the hub"),
     "health": N_("device health"),
     "node": N_("device"),

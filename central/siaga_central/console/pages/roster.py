@@ -38,6 +38,7 @@ def show(console: At, visitor: See) -> Response:
             "seq": views.last_seq(connection),
         }
     values |= {
+        "unlisted_first": sorted(values["nodes"], key=lambda node: node["entry"] is not None),
         "policy_words": NODE_POLICY,
         "bounds": policies.node_bounds(),
         "may_change": visitor.may(Permission.CHANGE_ROSTER),
