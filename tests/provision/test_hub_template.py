@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from siaga_central import hub
 from siaga_core.service.config import ConfigError

@@ -52,7 +52,9 @@ class FrontDesk:
     def begin(self) -> None:
         boot = Boot(1, "boot-one")
         schema = f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA}"
-        self.journal = Journal(self.folder / f"journal-{self.service}.db", self.clock, boot, extra_schema=schema)
+        self.journal = Journal(
+            self.folder / f"journal-{self.service}.db", self.clock, boot, extra_schema=schema
+        )
         self.inbox = Inbox(self.folder / "inbox.db", self.service, self.journal)
         self.desk = self._make(
             self.journal,
@@ -64,7 +66,9 @@ class FrontDesk:
             self.folder / "run",
             lambda: None,
         )
-        self.intake = Intake(self.journal, self.service, self.clock, self.new_id, lambda _s: None, self.desk.heard)
+        self.intake = Intake(
+            self.journal, self.service, self.clock, self.new_id, lambda _s: None, self.desk.heard
+        )
 
     def end(self) -> None:
         self.inbox.close()

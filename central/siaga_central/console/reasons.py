@@ -186,7 +186,7 @@ SENTENCES = (
     N_("a modem's number is written as +62…"),
     N_("there are at most 50 phones on duty and 20 modems"),
     N_("there is no node %(node)s"),
-    N_("a trial text to this phone was sent less than a minute ago; wait for what becomes of it"),
+    N_("a trial text to this phone was sent less than a minute ago; wait for its outcome"),
     N_("a phone is moved earlier or later"),
     N_("say why the phone is taken off the list"),
     N_("%(name)s must be a whole number from %(least)s to %(most)s"),

@@ -10,7 +10,7 @@ HANDLED = (
 # To a duty phone: no personal data (SOP XIII.1); the rest is asked for by phone.
 DISPATCH = "SIAGA {code} {priority} {kind}{place}. {number}. Balas: TERIMA {code}, OTW, SELESAI"
 # To try the way to a phone on duty. Nobody is to answer: what a phone says without an alert is a report.
-TRIAL = "SIAGA: SMS uji dari pusat 112 Batam untuk {name}. Tidak perlu dibalas. HP ini terdaftar sebagai HP jaga."
+TRIAL = "SIAGA: SMS uji dari pusat 112 untuk {name}. Tidak perlu dibalas. HP ini terdaftar sebagai HP jaga."
 # The node puts `(ulang) ` before an alert that may have been lost.
 _AGAIN_SEPTETS = 8
 KINDS = {

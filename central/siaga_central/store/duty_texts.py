@@ -22,14 +22,16 @@ AGAIN_US = 60_000_000
 def order_trial(
     connection: Connection, id: str, phone: tuple[str, str], node: str, actor: str, now_us: int
 ) -> None:
-    """Send (name, number) a trial text through a node; text and command have the id `id`. Raises BadRoster."""
+    """Send (name, number) a trial text through a node; its command has the id `id` too. Raises BadRoster."""
     name, number = phone
     last = newest(connection, "trial").get(number)
     if last is not None and now_us - last.asked_us < AGAIN_US:
-        raise BadRoster("a trial text to this phone was sent less than a minute ago; wait for what becomes of it")
+        raise BadRoster("a trial text to this phone was sent less than a minute ago; wait for its outcome")
     _add(connection, id, "trial", number, node, actor, now_us, now_us)
     service = modems.sender(connection, node, number)
-    commands.queue(connection, id, node, service, SendSms(to=number, text=texts.trial(name)), actor, now_us, TTL_S)
+    commands.queue(
+        connection, id, node, service, SendSms(to=number, text=texts.trial(name)), actor, now_us, TTL_S
+    )
     body = {"name": name, "number": masked(number), "node": node}
     events.append(connection, now_us, "roster.trial", SUBJECT, actor, body)
 

@@ -52,7 +52,10 @@ def nodes(connection: Connection, now_us: int) -> tuple[int, NodePolicy]:
 
 
 def set_nodes(connection: Connection, values: dict[str, Any], actor: str, now_us: int) -> int:
-    """Add a version, in force at once: the present one with `values` replaced; its number. Raises BadPolicy."""
+    """Add a version, in force at once: the present one with `values` replaced; its number.
+
+    Raises BadPolicy.
+    """
     known = NodePolicy.__struct_fields__
     if unknown := sorted(set(values) - set(known)):
         raise BadPolicy(f"no policy value: {', '.join(unknown)}; there are {', '.join(known)}")

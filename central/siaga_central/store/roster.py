@@ -11,7 +11,6 @@ from siaga_central.store.schema import duty_phone, modem_number, node, want
 from siaga_core.errors import SiagaError
 from siaga_core.wire.roster import NAME, DutyPhone, Gateway, Roster
 
-
 SUBJECT = "roster"
 _BAD_PHONE = "a phone needs a number written as +62… and a name of 1 to 60 characters"
 _BAD_MODEM = "a modem's number is written as +62…"

@@ -30,8 +30,8 @@ class Gateway(Struct, frozen=True, kw_only=True):
 class NodePolicy(Struct, frozen=True, kw_only=True):
     """What the city has decided about a node that has to act by itself; times in whole seconds.
 
-    The least `away_after_s` and `carry_after_s`: a hub that restarts takes 5 to 10 s, a link that reconnects up
-    to 15; neither should wake anybody. What a SIM is let send is no policy and stays with the modem.
+    The least `away_after_s` and `carry_after_s`: a hub that restarts takes 5 to 10 s, a link that reconnects
+    up to 15; neither should wake anybody. What a SIM is let send is no policy and stays with the modem.
     """
 
     # A hub that has not acknowledged a report for this long is away for it: siren and phones on duty.

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from siaga_core.service.clock import kernel_clock_state
+from siaga_edge.cli import duty
 from siaga_edge.cli.queue import queued
 from siaga_edge.node import NodeConfig
 
@@ -62,6 +63,7 @@ def examine(config: NodeConfig) -> list[Finding]:
     if config.modem is not None:
         port = config.modem.port
         checks.append(("modem", lambda: _modem(port)))
+        checks.append(("daftar jaga / duty roster", lambda: _roster(config)))
     return [_find(name, check) for name, check in checks]
 
 
@@ -193,3 +195,10 @@ def _modem(port: str) -> str:
             f"{port} tidak ada / is missing", "periksa kabel USB dan catu daya modem / check plug and supply"
         )
     return port
+
+
+def _roster(config: NodeConfig) -> str:
+    takes_part, seen = duty.standing(config)
+    if not takes_part:
+        raise Bad(seen, duty.advice(config))
+    return seen

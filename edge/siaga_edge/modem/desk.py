@@ -54,7 +54,7 @@ class Desk:
         own: Collection[str] = (),
         neighbour: Neighbour | None = None,
     ) -> None:
-        """`journal` was opened with SCHEMA; `own` are numbers of this node's SIMs; `neighbour` its other modem.
+        """`journal` was opened with SCHEMA; `own` are this node's SIMs' numbers; `neighbour` its other modem.
 
         Raises BadText when a text would not be one part.
         """

@@ -1,8 +1,8 @@
 """The node's other modem: what it has said to a number, so that limits on replies hold for the node.
 
-Each journal has one writer; the other service reads it. Both look and write in turns, by a lock that ends with
-its process: without it two that look at the same moment would both answer. Nobody waits for the lock: whoever
-does not get it looks again at its next round, so that a service that hangs cannot hold the other.
+Each journal has one writer; the other service reads it. Both look and write in turns, by a lock that ends
+with its process: without it two that look at the same moment would both answer. Nobody waits for the lock:
+whoever does not get it looks again at its next round, so that a service that hangs cannot hold the other.
 """
 
 import contextlib

@@ -465,7 +465,7 @@ class ModemService:
             write_status(self._config.node.run_dir, self._service, status)
 
     def _say(self, level: Level, code: str, detail: str) -> None:
-        """Tell the hub how the modem is, when that has changed, and at each start: it may have been otherwise."""
+        """Tell the hub how the modem is, when that has changed and at each start: it may have been worse."""
         if self._said == (level, code):
             return
         self._said = (level, code)

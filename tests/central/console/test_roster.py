@@ -1,4 +1,4 @@
-"""The duty roster's page: who changes it, what each node has of it, the trial text, the times of a node alone."""
+"""The duty roster's page: who changes it, what each node has of it, trial texts, times of a node alone."""
 
 import re
 from collections.abc import Callable
@@ -21,11 +21,13 @@ PAGE = "/daftar-jaga"
 def post(client: httpx.Client, deed: str, **fields: str) -> int:
     found = re.search(r'name="csrf" value="([^"]+)"', client.get("/bantuan").text)
     assert found
-    return client.post(f"{PAGE}/{deed}", data={"csrf": found[1], **fields}, follow_redirects=False).status_code
+    return client.post(
+        f"{PAGE}/{deed}", data={"csrf": found[1], **fields}, follow_redirects=False
+    ).status_code
 
 
 def names(client: httpx.Client) -> list[str]:
-    return re.findall(r"<b>\d+\. <bdi>([^<]+)</bdi>", client.get(PAGE).text)
+    return re.findall(r"<h3>\d+\. <bdi>([^<]+)</bdi>", client.get(PAGE).text)
 
 
 def heard_modem(city: City, node: str, service: str = "modem") -> None:
@@ -58,7 +60,13 @@ def test_a_supervisor_keeps_the_list_and_its_order_and_each_change_is_on_record(
     assert post(client, "hapus", number=OTHER, reason="pindah tugas") == 303
     assert names(client) == ["Regu A"]
     page = client.get(PAGE).text
-    for words in ("HP jaga ditambahkan", "urutan SMS diubah", "HP jaga dihapus", "pindah tugas", "supervisor"):
+    for words in (
+        "HP jaga ditambahkan",
+        "urutan SMS diubah",
+        "HP jaga dihapus",
+        "pindah tugas",
+        "supervisor",
+    ):
         assert words in page
     assert city.events("roster.phone_moved") == 1, "what changes nothing is no event"
     assert OTHER not in page, "who is off the list stands in its history by the last digits"
@@ -107,7 +115,9 @@ def test_others_read_it_and_numbers_show_to_those_who_may_see_them(
         assert post(client, deed, number=TEAM, name="x", to="later", reason="x", node="gsm-1") == 403
 
 
-def test_it_says_which_node_has_which_version_and_which_modem_takes_no_part(city: City, login: Browse) -> None:
+def test_it_says_which_node_has_which_version_and_which_modem_takes_no_part(
+    city: City, login: Browse
+) -> None:
     client = login("supervisor")
     for node in ("gsm-1", "node-1"):
         heard_modem(city, node)
@@ -119,12 +129,11 @@ def test_it_says_which_node_has_which_version_and_which_modem_takes_no_part(city
     page = client.get(PAGE).text
     assert page.count("belum tercatat di sini") == 1
     assert "belum sampai" in page
-    settle = lambda **keys: city.store.write(  # noqa: E731
-        lambda c: wants.settle(c, "gsm-1", WantState(name="roster", version=1, **keys), city.now_us)
-    )
-    settle(state="taken")
+    taken = WantState(name="roster", version=1, state="taken")
+    city.store.write(lambda c: wants.settle(c, "gsm-1", taken, city.now_us))
     assert "belum dibaca layanan modemnya" in client.get(PAGE).text
-    settle(state="applied")
+    applied = WantState(name="roster", version=1, state="applied")
+    city.store.write(lambda c: wants.settle(c, "gsm-1", applied, city.now_us))
     assert "berlaku: versi 1, sejak" in client.get(PAGE).text
     post(client, "hp", number=TEAM, name="Regu A")
     assert "belum sampai: versi 2" in client.get(PAGE).text
@@ -135,7 +144,10 @@ def test_the_last_loop_back_of_each_modem_is_shown(city: City, login: Browse) ->
     for service in ("modem", "modemb"):
         heard_modem(city, "gsm-1", service)
     late = ServiceState(
-        service="modemb", level="crit", code="modem.loop", detail="2 loop-back texts in a row did not come round"
+        service="modemb",
+        level="crit",
+        code="modem.loop",
+        detail="2 loop-back texts in a row did not come round",
     )
     trouble = ServiceState(service="modemb", level="warn", code="modem.balance", detail="Rp 900")
     city.store.write(lambda c: nodes.service(c, "gsm-1", trouble, city.now_us))

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from bench.relay_hub import by_code
 from sqlalchemy import Connection
 
 from siaga_central.console.refusal import REASONS
 from siaga_central.domain import texts
 from siaga_central.store import assignments, replies
 from siaga_central.store import schema as t
-from siaga_core.reading import field
 from siaga_core.service.clock import new_id
 from siaga_core.wire.duty import AutoReply, DutyState
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, septets
@@ -84,11 +84,11 @@ def test_a_strangers_answer_counts_for_nothing_and_is_a_report(hub: DeskHub, tex
     assert ("dispatch.stranger" in hub.events()) == ("{code}" in text)
 
 
-def test_the_check_above_finds_a_hub_that_matches_by_code_alone() -> None:
-    reply = field.FieldReply("accepted", "4F7K")
-    by_code_alone = [field.Told("4F7K", OTHER, 1)]  # as if whoever answers had been told
-    assert isinstance(field.match(reply, OTHER, by_code_alone), field.Matched)
-    assert field.match(reply, OTHER, [field.Told("4F7K", TEAM, 1)]) == field.Unmatched("stranger")
+def test_the_check_above_finds_a_hub_that_matches_by_code_alone(tmp_path: Path) -> None:
+    hub = DeskHub(tmp_path, assigned=by_code)
+    hub.sms(f"TERIMA {told(hub)}", OTHER)
+    assert hub.rows(t.incident)[0].taken_by == "Regu A", "and the team does not know"
+    hub.close()
 
 
 def test_what_a_team_says_beyond_an_answer_is_a_report_like_any_other(hub: DeskHub) -> None:

@@ -70,7 +70,9 @@ def test_who_wrote_to_both_modems_of_a_node_is_answered_once() -> None:
     assert verdict("report", CITIZEN, (), [elsewhere], 0) == "never", "he has heard it"
     assert verdict("place", CITIZEN, (), [elsewhere], 0) == "now"
     assert verdict("place", CITIZEN, (), [Said("report", 299.0, elsewhere=True)], 0) == "later"
-    assert verdict("report", CITIZEN, (), [Said("report", conversation.SESSION_S, elsewhere=True)], 0) == "now"
+    assert (
+        verdict("report", CITIZEN, (), [Said("report", conversation.SESSION_S, elsewhere=True)], 0) == "now"
+    )
 
 
 def test_the_citys_policy_counts_and_not_what_ships() -> None:
@@ -89,7 +91,13 @@ def test_the_citys_policy_counts_and_not_what_ships() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"away_after_s": 14}, {"next_phone_s": 5}, {"between_replies_s": 299}, {"replies_an_hour": 0}, {"away_after_s": 1.5}],
+    [
+        {"away_after_s": 14},
+        {"next_phone_s": 5},
+        {"between_replies_s": 299},
+        {"replies_an_hour": 0},
+        {"away_after_s": 1.5},
+    ],
 )
 def test_a_policy_out_of_bounds_is_no_roster(given: dict[str, float]) -> None:
     with pytest.raises(BadRecord, match=next(iter(given))):

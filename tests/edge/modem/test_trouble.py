@@ -387,7 +387,7 @@ def test_the_check_above_finds_forwarding_that_is_not_looked_after(
 def test_the_hub_hears_at_each_start_that_the_modem_is_well_and_of_each_loop_back(
     tmp_path: Path, benches: list[Bench]
 ) -> None:
-    """What was wrong before a restart would stand at the hub for ever; a modem that says nothing is unknown."""
+    """What was wrong before a restart would stand at the hub for ever; a modem without a word is unknown."""
     bench = Bench(tmp_path, loop_to="+6281111111111", number="+6281111111111", loop_every_s=60)
     benches.append(bench)
     _bring_round(bench)

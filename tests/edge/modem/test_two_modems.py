@@ -18,7 +18,7 @@ from support.modem_service import Service
 from support.simulated_modem import simulated_modem
 from support.waiting import until
 
-REPORT, PLACE, BOUNCE = (template.citizen(name) for name in ("report", "place", "bounce"))  # type: ignore[arg-type]
+REPORT, PLACE, BOUNCE = (template.citizen(name) for name in ("report", "place", "bounce"))
 FIRE = "Tolong ada kebakaran besar"
 Desks = tuple[FrontDesk, FrontDesk]
 

@@ -26,7 +26,7 @@ HISTORY = 20
 
 @router.get("")
 def show(console: At, visitor: See) -> Response:
-    """Phones in the order in which they are texted, nodes with modems, the times in force, what was changed."""
+    """Phones in the order in which they are texted, nodes with modems, times in force, what was changed."""
     now_us = console.now_us()
     with console.store.read() as connection:
         values: dict[str, Any] = {
