@@ -1,8 +1,8 @@
 """Urgent records by SMS, lost, doubled, torn and forged on their way to a hub that dies: believed once.
 
-A camera site signs and orders texts as its uplink does; they go as parts to a GSM node's real intake, and what
-it journals to the hub's own rules in a process that is killed. At the end the link brings everything. Two hubs
-with worse rules must be found out by the same run: `control_loses`.
+A camera site signs and orders texts as its uplink does; they go as parts to a GSM node's real intake, and
+what it journals to the hub's own rules in a process that is killed. At the end the link brings everything.
+Two hubs with worse rules must be found out by the same run: `control_loses`.
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """The hub's side of `fuzz relay` as a process that may die: records in, each answered when it is committed.
 
-`python -m bench.relay_hub DATABASE RULES`: `sound` as shipped; `believes-all` takes the key's id in a text for
-a signature; `code-alone` takes an answer from anybody who names the code. One JSON object a line.
+`python -m bench.relay_hub DATABASE RULES`: `sound` as shipped; `believes-all` takes the key's id in a text
+for a signature; `code-alone` takes an answer from anybody who names the code. One JSON object a line.
 """
 
 import json
