@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from siaga_central.console.wording import N_, clock_time, coordinates, distance
+from siaga_central.console.wording import N_, clock_time, coordinates, day, distance
 from siaga_central.console.wording import moment as moment_of
 
 EVENTS = {
@@ -38,7 +38,6 @@ EVENTS = {
     "roster.phone_moved": N_("order of texting changed, place"),
     "roster.modem": N_("number of a node's modem"),
     "roster.trial": N_("trial text sent to"),
-    "roster.trial_state": N_("trial text"),
     "policy.set": N_("times and limits changed"),
     "clip.asked": N_("clip asked for"),
     "clip.ready": N_("clip ready"),
@@ -130,9 +129,9 @@ def contact(report: Any, made: Any = None) -> Contact:
 def moment(event: Any) -> Moment:
     """Put an event into words."""
     body = _object(event.body)
-    details = [(key, str(body[key])) for key in _SHOWN if body.get(key)]
+    details = [(key, str(body[key])) for key in _SHOWN if body.get(key) and body[key] != event.actor]
     if body.get("while_away"):
-        details.append(("happened", clock_time(int(body.get("at_us", event.at_us)))))
+        details += _happened(int(body.get("at_us", event.at_us)), int(event.at_us))
     states = None
     if event.kind == "incident.moved":
         states = (str(body.get("from", "")), str(body.get("to", "")))
@@ -155,6 +154,13 @@ def moment(event: Any) -> Moment:
     elif event.kind == "reply.state":
         details = [("state", str(body.get("state", ""))), *details]
     return Moment(event.at_us, EVENTS.get(event.kind, event.kind), event.actor, details, states)
+
+
+def _happened(at_us: int, told_us: int) -> list[tuple[str, str]]:
+    """When a node did it, if not in the second of its line; with the day if that is another."""
+    if day(at_us) != day(told_us):
+        return [("happened", moment_of(at_us))]
+    return [("happened", clock_time(at_us))] if clock_time(at_us) != clock_time(told_us) else []
 
 
 def _where(spot: dict[str, Any]) -> str:

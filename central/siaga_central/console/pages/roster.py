@@ -34,7 +34,7 @@ def show(console: At, visitor: See) -> Response:
             "trials": duty_texts.newest(connection, "trial"),
             "nodes": _nodes(connection),
             "policy": msgspec.to_builtins(policies.nodes(connection, now_us)[1]),
-            "history": [thread.moment(one) for one in views.events_of(connection, roster.SUBJECT, HISTORY)],
+            "history": _history(connection),
             "seq": views.last_seq(connection),
         }
     values |= {
@@ -130,6 +130,12 @@ def _change(console: Console, visitor: Visitor, change: Any) -> None:
         roster.publish(connection, instead, visitor.name, now_us)
 
     console.store.write(work)
+
+
+def _history(connection: Connection) -> list[thread.Moment]:
+    """What was changed last; what became of trial texts stands beside their phones."""
+    found = views.events_of(connection, roster.SUBJECT)
+    return [thread.moment(one) for one in found if one.kind != "roster.trial_state"][:HISTORY]
 
 
 def _nodes(connection: Connection) -> list[dict[str, Any]]:
