@@ -27,18 +27,20 @@ def main() -> int:
     if not options.all and options.name is None:
         parser.error("name a benchmark, or use --list or --all")
     names = NAMES if options.all else (f"record_{options.vs}" if options.vs else options.name,)
-    figures = [figure for name in names for figure in _module(name).run()]
     if options.table:
         print("| benchmark | figure | ours | anchor | ratio | goal |\n|---|---|---|---|---|---|")
-    for figure in figures:
+    met = True
+    for figure in (figure for name in names for figure in _module(name).run()):
+        met = met and figure.met
         if options.table:
             print(
                 f"| {figure.bench} | {figure.figure} | {figure.ours} {figure.unit} |"
-                f" {figure.anchor} {figure.unit} ({figure.anchor_is}) | {figure.ratio} | {figure.goal} |"
+                f" {figure.anchor} {figure.unit} ({figure.anchor_is}) | {figure.ratio} | {figure.goal} |",
+                flush=True,
             )
         else:
             print(figure.line(), flush=True)
-    return 0 if all(figure.met for figure in figures) else 1
+    return 0 if met else 1
 
 
 def _module(name: str) -> ModuleType:

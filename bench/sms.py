@@ -30,10 +30,13 @@ SETTLE_LIMIT_S = 900.0
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 
-def run() -> list[Figure]:
+def run() -> Iterator[Figure]:
     """Latencies at two speeds, what the stock library strands, a burst, and the way to the operator."""
-    figures = [*_speed(0, 50.0), *_speed(SLOW_MS, 1000.0), _stranded(), *_burst()]
-    return figures + _operator()
+    yield from _speed(0, 50.0)
+    yield from _speed(SLOW_MS, 1000.0)
+    yield _stranded()
+    yield from _operator()
+    yield from _burst()
 
 
 def _speed(delay_ms: int, limit_ms: float) -> list[Figure]:

@@ -17,6 +17,8 @@ from siaga_edge.node import Modem
 log = logging.getLogger(__name__)
 
 ASK_EVERY_S = 60.0
+# Signal and network; an LTE modem may be registered in the packet domain alone.
+ASKS = ("AT+CSQ", "AT+CREG?", "AT+CEREG?")
 # A text that was not heard is tried again sooner than the next is due.
 LOOP_AGAIN_S = 60.0
 Tell = Callable[[Verdict], None]
@@ -35,6 +37,7 @@ class Care:
         self._asked_mono_s = self._balance_mono_s = float("-inf")
         self._own, self._forwards, self._forward_mono_s = own, False, float("-inf")
         self._awaits_balance = False
+        self._answers: list[list[str]] = []
         # Texts from these numbers may be a loop-back; a citizen's never is, whatever it says.
         self._peers = {number for number in (settings.loop_to, settings.number) if number}
 
@@ -49,11 +52,11 @@ class Care:
         return True
 
     def tend(self, port: Port, profile: Profile, slots: dict[str, tuple[int, int]]) -> None:
-        """Ask and send what is due. Raises NoAnswer, PortGone."""
+        """Ask and send what is due, little at a time. Raises NoAnswer, PortGone."""
         now_s = self._clock.mono_s()
         if now_s - self._asked_mono_s >= ASK_EVERY_S:
-            self._asked_mono_s = now_s
             self._ask(port, slots)
+            return
         if self._settings.balance_code and now_s - self._balance_mono_s >= self._settings.balance_every_s:
             self._balance_mono_s, self._awaits_balance = now_s, True
             ask = f'AT+CUSD=1,"{self._settings.balance_code}",15'
@@ -96,17 +99,15 @@ class Care:
         return {reason: forwarding.target(self._quietly(port, ask, limit_s)) for reason, ask in asked.items()}
 
     def _ask(self, port: Port, slots: dict[str, tuple[int, int]]) -> None:
-        strength = vitals.rssi(self._quietly(port, "AT+CSQ"))
-        stats = [
-            stat
-            for command in (
-                "AT+CREG?",
-                "AT+CEREG?",
-            )  # an LTE modem may be registered in the packet domain alone
-            if (stat := vitals.registration(self._quietly(port, command))) is not None
-        ]
-        stat = next((one for one in stats if one in vitals.REGISTERED), stats[0] if stats else None)
-        self._tell(vitals.signal(strength, stat))
+        """One question of a round of them: a message that comes meanwhile waits for one command at most."""
+        self._answers.append(self._quietly(port, ASKS[len(self._answers)]))
+        if len(self._answers) < len(ASKS):
+            return
+        self._asked_mono_s = self._clock.mono_s()
+        (strength, *stats), self._answers = self._answers, []
+        known = [stat for answer in stats if (stat := vitals.registration(answer)) is not None]
+        stat = next((one for one in known if one in vitals.REGISTERED), known[0] if known else None)
+        self._tell(vitals.signal(vitals.rssi(strength), stat))
         self._tell(vitals.slots(slots))
         if self._settings.sim_expires is not None:
             self._tell(vitals.term(self._settings.sim_expires, self._today()))

@@ -309,7 +309,8 @@ class Duty:
 
 
 def _party(report: Report) -> str:
-    return report.reporter_e164 or report.report_id
+    """Who wrote or rang; a short code may flood as well, and who hides his number is nobody else."""
+    return report.reporter_e164 or report.reporter or report.report_id
 
 
 def _began(row: sqlite3.Row) -> Instant:

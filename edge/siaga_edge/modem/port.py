@@ -254,6 +254,11 @@ class Port(GsmModem):  # type: ignore[misc]
             raise Refused("AT+CMGS", failed)
         return at.sent_reference(lines[:-1])
 
+    @property
+    def has_news(self) -> bool:
+        """Whether the modem has said something that `events` has not given yet."""
+        return bool(self._events) or not self._lines.empty()
+
     def events(self) -> list[at.Event]:
         """What the modem has said by itself since the last call. Raises PortGone."""
         with contextlib.suppress(BlockingIOError):

@@ -14,7 +14,7 @@ from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile, vitals
+from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile, turns, vitals
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
@@ -27,6 +27,7 @@ from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
 from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
+from siaga_edge.modem.turns import Turns
 from siaga_edge.modem.vitals import Verdict
 from siaga_edge.node import Modem, NodeConfig
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 # The modem may have restarted without a word and forgotten how to announce (measured: no other sign).
 CHECK_EVERY_S = 10.0
+# Under a flood there is always news; network, time and room have to be looked after all the same.
+CHORES_WAIT_S = 5.0
 CALL_TICK_S = 0.5
 # Somebody has to come; whether he has is looked for without haste, and a wrong PIN is never tried meanwhile.
 LOCKED_LOOK_S = 10.0
@@ -99,9 +102,7 @@ class ModemService:
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
         self._memories = ["SM"]
-        # Stores still to be swept, and whether they make a full sweep.
-        self._stores: list[str] = []
-        self._is_full = False
+        self._turns = Turns()
         self._calls = Calls(
             self._journal,
             settings.name or service,
@@ -119,7 +120,7 @@ class ModemService:
         self._swept_wall_ns = 0
         # Once the second modem has been asked, it gets what comes later too, until this one is well.
         self._hands_over, self._handed_mono_s = False, float("-inf")
-        self._swept_mono_s = self._checked_mono_s = self._cleaned_mono_s = float("-inf")
+        self._swept_mono_s = self._checked_mono_s = self._chores_mono_s = self._cleaned_mono_s = float("-inf")
         self._status_mono_s, self._was_ready = float("-inf"), False
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
@@ -277,7 +278,7 @@ class ModemService:
                 log.info("modem has no %s: %s", command, error)
         self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
         self._announce(port)
-        self._swept_mono_s, self._stores, self._is_full = float("-inf"), [], False
+        self._swept_mono_s, self._turns = float("-inf"), Turns()
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
         log.info("modem ready model=%s profile=%s stores=%s", self._model, self._family, stores)
@@ -300,54 +301,57 @@ class ModemService:
     def _round(self, port: Port) -> bool:
         """Everything there is to do now; a sweep before any other command. Whether a full one was finished.
 
-        Stores are swept one by one, the announced one first: on a slow modem a message that comes while the
-        others are read would wait for all of them.
+        Stores are swept one by one, as `turns` says.
         """
         self._hear(port)
         if self._restarted:
             port.leave_calls_alone()
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
-        if not self._is_full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
-            self._stores += [name for name in self._memories if name not in self._stores]
-            self._is_full = True
+        if not self._turns.full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
+            self._turns = turns.begin(self._turns, self._memories)
         finished = self._sweep_one(port)
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
-        if self._stores:
+        if self._turns.next is not None:
             return finished
         limit_s = self._profile.limits.send_s
         self._sends_on = not self._calls.busy and self._outbound.send_next(port, limit_s)
-        if not self._calls.busy:
-            self._ask_time(port)
-            self._let_calls_wait(port)
-            self._care.tend(port, self._profile, self._intake.slots)
-        if now_s - self._checked_mono_s >= CHECK_EVERY_S:
-            self._checked_mono_s = now_s
-            self._check(port)
+        self._do_chores(port, now_s)
+        return finished
+
+    def _do_chores(self, port: Port, now_s: float) -> None:
+        """What can wait: one after the other until the modem has news, and all of them now and then."""
+        for chore in (self._check, self._ask_time, self._let_calls_wait, self._tend):
+            if port.has_news and now_s - self._chores_mono_s < CHORES_WAIT_S:
+                return
+            chore(port)
+        self._chores_mono_s = now_s
         self._clean(now_s)
         self._write_status(ready=True)
-        return finished
+
+    def _tend(self, port: Port) -> None:
+        if not self._calls.busy:
+            self._care.tend(port, self._profile, self._intake.slots)
 
     def _sweep_one(self, port: Port) -> bool:
         """Sweep the store whose turn it is; whether that was the last of a full sweep."""
-        if not self._stores:
+        if (store := self._turns.next) is None:
             return False
-        self._intake.sweep(port, [self._stores[0]], self._profile)
-        del self._stores[0]
-        if self._stores or not self._is_full:
+        self._intake.sweep(port, [store], self._profile)
+        self._turns, finished = turns.swept(self._turns, store)
+        if not finished:
             return False
-        self._is_full = False
         self._swept_mono_s, self._swept_wall_ns = self._clock.mono_s(), self._clock.wall_ns()
         self._well()
         return True
 
     def _let_calls_wait(self, port: Port) -> None:
         """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
-        if not self._wants_waiting:
+        if not self._wants_waiting or self._calls.busy:
             return
         self._wants_waiting = False
         try:
@@ -357,7 +361,7 @@ class ModemService:
             raise
 
     def _ask_time(self, port: Port) -> None:
-        if (told := self._network_time.look(port)) is not None:
+        if not self._calls.busy and (told := self._network_time.look(port)) is not None:
             self._journal.append(anchor.KIND, told, "bulk")
 
     def _hear(self, port: Port) -> None:
@@ -369,13 +373,11 @@ class ModemService:
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = True
-                self._announced(self._memories)
+                self._turns = turns.announce(self._turns, self._memories)
             elif (name := at.announced_store(event.line)) is not None:
                 # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
-                self._announced([name] if name in self._memories else self._memories)
-
-    def _announced(self, names: list[str]) -> None:
-        self._stores = [*names, *(name for name in self._stores if name not in names)]
+                stores = [name] if name in self._memories else self._memories
+                self._turns = turns.announce(self._turns, stores)
 
     def _status(self, octets: str) -> None:
         try:
@@ -387,7 +389,11 @@ class ModemService:
             self._outbound.status(report)
 
     def _check(self, port: Port) -> None:
-        """Find out whether the modem still announces; set it up again if it has forgotten."""
+        """Find out now and then whether the modem still announces; set it up again if it has forgotten."""
+        now_s = self._clock.mono_s()
+        if now_s - self._checked_mono_s < CHECK_EVERY_S:
+            return
+        self._checked_mono_s = now_s
         port.leave_calls_alone()
         answer = " ".join(port.command("AT+CNMI?"))
         if "+CNMI:" in answer and not answer.replace(" ", "").startswith("+CNMI:2,1"):
@@ -409,7 +415,7 @@ class ModemService:
         """Wait for the modem, for an order, or for the next thing that falls due."""
         now_s = self._clock.mono_s()
         due_s = min(self._swept_mono_s + self._settings.sweep_every_s - now_s, self._desk.due_s())
-        if self._sends_on or self._stores:
+        if self._sends_on or self._turns.next is not None:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)

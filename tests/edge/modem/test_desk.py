@@ -383,11 +383,12 @@ def test_the_check_above_finds_a_bounce_that_is_not_true(tmp_path: Path) -> None
     node.end()
 
 
-def test_a_flood_is_one_alarm_and_a_restart_does_not_raise_it_again(node: FrontDesk) -> None:
+@pytest.mark.parametrize("sender", [CITIZEN, "3338", "BANJIR-INFO"])
+def test_a_flood_is_one_alarm_and_a_restart_does_not_raise_it_again(node: FrontDesk, sender: str) -> None:
     node.roster(ROSTER)
     node.hub_takes_all = False
     for _ in range(50):
-        node.text(FIRE)
+        node.text(FIRE, sender)
     node.pass_time(30)
     node.restart()
     node.pass_time(20)

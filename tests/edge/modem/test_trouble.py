@@ -253,6 +253,21 @@ def test_only_a_fresh_sweep_feeds_the_watchdog_while_the_modem_serves(
     assert bench.heartbeat.last_mono_s == pytest.approx(bench.service.swept_mono_s, abs=0.01)
 
 
+def test_a_flood_on_a_slow_modem_is_no_reason_to_take_the_service_for_stuck(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench, silent_s = Bench(tmp_path, sweep_every_s=5), [0.0]
+    benches.append(bench)
+    bench.run(12)
+    bench.dialogue.machine.faults.delay_ms = 150
+    for number in range(300):  # 20 places on the SIM; the rest waits in the network and follows at once
+        bench.receive(f"laporan {number}")
+    bench.world.look = lambda: silent_s.append(bench.heartbeat.silent_s())
+    bench.run(40)
+    assert 150 < bench.reports() < 300
+    assert max(silent_s) < 20
+
+
 def test_a_sim_that_is_expired_looks_healthy_and_is_found_out_by_a_text_that_does_not_come_round(
     tmp_path: Path, benches: list[Bench]
 ) -> None:
