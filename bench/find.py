@@ -13,7 +13,8 @@ from bench.measure import RUNS, Figure
 from siaga_core.service.database import open_reader, transaction
 from siaga_edge.recorder.chain import FIRST_HEAD, Link, Span
 from siaga_edge.recorder.dating import OBSERVE_EVERY_NS, Observation
-from siaga_edge.recorder.index import Index, ReadOnly
+from siaga_edge.recorder.finder import ReadOnly
+from siaga_edge.recorder.index import Index
 from siaga_edge.recorder.salvage import Closed
 
 GOAL = "p99 <= 1 ms"

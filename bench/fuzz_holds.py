@@ -22,7 +22,7 @@ from demo.city import CAMERA_NODE, CAMERAS, City, Ports
 from bench.fuzz import Outcome
 from siaga_core.wire.recording import HoldState
 from siaga_edge.recorder.chain import read_link
-from siaga_edge.recorder.index import open_finder
+from siaga_edge.recorder.finder import open_finder
 from siaga_edge.recorder.writing import segment_path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))

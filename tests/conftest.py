@@ -23,10 +23,13 @@ class _BadFormatFails(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def _bad_log_formats_fail() -> Iterator[None]:
-    handler = _BadFormatFails(logging.DEBUG)
-    logging.getLogger().addHandler(handler)
+    root, handler = logging.getLogger(), _BadFormatFails(logging.DEBUG)
+    root.addHandler(handler)
     yield
-    logging.getLogger().removeHandler(handler)
+    root.removeHandler(handler)
+    # A program that ran in this process has left its own, onto a stderr that is closed by now.
+    for left in [one for one in root.handlers if type(one) is logging.StreamHandler]:
+        root.removeHandler(left)
 
 
 @pytest.fixture

@@ -51,8 +51,7 @@ class Listener:
         self.client.username_pw_set(options.client, options.password_file.read_text().strip())
         self.client.tls_set(str(options.ca))
         self.client.reconnect_delay_set(1, 5)
-        self.client.on_connect, self.client.on_subscribe = self._on_connect, self._on_subscribe
-        self.client.on_message = self._on_message
+        self.client.on_connect, self.client.on_message = self._on_connect, self._on_message
         self.client.connect_async(options.host, options.port, KEEPALIVE_S)
 
     def now(self) -> tuple[dict[str, bytes], float]:
@@ -66,11 +65,10 @@ class Listener:
         self, client: paho.Client, _user: object, _flags: object, reason: object, _p: object
     ) -> None:
         if not getattr(reason, "is_failure", True):
+            with self._lock:
+                self._alerts.clear()  # the retained ones follow now; what was cleared meanwhile does not
+            # Not after the broker has confirmed it: alerts may come before that (MQTT 5.0, 3.8.4).
             client.subscribe(ALERTS, qos=1)
-
-    def _on_subscribe(self, *_: object) -> None:
-        with self._lock:
-            self._alerts.clear()  # the retained ones follow now; what was cleared meanwhile does not
 
     def _on_message(self, _client: paho.Client, _user: object, message: paho.MQTTMessage) -> None:
         with self._lock:

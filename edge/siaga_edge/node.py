@@ -111,6 +111,12 @@ class Modem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     # Where the network forwards calls at busy and no reply, E.164; empty: forwarding is left alone.
     forward_to: str = ""
     sim_expires: date | None = None  # the SIM's last day ("masa aktif"); alarms 30 and 7 days before
+    # The device on which a call's sound comes and goes as raw PCM (a tty of its own, or the NMEA port).
+    audio_port: str = ""
+    # Pick up who has rung for reject_after_s, play the prompt and record; only while the audio is proved.
+    answer: bool = False
+    prompt_file: Path | None = None  # WAV, 8 kHz mono 16 bit, recorded by the city
+    record_most_s: Annotated[float, Meta(ge=5, le=300)] = 60
 
 
 class Health(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -160,6 +166,10 @@ class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """What another modem of this node has left for `service` to send."""
         return self.node.data_dir / f"relay-{service}"
 
+    def recordings_dir(self, service: str) -> Path:
+        """What callers said to the prompt of `service`: personal data."""
+        return self.node.data_dir / f"recordings-{service}"
+
     @property
     def delivery_file(self) -> Path:
         """The uplink's record of what the hub has acknowledged."""
@@ -198,6 +208,9 @@ def load(path: Path) -> NodeConfig:
         seen.add(camera.id)
         if camera.record == "sub" and not camera.sub_rtsp_url:
             raise ConfigError(path, f"cameras[{index}].record", "sub needs sub_rtsp_url")
+    for name, modem in (("modem", loaded.modem), ("modemb", loaded.modemb)):
+        if modem is not None and modem.answer and not (modem.audio_port and modem.prompt_file):
+            raise ConfigError(path, f"{name}.answer", "true needs audio_port and prompt_file")
     if (loaded.recorder or loaded.picture) and not loaded.cameras:
         raise ConfigError(path, "cameras", "recorder and picture need at least one [[cameras]] table")
     return loaded

@@ -46,7 +46,7 @@ def served(city: City) -> Iterator[Served]:
 def page(browser: Browser, served: Served) -> Iterator[Page]:
     """A page on which an operator is logged in; an error in a script or a blocked resource fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(8000)
+    context.set_default_timeout(30_000)  # of a machine that does other things as well
     opened = context.new_page()
     troubles: list[str] = []
     opened.on("pageerror", lambda error: troubles.append(str(error)))

@@ -33,7 +33,7 @@ def counted(page: Page) -> Page:
 
 
 def alarm_is(page: Page, state: str) -> None:
-    page.wait_for_selector(f"body[data-alarm={state}]", timeout=5000)
+    page.wait_for_selector(f"body[data-alarm={state}]")
 
 
 def started(page: Page) -> int:

@@ -180,9 +180,9 @@ def sheet_of_a_fire(browser: Browser, town: Town) -> Page:
     secret = town.secret("operator")
     page.context.request.post(f"{town.console_url}/masuk", form={"name": OPERATOR, "password": secret})
     page.goto(town.console_url)
-    sheet = page.locator("#lane-act a.open[href^='/kejadian/']").first.get_attribute("href", timeout=30_000)
+    sheet = page.locator("#lane-act a.open[href^='/kejadian/']").first.get_attribute("href")
     page.goto(f"{town.console_url}{sheet}")
-    page.wait_for_selector("#klip", timeout=10_000)
+    page.wait_for_selector("#klip")
     return page
 
 
@@ -207,7 +207,7 @@ def test_a_clip_asked_while_its_node_is_away_comes_and_plays_when_it_is_back(
     town.node_goes_away()
     until(lambda: not town.is_online(), 60, because="the hub knows that the node is away")
     ask_for_clip(page, end - timedelta(seconds=9), end - timedelta(seconds=3))
-    page.wait_for_selector("[data-waits=offline]", timeout=20_000)
+    page.wait_for_selector("[data-waits=offline]")
     town.node_comes_back()
     page.wait_for_selector("[data-clip][data-state=ready] video", timeout=120_000)
     assert play(page) == "plays"
@@ -227,7 +227,7 @@ def test_a_clip_comes_whole_though_node_and_hub_are_killed_while_it_is_sent(
         assert end is not None
         page = sheet_of_a_fire(browser, town)
         ask_for_clip(page, end - timedelta(seconds=22), end - timedelta(seconds=2))
-        page.wait_for_selector("[data-clip]", timeout=20_000)
+        page.wait_for_selector("[data-clip]")
         page.context.close()
         for more in (0, 1):
             enough = town.got_bytes() * more

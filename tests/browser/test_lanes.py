@@ -18,7 +18,7 @@ def test_a_report_is_painted_without_loading_the_page_again(page: Page, city: Ci
     page.evaluate("window.sameDocument = true")
     page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     city.sms("Tolong, kebakaran di Simpang Nongsa")
-    page.wait_for_selector("text=Tolong, kebakaran di Simpang Nongsa", timeout=3000)
+    page.wait_for_selector("text=Tolong, kebakaran di Simpang Nongsa")
     assert page.evaluate("window.sameDocument")
     assert page.inner_text("[data-count=act]") == "1"
     row = page.locator("[data-lane=act] .row")
@@ -46,7 +46,7 @@ def test_the_bar_says_so_when_the_hub_is_gone(page: Page, served: Served) -> Non
     page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     assert not page.is_visible("#lost")
     served.stop()
-    page.wait_for_selector("#lost:has-text('TERPUTUS')", state="visible", timeout=16_000)
+    page.wait_for_selector("#lost:has-text('TERPUTUS')", state="visible", timeout=40_000)
 
 
 def test_the_language_is_chosen_in_the_page(page: Page, city: City) -> None:
@@ -54,7 +54,7 @@ def test_the_language_is_chosen_in_the_page(page: Page, city: City) -> None:
     page.click("text=English")
     page.wait_for_selector("text=Needs action")
     city.call(None)
-    page.wait_for_selector("[data-lane=callback] >> text=number withheld", timeout=5000)
+    page.wait_for_selector("[data-lane=callback] >> text=number withheld")
 
 
 def test_a_narrow_screen_shows_everything_without_sideways_scrolling(page: Page, city: City) -> None:
@@ -71,7 +71,7 @@ def test_an_open_sheet_shows_what_the_reporter_says_next(page: Page, city: City,
     page.fill("textarea[name=text] >> nth=0", "sedang menulis")
     page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     city.sms("ada korban di lantai dua")
-    page.wait_for_selector("text=ada korban di lantai dua", timeout=5000)
+    page.wait_for_selector("text=ada korban di lantai dua")
     assert page.input_value("textarea[name=text] >> nth=0") == "sedang menulis"
 
 
@@ -110,4 +110,4 @@ def test_a_clips_progress_and_player_appear_by_themselves(page: Page, city: City
 def test_a_page_whose_account_was_closed_goes_to_the_login(page: Page, city: City) -> None:
     page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     city.store.write(lambda c: users.disable(c, "operator", "admin", city.now_us))
-    page.wait_for_url("**/masuk", timeout=30_000)
+    page.wait_for_url("**/masuk")

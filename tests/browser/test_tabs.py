@@ -36,15 +36,15 @@ def test_three_tabs_hold_one_stream_and_all_show_the_same(
     for tab in tabs:
         shows(tab, "Tolong, kebakaran di Simpang Nongsa")
         assert tab.inner_text("#link") == "tersambung"
-    until(lambda: stream.listening == 1, 5)
+    until(lambda: stream.listening == 1)
     page.close()  # the one that came first
     city.sms("ada ular di dapur", "+628111222333")
     for tab in tabs[1:]:
         shows(tab, "ada ular di dapur")
-    until(lambda: stream.listening == 1, 5)
+    until(lambda: stream.listening == 1)
     for tab in tabs[1:]:
         tab.close()
-    until(lambda: stream.listening == 0, 5)
+    until(lambda: stream.listening == 0)
 
 
 def test_a_hub_without_its_broker_says_so_on_a_page_that_is_open(
@@ -65,7 +65,7 @@ def test_a_browser_without_shared_workers_holds_one_stream_per_tab(
     page.context.add_init_script("delete window.SharedWorker")
     tabs = [opened(page, served), opened(page, served)]
     page.close()
-    until(lambda: stream.listening == 2, 5)
+    until(lambda: stream.listening == 2)
     city.sms("Tolong, kebakaran")
     for tab in tabs:
         shows(tab, "Tolong, kebakaran")
@@ -82,7 +82,7 @@ def test_a_worker_that_cannot_be_loaded_is_done_without(
     page.close()
     city.sms("Tolong, kebakaran")
     shows(tab, "Tolong, kebakaran")
-    until(lambda: stream.listening == 1, 5)
+    until(lambda: stream.listening == 1)
 
 
 def test_a_page_a_little_older_than_the_stream_gets_what_it_lacks(
@@ -93,12 +93,12 @@ def test_a_page_a_little_older_than_the_stream_gets_what_it_lacks(
     tab = page.context.new_page()
     tab.route("**/static/live.js", lambda route: held.append(route))  # the page has come, its script is late
     tab.goto(served.url, wait_until="commit")
-    until(lambda: _pump(tab) and bool(held), 5)
+    until(lambda: _pump(tab) and bool(held))
     city.sms("Tolong, kebakaran")
     shows(page, "Tolong, kebakaran")
     held[0].continue_()
     shows(tab, "Tolong, kebakaran")
-    until(lambda: stream.listening == 1, 5)
+    until(lambda: stream.listening == 1)
 
 
 def test_who_logs_in_next_hears_nothing_of_the_stream_before(

@@ -11,6 +11,7 @@ from siaga_central.authority.voice import Voice
 from siaga_central.store import nodes
 from siaga_central.store.writer import Store
 from support.clock import FakeClock
+from support.hub_store import hub_store
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,7 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Voice:
 @pytest.fixture
 def store(tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
     """A store with one site, two nodes and a camera."""
-    opened = Store(f"sqlite:///{tmp_path}/hub.db", clock)
+    opened = hub_store(tmp_path, clock)
 
     def furnish(c: object) -> None:
         nodes.add_site(c, "BTM-017", "Simpang Kara", "Batam Kota", "admin", 1)  # type: ignore[arg-type]

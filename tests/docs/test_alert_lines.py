@@ -20,6 +20,7 @@ from siaga_core.service.clock import SystemClock, new_id
 from siaga_core.wire.acknowledgement import Answer
 from support.clock import FakeClock
 from support.hub import make_place, running
+from support.hub_store import hub_store
 from support.waiting import until
 
 PAGE = (Path(__file__).parents[2] / "docs/alerts.md").read_text()
@@ -48,7 +49,7 @@ class Desktop:
 def desktop(tmp_path: Path) -> Iterator[Desktop]:
     clock = SystemClock()
     place = make_place(tmp_path / "hub")
-    store = Store(f"sqlite:///{tmp_path}/hub.db", FakeClock())
+    store = hub_store(tmp_path, FakeClock())
     incident = new_id(clock)
 
     def furnish(c: object) -> None:

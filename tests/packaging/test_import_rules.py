@@ -15,7 +15,7 @@ RULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlint
 PLANTED = {
     "sides": ("edge/siaga_edge/node.py", "import siaga_central.domain"),
     "node-services": ("edge/siaga_edge/health/rules.py", "import siaga_edge.modem"),
-    "hub-layers": ("central/siaga_central/store/schema.py", "import siaga_central.console"),
+    "hub-layers": ("central/siaga_central/store/schema/__init__.py", "import siaga_central.console"),
     "domain": ("central/siaga_central/domain/role.py", "import siaga_core.wire.envelope"),
     "pure": ("core/siaga_core/wire/topics.py", "import time"),
     "modem-library": ("edge/siaga_edge/modem/at.py", "import serial"),

@@ -13,10 +13,11 @@ from siaga_core.service.clock import Boot
 from siaga_edge.recorder.chain import LINK_BYTES
 from siaga_edge.recorder.dating import Observation
 from siaga_edge.recorder.disk import open_disk
+from siaga_edge.recorder.finder import Row
 from siaga_edge.recorder.flushing import Durable, Flusher
 from siaga_edge.recorder.fragments import Fragment, Init, Parser
 from siaga_edge.recorder.holds import Hold, held
-from siaga_edge.recorder.index import Index, Row
+from siaga_edge.recorder.index import Index
 from siaga_edge.recorder.retention import Stored
 from siaga_edge.recorder.salvage import Closed, discard, link_of
 from siaga_edge.recorder.writing import Place, SegmentWriter, segment_path

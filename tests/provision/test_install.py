@@ -32,6 +32,22 @@ SIMULATED_CAMERA = (
     *("--scene-dir", "/run"),
 )
 
+SIMULATED_MODEM = ("/opt/siaga/current/bin/python", "-m", "siaga_edge.simulate.modem")
+# What a modem's service may do to /sys, tried in its own sandbox by its own user.
+WRITE_SWITCH = """
+import sys
+from pathlib import Path
+for name in ("authorized", "power"):
+    try:
+        Path("/sys/devices/usb9/9-1", name).write_text("0")
+        print(name, "written")
+    except OSError as error:
+        print(name, error.strerror)
+"""
+MODEMS = ("modem", "modemb")
+# What fails on a node whose hub is not there and whose kernel's clock is its host's.
+NOT_HERE = {"jam / clock", "sertifikat / certificate", "broker", "gerbang / gateway"}
+
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -83,7 +99,7 @@ def test_a_node_is_installed_from_the_wheel_and_its_services_run(tmp_path: Path,
         "siaga_node_id": "btm-017",
         "siaga_site": "BTM-017",
         "siaga_hub_host": "192.0.2.1",
-        "siaga_services": ["recorder", "cameras", "modem", "health"],
+        "siaga_services": ["recorder", "cameras", *MODEMS, "health"],
         "siaga_pin_factory": "none",
         "siaga_cameras": [
             {"id": "cam-a", "rtsp_url": "rtsp://127.0.0.1:8554/cam-a", "user": "siaga", "password": "x"}
@@ -92,9 +108,11 @@ def test_a_node_is_installed_from_the_wheel_and_its_services_run(tmp_path: Path,
     assert play("nodes", root, bundle, variables)["changed"] > 5
     assert play("nodes", root, bundle, variables)["changed"] == 0
     with booted(root) as container:
-        for service in ("health", "modem", "cameras", "recorder", "uplink"):
+        for service in ("health", *MODEMS, "cameras", "recorder", "uplink"):
             _is_running(container, f"siaga-{service}.service")
-        for service in ("health", "modem", "cameras", "recorder", "uplink"):
+            enabled = container.run("systemctl", "is-enabled", f"siaga-{service}.service")
+            assert enabled.stdout.strip() == "enabled", service
+        for service in ("health", *MODEMS, "cameras", "recorder", "uplink"):
             restarts = container.run("systemctl", "show", "-P", "NRestarts", f"siaga-{service}.service")
             assert restarts.stdout.strip() == "0", service
         password = container.run("stat", "-c", "%U %G %a", "/etc/siaga/camera-cam-a.password")
@@ -120,9 +138,61 @@ def test_a_node_is_installed_from_the_wheel_and_its_services_run(tmp_path: Path,
             until(recorded, 60)
         except AssertionError:
             raise AssertionError(_said(container, "siaga-recorder") + _said(container, "camera")) from None
+        for modem in MODEMS:
+            _plug_in(container, modem)
         doctor = container.run("siaga-node", "doctor", "--config", "/etc/siaga/node.toml", "--json")
-        assert doctor.returncode == 1  # no hub, no camera, no modem here: it must say so
-        assert json.loads(doctor.stdout)
+        failed = {one["name"] for one in json.loads(doctor.stdout) if not one["passed"]}
+        assert doctor.returncode == 1  # no hub here: it must say so, and nothing else
+        assert failed - {"jam / clock"} == NOT_HERE - {"jam / clock"}, doctor.stdout
+        for modem in MODEMS:
+            _may_write_its_switch_alone(container, modem)
+
+
+def _plug_in(container: Container, modem: str) -> None:
+    """Give a modem's service a simulated one under its device's name, and wait until it serves."""
+    device, control = f"/dev/siaga-{modem}", f"/run/{modem}-control.sock"
+    started = container.run(
+        "systemd-run", f"--unit=simulated-{modem}", *SIMULATED_MODEM, "--link", device, "--control", control
+    )
+    assert started.returncode == 0, started.stderr
+    until(lambda: container.run("test", "-e", device).returncode == 0, 30, because=device)
+    container.run("chgrp", "dialout", device)
+    container.run("chmod", "660", device)
+    second = ["--second"] if modem == "modemb" else []
+    status = ["siaga-node", "modem", "status", *second, "--config", "/etc/siaga/node.toml", "--json"]
+
+    def ready() -> bool:
+        said = json.loads(container.run(*status).stdout)
+        return bool(said["running"] and said["status"] and said["status"]["ready"])
+
+    try:
+        until(ready, 60)
+    except AssertionError:
+        raise AssertionError(_said(container, f"siaga-{modem}")) from None
+
+
+def _may_write_its_switch_alone(container: Container, modem: str) -> None:
+    """In the unit, `authorized` can be written once udev has given it away, its neighbour never.
+
+    A container shares its host's /sys, read-only: a file system of its own stands for a USB device there, and
+    the command of 70-siaga.rules is run by hand.
+    """
+    unit = f"siaga-{modem}.service"
+    usb = "/sys/devices/usb9/9-1"
+    if container.run("test", "-d", usb).returncode:
+        container.run("mount", "-t", "tmpfs", "none", "/sys/devices")
+        container.run("mkdir", "-p", usb)
+        container.run("sh", "-c", f"for name in authorized power; do echo 1 > {usb}/$name; done")
+    rules = container.run("cat", "/etc/udev/rules.d/70-siaga.rules").stdout
+    given = {line.replace("$devpath", "/devices/usb9/9-1") for line in re.findall(r'RUN\+="([^"]+)"', rules)}
+    [chown] = given
+    assert container.run(*chown.split()).returncode == 0
+    assert container.run("systemctl", "restart", unit).returncode == 0
+    _is_running(container, unit)
+    pid = container.run("systemctl", "show", "-P", "MainPID", unit).stdout.strip()
+    inside = ("nsenter", "--target", pid, "--mount", "--", "runuser", "-u", "siaga-modem", "--")
+    tried = container.run(*inside, "/usr/bin/python3", "-c", WRITE_SWITCH)
+    assert tried.stdout.splitlines() == ["authorized written", "power Permission denied"], tried.stderr
 
 
 def test_a_hub_is_installed_from_the_wheel_and_answers(tmp_path: Path, bundles: Path) -> None:

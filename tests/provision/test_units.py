@@ -29,6 +29,12 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def analyze(installed: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """What systemd-analyze says of a unit in that root."""
+    command = ["systemd-analyze", *words[:-1], f"--root={installed}", words[-1]]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_every_service_of_the_tree_has_a_unit_and_no_unit_is_without_a_service() -> None:
     services = {
         path.parent.name
@@ -40,13 +46,7 @@ def test_every_service_of_the_tree_has_a_unit_and_no_unit_is_without_a_service()
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_systemd_has_nothing_to_say_against_a_unit(installed: Path, unit: Path) -> None:
-    result = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", f"--root={installed}", unit.name],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = analyze(installed, "verify", "--man=no", unit.name)
     # It exits 0 on unknown keys, so what counts is that it says nothing; targets of a bare root are not ours.
     ours = [line for line in result.stderr.splitlines() if "siaga" in line and "not found" not in line]
     assert ours == []
@@ -55,25 +55,13 @@ def test_systemd_has_nothing_to_say_against_a_unit(installed: Path, unit: Path) 
 def test_a_misspelt_key_would_be_noticed(installed: Path) -> None:
     unit = installed / "etc/systemd/system/siaga-modem.service"
     unit.write_text(unit.read_text().replace("WatchdogSec", "WachdogSec"))
-    result = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", f"--root={installed}", unit.name],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = analyze(installed, "verify", "--man=no", unit.name)
     assert "WachdogSec" in result.stderr
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_a_unit_is_tightly_shut(installed: Path, unit: Path) -> None:
-    result = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", f"--root={installed}", unit.name],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = analyze(installed, "security", "--offline=true", unit.name)
     level = re.search(r"Overall exposure level for \S+: ([\d.]+)", result.stdout)
     assert level, result.stdout + result.stderr
     assert float(level[1]) <= EXPOSURE_AT_MOST
@@ -93,13 +81,7 @@ def test_a_unit_is_watched_and_started_again(unit: Path) -> None:
 def test_a_service_whose_stamps_count_may_ask_how_wrong_the_clock_is_and_set_nothing(
     installed: Path, service: str
 ) -> None:
-    result = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", f"--root={installed}", f"siaga-{service}.service"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = analyze(installed, "security", "--offline=true", f"siaga-{service}.service")
     told = result.stdout
     assert re.search(r"✗ SystemCallFilter=~@clock", told), told
     assert re.search(r"✓ CapabilityBoundingSet=~CAP_SYS_TIME", told), told

@@ -14,10 +14,10 @@ from siaga_central.console.server import ConsoleServer
 from siaga_central.ingest import contact
 from siaga_central.ingest.policy import Policy
 from siaga_central.store import nodes, users
-from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock, new_id
 from siaga_core.wire.envelope import Record, Stamp
 from siaga_core.wire.report import Call, Report, Sms
+from support.hub_store import hub_store
 from support.waiting import free_port, until
 
 PASSWORD = "batam-kota-aman"
@@ -33,7 +33,7 @@ class City:
         self.media_dir = folder / "media"
         for kind in ("pictures", "clips"):
             (self.media_dir / kind).mkdir(parents=True)
-        self.store = Store(f"sqlite:///{folder / 'hub.db'}", clock)
+        self.store = hub_store(folder, clock)
         self.settings = ConsoleSettings(media_dir=self.media_dir, secure_cookies=False)
         self.store.write(self._found)
 
@@ -62,9 +62,9 @@ class City:
             )
         )
 
-    def call(self, number: str | None) -> str:
-        """A missed call comes in; the number of its incident."""
-        call = Call(state="missed", rings=4, withheld=number is None)
+    def call(self, number: str | None, call: Call | None = None) -> str:
+        """A call, missed unless said otherwise, comes in; the number of its incident."""
+        call = call or Call(state="missed", rings=4, withheld=number is None)
         return self._take(
             Report(
                 report_id=new_id(self.clock),

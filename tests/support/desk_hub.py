@@ -12,11 +12,11 @@ from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.projection import Moment
 from siaga_central.store import nodes, records, roster
 from siaga_central.store import schema as t
-from siaga_central.store.writer import Store
 from siaga_core.service.clock import new_id
 from siaga_core.wire.envelope import Record
 from siaga_core.wire.report import Call, Report, Sms, SmsPart
 from support.clock import FakeClock
+from support.hub_store import hub_store
 from support.sealing import NodeVoice
 
 CITIZEN, TEAM, OTHER = "+6281234567890", "+628111111111", "+628122222222"
@@ -29,7 +29,7 @@ class DeskHub:
     def __init__(self, folder: Path, siren: str = "gsm-1", **rules: Any) -> None:
         """`rules`: a test's own of `Moment`, by which what comes by SMS is believed."""
         self.clock = FakeClock()
-        self.store = Store(f"sqlite:///{folder / 'hub.db'}", self.clock)
+        self.store = hub_store(folder, self.clock)
         self.gsm, self.camera_node = NodeVoice("gsm-1"), NodeVoice("node-1", "00000000000000bb")
         self.rules = rules
         self.policy = Policy(siren_nodes=(siren,))

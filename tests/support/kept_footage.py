@@ -81,7 +81,7 @@ class KeptFootage:
     def settle(self) -> None:
         """Until the flusher has done what waited."""
         flusher = self.keeper.flusher
-        until(lambda: not (flusher._dirty or flusher._closings or flusher._wanted.is_set()), 5)
+        until(lambda: not (flusher._dirty or flusher._closings or flusher._wanted.is_set()))
 
     def wish(self, version: int, *holds: tuple[str, str, int, int]) -> None:
         """The hub's desired state, as the uplink commits it."""

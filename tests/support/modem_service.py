@@ -18,7 +18,8 @@ SENDER = "+6281234567890"
 class Service:
     """The modem service as its own process, and what it has journaled."""
 
-    def __init__(self, folder: Path, port: Path) -> None:
+    def __init__(self, folder: Path, port: Path, more: str = "") -> None:
+        """`more`: further lines of [modem], and tables after it."""
         self.folder = folder
         self.config = folder / "node.toml"
         self.config.write_text(
@@ -39,6 +40,7 @@ port = "{port}"
 sweep_every_s = 1
 answer_limit_s = 2
 reject_after_s = 3
+{more}
 """
         )
         self.process: subprocess.Popen[bytes] | None = None
@@ -49,11 +51,12 @@ reject_after_s = 3
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log)
 
-    def start_second(self) -> None:
-        """Start the service of [modemb]."""
+    def start_second(self) -> subprocess.Popen[bytes]:
+        """Start the service of [modemb]; the caller ends it when this one's `kill` shall not."""
         command = [sys.executable, "-W", "ignore", "-m", "siaga_edge.modem", "--config", str(self.config)]
         with (self.folder / "log-second").open("ab") as log:
             self.process = subprocess.Popen([*command, "--second"], stderr=log)
+        return self.process
 
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""

@@ -15,7 +15,7 @@ from bench import recorder_node
 from siaga_core.service.database import StoreMissing
 from siaga_core.wire.command import Command, FetchClip
 from siaga_edge.inbox import InboxWriter, wake
-from siaga_edge.recorder.index import open_finder
+from siaga_edge.recorder.finder import open_finder
 from siaga_edge.recorder.retention import Stored
 from support.simulated_camera import USER, SimulatedCameras
 

@@ -31,6 +31,12 @@ class SimulatedCameras:
         """Without user and password."""
         return f"rtsp://127.0.0.1:{self.port}/{camera}"
 
+    def make_well(self, *names: str) -> None:
+        """End whatever trouble a test has made for these cameras."""
+        for name in names:
+            self.control.switch(name, "normal")
+            self.control.onvif(name, "none", 0.0)
+
     def onvif_url(self, camera: str) -> str:
         """The device service."""
         return f"http://127.0.0.1:{self.onvif_port}/onvif/{camera}/device_service"

@@ -45,11 +45,15 @@ def simulated_modem(directory: Path, *options: str) -> Iterator[SimulatedModem]:
 
 @contextlib.contextmanager
 def modem_in_thread(
-    directory: Path, profile: str = "sim7600", sim: Sim | None = None
+    directory: Path, profile: str = "sim7600", sim: Sim | None = None, *, audio: bool = False
 ) -> Iterator[tuple[Path, Control]]:
-    """The same modem in a thread of this process: there at once; its device and its control."""
+    """The same modem in a thread of this process: there at once; its device and its control.
+
+    With `audio` the sound of its calls is on a second device, `modem-audio` beside it.
+    """
     link, control_file = directory / "modem", directory / "modem.sock"
-    port = Port(Dialogue(PROFILES[profile], present(), sim=sim), link, control_file)
+    sound = directory / "modem-audio" if audio else None
+    port = Port(Dialogue(PROFILES[profile], present(), sim=sim), link, control_file, sound)
     port.plug_in()
     thread = threading.Thread(target=port.run, name="simulated-modem", daemon=True)
     thread.start()

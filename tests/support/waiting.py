@@ -1,5 +1,8 @@
 """Waiting for something real to happen, with a limit and without long sleeps."""
 
+import contextlib
+import itertools
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -7,8 +10,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# Below what Linux gives to outgoing connections (net.ipv4.ip_local_port_range begins at 32768): one of those
+# could take the port before the program under test does. Processes of one run begin far from each other.
+_PORTS = range(10_000, 32_000)
+_turn = itertools.count(os.getpid() * 7919)
 
-def until(what: Callable[[], T], limit_s: float = 10, *, because: str = "") -> T:
+
+def until(what: Callable[[], T], limit_s: float = 30, *, because: str = "") -> T:
     """Return the first true answer of `what`; fail after `limit_s`."""
     deadline = time.monotonic() + limit_s
     while True:
@@ -20,7 +28,9 @@ def until(what: Callable[[], T], limit_s: float = 10, *, because: str = "") -> T
 
 
 def free_port() -> int:
-    """A TCP port nobody uses on loopback right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of loopback that nobody uses now; not given again in this process for thousands of calls."""
+    while True:
+        port = _PORTS[next(_turn) % len(_PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from siaga_core.wire.envelope import ClockState
-from siaga_edge.recorder.index import open_finder
+from siaga_edge.recorder.finder import open_finder
 from siaga_edge.recorder.retention import Stored
 from support.recorder_service import Recorder
 from support.simulated_camera import simulated_cameras

@@ -99,6 +99,8 @@ class Contact:
     sent_at: str
     made: Any = None
     hex: list[str] = field(default_factory=list)
+    prompt: str = ""  # the node picked the call up by itself: begun, played or mute
+    recording: dict[str, Any] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
@@ -123,7 +125,15 @@ def contact(report: Any, made: Any = None) -> Contact:
     sms, call = _part(body, "sms"), _part(body, "call")
     parts = sms.get("parts") or []
     unreadable = [str(part.get("pdu", "")) for part in parts] if report.undecodable else []
-    return Contact(report, bool(call.get("withheld")), str(sms.get("sent_at") or ""), made, unreadable)
+    return Contact(
+        report,
+        bool(call.get("withheld")),
+        str(sms.get("sent_at") or ""),
+        made,
+        unreadable,
+        str(call.get("prompt") or ""),
+        _part(call, "recording"),
+    )
 
 
 def moment(event: Any) -> Moment:

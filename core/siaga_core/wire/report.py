@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 KIND = "report"
 
 CallState = Literal["ringing", "identified", "missed", "answered", "ended"]
+CallPrompt = Literal["begun", "played", "mute"]
 
 
 class SmsPart(Struct, frozen=True, kw_only=True):
@@ -38,12 +39,30 @@ class Sms(Struct, frozen=True, kw_only=True):
         return len({part.number for part in self.parts}) >= self.parts_total
 
 
+class CallRecording(Struct, frozen=True, kw_only=True):
+    """What a caller said to the prompt: a WAV file (8 kHz, mono, 16 bit) that stays at the node.
+
+    `file` is its name in the node's folder of recordings. `is_silent`: not one sample differs from silence.
+    """
+
+    file: str
+    sha256: str
+    duration_s: Annotated[float, Meta(ge=0)]
+    is_silent: bool = False
+
+
 class Call(Struct, frozen=True, kw_only=True):
-    """A call as far as it is known. `rings` counts RING lines; nobody was answered unless state says so."""
+    """A call as far as it is known. `rings` counts RING lines; nobody was answered unless state says so.
+
+    `prompt` when the node itself picked up: it is going on (`begun`), was played (`played`), or no sound came
+    and the line was dropped at once (`mute`). It never means that a person has heard the caller.
+    """
 
     state: CallState
     rings: Annotated[int, Meta(ge=0)] = 0
     withheld: bool = False
+    prompt: CallPrompt | None = None
+    recording: CallRecording | None = None
 
 
 class Report(Struct, frozen=True, kw_only=True):

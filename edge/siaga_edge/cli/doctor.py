@@ -60,9 +60,10 @@ def examine(config: NodeConfig) -> list[Finding]:
         checks += [("rekaman / footage", lambda: _folder(footage)), ("ffmpeg", lambda: _program(ffmpeg))]
     for camera in config.cameras:
         checks.append((f"kamera / camera {camera.id}", lambda url=camera.rtsp_url: _camera(url)))  # type: ignore[misc]
+    for name, modem in (("modem", config.modem), ("modem kedua / second modem", config.modemb)):
+        if modem is not None:
+            checks.append((name, lambda port=modem.port: _modem(port)))  # type: ignore[misc]
     if config.modem is not None:
-        port = config.modem.port
-        checks.append(("modem", lambda: _modem(port)))
         checks.append(("daftar jaga / duty roster", lambda: _roster(config)))
     return [_find(name, check) for name, check in checks]
 

@@ -12,9 +12,9 @@ from siaga_core.wib import shown
 from siaga_core.wire.recording import HoldState
 from siaga_edge.cli.footage_report import footage_of, known_camera
 from siaga_edge.node import NodeConfig
+from siaga_edge.recorder.finder import Finder
 from siaga_edge.recorder.holding import LOCAL, LocalRequest, ask, requests_dir, segments_of
 from siaga_edge.recorder.holds import Hold
-from siaga_edge.recorder.index import Finder
 
 # The recorder looks for requests every second and says what it holds every five.
 TAKEN_WITHIN_S = 15.0

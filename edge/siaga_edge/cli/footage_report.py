@@ -12,9 +12,9 @@ from siaga_core.wib import shown
 from siaga_edge.cli.progress import Progress
 from siaga_edge.node import NodeConfig, Recorder
 from siaga_edge.recorder import disk
+from siaga_edge.recorder.finder import Finder, ReadOnly, open_finder
 from siaga_edge.recorder.holding import segments_of
 from siaga_edge.recorder.holds import touches
-from siaga_edge.recorder.index import Finder, ReadOnly, open_finder
 from siaga_edge.recorder.inventory import (
     CameraFootage,
     Hole,

@@ -18,6 +18,7 @@ from siaga_edge import node
 from siaga_edge.cli import duty
 from siaga_edge.inbox import wake
 from siaga_edge.modem import pdu
+from siaga_edge.modem.recordings import listed, sha256_of
 from siaga_edge.modem.relay import Left, leave
 from siaga_edge.modem.status import ModemStatus, read_status
 from siaga_edge.node import NodeConfig
@@ -39,6 +40,8 @@ def add_arguments(kinds: Any, default_config: Path) -> None:
     inbox = _add(kinds, default_config, "inbox", "the raw messages kept here, newest last", _inbox)
     inbox.add_argument("--last", type=int, default=20, metavar="N", help="so many (%(default)s)")
     inbox.add_argument("--numbers", action="store_true", help="show senders' numbers unmasked")
+    text = "what callers said to the prompt, as files kept here, newest last (personal data)"
+    _add(kinds, default_config, "recordings", text, _recordings)
     text = "make the reports again from the raw messages; say whether they are the same"
     again = _add(kinds, default_config, "replay", text, _replay)
     again.add_argument("--journal", type=Path, help="another file, such as a copy from a node")
@@ -159,6 +162,29 @@ def _shown(row: sqlite3.Row, *, unmasked: bool) -> dict[str, Any]:
         "on_modem": bool(row["on_modem"]),
         "pdu": row["pdu"],
     }
+
+
+def _recordings(args: argparse.Namespace) -> int:
+    config, service = _node(args)
+    folder = config.recordings_dir(service)
+    rows = [
+        {
+            "came": _clock(int(one.at_wall_s * 1e9)),
+            "report_id": one.path.stem,
+            "duration_s": round(one.duration_s, 1),
+            "sha256": sha256_of(one.path),
+            "file": str(one.path),
+        }
+        for one in listed(folder)
+    ]
+    if args.json:
+        print(json.dumps(rows))
+        return 0
+    for row in rows:
+        print(f"{row['came']}  {row['duration_s']:5.1f} s  {row['sha256']}  {row['file']}")
+    if not rows:
+        print(f"tidak ada rekaman di / no recordings in {folder}")
+    return 0
 
 
 def _replay(args: argparse.Namespace) -> int:

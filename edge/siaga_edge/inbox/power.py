@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
+
+from siaga_edge import run_file
 
 FILE = "modem-power-asked.json"
 # More than anybody may ask for: a modem without power takes no report.
@@ -19,18 +20,12 @@ class PowerCut(Struct, frozen=True, kw_only=True):
 
 def ask(run_dir: Path, cut: PowerCut) -> None:
     """Replace the lease; a reader sees the old one or the new one. Not synced: true for this boot only."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    part = run_dir / f".{FILE}.part"
-    part.write_bytes(msgspec.json.encode(cut))
-    part.replace(run_dir / FILE)
+    run_file.replace(run_dir, FILE, cut)
 
 
 def asked(run_dir: Path) -> PowerCut | None:
     """The lease as it stands; None without one."""
-    try:
-        return msgspec.json.decode((run_dir / FILE).read_bytes(), type=PowerCut)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
+    return run_file.read(run_dir, FILE, PowerCut)
 
 
 def is_cut(cut: PowerCut | None, now_mono_s: float) -> bool:

@@ -144,9 +144,13 @@ def report(
 
 
 def undecodable(report_id: str, modem: str, octets: str, why: BadPdu) -> Report:
-    """The report of a PDU that cannot be read: it is shown, with what text can be guessed and its octets."""
+    """The report of a PDU that cannot be read: it is shown, with what can be guessed of text and sender.
+
+    Nobody is answered for it: the number is for a person to try.
+    """
     sms = Sms(text=_guess(octets), parts=[SmsPart(number=1, pdu=octets)], undecodable=str(why))
-    return Report(report_id=report_id, revision=1, source="sms", modem=modem, sms=sms)
+    sender = pdu.guessed_sender(octets) or None
+    return Report(report_id=report_id, revision=1, source="sms", modem=modem, reporter=sender, sms=sms)
 
 
 def _guess(octets: str) -> str:

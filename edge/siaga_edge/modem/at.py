@@ -1,15 +1,27 @@
 """The AT dialogue: what a line from the modem is, and what it says (3GPP TS 27.005, 27.007). Pure."""
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from siaga_core.errors import SiagaError
+from siaga_edge.modem import pdu
 
 Kind = Literal["answer", "final", "event", "echo"]
 
 _OK = frozenset({"OK"})
-_FAILED = re.compile(r"ERROR\Z|\+CM[ES] ERROR: ?(.+)\Z|NO CARRIER\Z|NO DIALTONE\Z|BUSY\Z|NO ANSWER\Z")
+# Huawei's older firmware has words of its own (python-gsmmodem's E1752), Android's emulator gives a reason.
+_FAILED = re.compile(
+    r"ERROR(?:: ?.*)?\Z|\+CM[ES] ERROR: ?(.+)\Z|COMMAND NOT SUPPORT\Z|TOO MANY PARAMETERS\Z"
+    r"|NO CARRIER\Z|NO DIALTONE\Z|BUSY\Z|NO ANSWER\Z"
+)
+# Refusals of one that does not know the command, or this form of it: CME 4 and 50, CMS 303 and 304 are not
+# supported, wrong parameters (27.007 §9.2, 27.005 §3.2.5). CME 3 and CMS 302, not allowed, may pass.
+_UNKNOWN = frozenset({"4", "50", "303", "304", "COMMAND NOT SUPPORT", "TOO MANY PARAMETERS"})
+_UNKNOWN_WORDS = ("ERROR", "operation not supported", "unknown", "invalid", "incorrect")
+# CMS 321, invalid memory index: what some say of a store that has no message (oFono's phonesim).
+NOTHING_LISTED = "321"
 # Unsolicited result codes of the standards, never part of an answer; families add their own (profile.events).
 _EVENTS = (
     "RING",
@@ -92,6 +104,11 @@ def failure(final: str) -> str | None:
     return (found[1] if found and found[1] else final).strip()
 
 
+def is_unknown(code: str) -> bool:
+    """Whether a refusal says that the command is not known or not supported, and not that it fails now."""
+    return code in _UNKNOWN or code.startswith(_UNKNOWN_WORDS)
+
+
 def is_boot(line: str, boot: tuple[str, ...] = _BOOT) -> bool:
     """Whether the modem has just started and forgotten its settings; `boot` are its family's words."""
     return line.startswith(boot)
@@ -108,7 +125,7 @@ def stored(answer: list[str]) -> list[Stored]:
     for line in answer:
         if told := re.match(r"\+CMGL: ?(\d+),(?:.*,)? ?(\d+)\s*\Z", line):
             head = told
-        elif head is not None and (octets := _hexadecimal(line)):
+        elif head is not None and (octets := _octets(line, int(head[2]))):
             found.append(Stored(int(head[1]), octets, _fits(octets, int(head[2]))))
             head = None
     return found
@@ -118,9 +135,9 @@ def read_message(answer: list[str]) -> tuple[str, bool] | None:
     """The PDU of an AT+CMGR answer and whether it is whole; None for an empty slot."""
     length: int | None = None
     for line in answer:
-        if told := re.match(r"\+CMGR:.*,\s*(\d+)\s*\Z", line):
+        if told := re.match(r"\+CMGR:(?:.*,)?\s*(\d+)\s*\Z", line):
             length = int(told[1])
-        elif length is not None and (octets := _hexadecimal(line)):
+        elif length is not None and (octets := _octets(line, length)):
             return octets, _fits(octets, length)
     return None
 
@@ -186,6 +203,25 @@ def _hexadecimal(line: str) -> str:
     """The octets of a line of hexadecimal digits, spaces left out; empty for any other."""
     plain = re.sub(r"\s", "", line)
     return plain.upper() if re.fullmatch(r"[0-9A-Fa-f]+", plain) else ""
+
+
+def _octets(line: str, length: int) -> str:
+    """The octets of a message's line, empty if it has none; always with a service centre's address.
+
+    Some modems leave that away altogether (Kannel's `no-smsc`): then the octets are as many as the number
+    that leaves the address out, and they read as a message only behind an empty one.
+    """
+    octets = _hexadecimal(line)
+    if len(octets) != 2 * length or _is_message(octets) or not _is_message(f"00{octets}"):
+        return octets
+    return f"00{octets}"
+
+
+def _is_message(octets: str) -> bool:
+    with contextlib.suppress(pdu.BadPdu):
+        pdu.decode(octets)
+        return True
+    return False
 
 
 def _fits(octets: str, length: int) -> bool:

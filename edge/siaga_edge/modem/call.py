@@ -4,14 +4,15 @@ A modem says RING and +CLIP and +CCWA when it likes, forgets to say that a call 
 over which is not. So every word is a hint; what AT+CLCC lists is the truth (`Told`). A call that was never
 noted is worse than one noted twice: in doubt a call is another one.
 
-Nothing in here can answer a call: a line that is picked up and stays mute makes a caller think he was heard.
+Nothing in here answers a call: it is turned away when it has rung long enough. Whoever picks up in its stead
+(modem/voice, on proved audio alone) says so first (`PickedUp`), and that is noted like all else.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from siaga_core.wire.report import Call, CallState, Report
+from siaga_core.wire.report import Call, CallPrompt, CallRecording, CallState, Report
 from siaga_edge.modem.number import to_e164
 
 # The network rings every 5 s (3GPP TS 22.001); without AT+CLCC a call without a ring for longer is over.
@@ -53,6 +54,8 @@ class Leg:
     state: CallState = "ringing"
     revision: int = 1
     absent: int = 0  # lists in a row that it was not on
+    prompt: CallPrompt | None = None  # the node picked up by itself
+    recording: CallRecording | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,15 @@ class Passed:
     """Time has passed."""
 
 
-Event = Rang | Named | Waits | Told | Doubted | Passed
+@dataclass(frozen=True, slots=True)
+class PickedUp:
+    """The node is about to pick this call up by itself (`begun`), or could not (None)."""
+
+    report_id: str
+    prompt: CallPrompt | None = "begun"
+
+
+Event = Rang | Named | Waits | Told | Doubted | Passed | PickedUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +170,8 @@ def step(
             return _doubted(line)
         case Passed():
             return _passed(line, now_mono_s, reject_after_s)
+        case PickedUp(report_id, prompt):
+            return _picked_up(line, report_id, prompt)
 
 
 def report(leg: Leg, modem: str) -> Report:
@@ -170,7 +183,13 @@ def report(leg: Leg, modem: str) -> Report:
         modem=modem,
         reporter=leg.number,
         reporter_e164=to_e164(leg.number),
-        call=Call(state=leg.state, rings=leg.rings, withheld=leg.withheld),
+        call=Call(
+            state=leg.state,
+            rings=leg.rings,
+            withheld=leg.withheld,
+            prompt=leg.prompt,
+            recording=leg.recording,
+        ),
     )
 
 
@@ -179,6 +198,11 @@ def resumed(legs: tuple[Leg, ...], now_mono_s: float) -> Line:
     # Their own moments may be of another boot, whose clock began anew.
     fresh = {"began_mono_s": now_mono_s, "heard_mono_s": now_mono_s, "absent": ABSENT_MOST - 1}
     return Line(tuple(replace(leg, **fresh) for leg in legs))  # type: ignore[arg-type]
+
+
+def ringing(line: Line) -> Leg | None:
+    """The call that rings longest and is not answered."""
+    return next((leg for leg in line.legs if _is_due(leg)), None)
 
 
 def is_over(leg: Leg) -> bool:
@@ -287,7 +311,7 @@ def _passed(line: Line, now_mono_s: float, reject_after_s: float) -> tuple[Line,
             deeds += over
     if not line.legs:
         return replace(line, rejections=0, doubted=False), deeds
-    due = [leg for leg in line.legs if leg.state in ("ringing", "identified")]
+    due = [leg for leg in line.legs if _is_due(leg)]
     if due and now_mono_s - due[0].began_mono_s >= reject_after_s + line.rejections * LIST_EVERY_S:
         beside = any(leg.state == "answered" for leg in line.legs)
         deeds += (Reject(line.rejections, beside), Ask())
@@ -295,6 +319,20 @@ def _passed(line: Line, now_mono_s: float, reject_after_s: float) -> tuple[Line,
     if not line.blind and now_mono_s - line.listed_mono_s >= LIST_EVERY_S:
         deeds += (Ask(),)
     return line, deeds
+
+
+def _picked_up(line: Line, report_id: str, prompt: CallPrompt | None) -> tuple[Line, tuple[Deed, ...]]:
+    place = next((place for place, leg in enumerate(line.legs) if leg.report_id == report_id), None)
+    if place is None:
+        return line, ()
+    leg = line.legs[place]
+    leg = replace(leg, prompt=prompt, revision=leg.revision + 1)
+    return _put(line, place, leg), (Note(leg),)
+
+
+def _is_due(leg: Leg) -> bool:
+    """Whether a call rings and is not being picked up: some modems list it as ringing for a while longer."""
+    return leg.state in ("ringing", "identified") and leg.prompt is None
 
 
 def _front(line: Line) -> int | None:

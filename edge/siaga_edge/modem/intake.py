@@ -13,7 +13,7 @@ from siaga_core.wire import report as wire
 from siaga_core.wire.envelope import Lane
 from siaga_core.wire.report import Report
 from siaga_edge.journal import Journal
-from siaga_edge.modem import assembly, at, pdu
+from siaga_edge.modem import assembly, at, bringup, pdu
 from siaga_edge.modem.assembly import Piece
 from siaga_edge.modem.ledger import Ledger, Message
 from siaga_edge.modem.port import NoAnswer, Port, Refused
@@ -59,6 +59,9 @@ class Intake:
         self._ledger = Ledger(journal.connection)
         # Used and total of each store, as it said when it was last selected.
         self.slots: dict[str, tuple[int, int]] = {}
+        self.selection = bringup.SELECTIONS[0]  # how a store is selected
+        self._blind_stores: set[str] = set()
+        self._has_listed = False
         self._scanned: set[str] = set()
         self._on_status, self._heard, self._is_loop = on_status, heard, is_loop
 
@@ -68,7 +71,7 @@ class Intake:
 
     def _sweep_store(self, port: Port, memory: str, profile: Profile = PLAIN) -> int:
         try:
-            told = at.slots(port.command(f'AT+CPMS="{memory}"'))
+            told = at.slots(port.command(self.selection.format(memory))) if memory else None
         except Refused:
             return 0
         if told is not None:
@@ -96,12 +99,36 @@ class Intake:
             log.warning("modem gave no listing; reading its slots one by one memory=%s", memory)
             self._scanned.add(memory)
             return self._scan(port, memory)
+        except Refused as error:
+            return self._without_listing(port, memory, error)
+        self._listed(memory)
         found, noisy = at.stored(listed), port.noise != noise_before
         doubtful = [one for one in found if noisy or not one.whole]
         if not doubtful:
             return found
         again = [self._read_slot(port, one.index) for one in doubtful]
         return [one for one in found if one not in doubtful] + [one for one in again if one is not None]
+
+    def _without_listing(self, port: Port, memory: str, error: Refused) -> list[at.Stored]:
+        """What can be had of a modem that refuses AT+CMGL=4. Raises the refusal if it has listed before."""
+        if error.code == at.NOTHING_LISTED:
+            self._listed(memory)
+            return []
+        if self._has_listed or not at.is_unknown(error.code):
+            raise error
+        found = self._scan(port, memory)
+        used, _total = self.slots.get(memory, (1, 0))
+        (self._blind_stores.add if len(found) < used else self._blind_stores.discard)(memory)
+        return found
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the modem has no way to give the messages of a store."""
+        return bool(self._blind_stores)
+
+    def _listed(self, memory: str) -> None:
+        self._has_listed = True
+        self._blind_stores.discard(memory)
 
     def _scan(self, port: Port, memory: str) -> list[at.Stored]:
         """Every slot by itself (Huawei, gammu issue 4), until as many are found as the store has used."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from siaga_core.service.database import AlreadyOpen, StoreMissing, WriterLock, open_reader
 from siaga_edge.modem.conversation import Instant, Said
+from siaga_edge.node import NodeConfig
 
 log = logging.getLogger(__name__)
 
@@ -55,3 +56,11 @@ class Neighbour:
             yield True
         finally:
             lock.release()
+
+
+def beside(config: NodeConfig, service: str) -> Neighbour | None:
+    """The modem beside that of `service` on this node, if it has one."""
+    other, name = (config.modemb, "modemb") if service == "modem" else (config.modem, "modem")
+    if other is None:
+        return None
+    return Neighbour(config.journal_file(name), config.node.run_dir / "replies")

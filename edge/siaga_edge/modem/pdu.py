@@ -1,5 +1,6 @@
 """SMS as a modem hands them over: TPDUs read and written (3GPP TS 23.040 §9.2, 23.038 §4). Pure."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Literal
@@ -18,6 +19,8 @@ _CONCATENATION, _CONCATENATION_WIDE = 0x00, 0x08  # information elements (§9.2.
 _PORTS_NARROW, _PORTS = 0x04, 0x05
 _SINGLE_SHIFT, _LOCKING_SHIFT = 0x24, 0x25
 _ZONE_MOST_QUARTERS = 14 * 4  # no place on earth is further from UTC
+_SENDER_DIGITS = range(3, 16)  # from 112 to the longest number there is (ITU-T E.164 §6.2.1)
+_FIRST_YEAR = 90  # the first SMS was sent in 1992
 
 
 class BadPdu(SiagaError, ValueError):
@@ -131,17 +134,49 @@ def decode(pdu: str) -> Deliver | StatusReport:
 
 
 def best_effort(pdu: str) -> str:
-    """The text that can be guessed from what `decode` refuses; empty if there is nothing to read."""
+    """The text that can be guessed from what `decode` refuses; empty if there is nothing to read.
+
+    What calls itself a message of our own is read as that, and as one received: a wrong bit makes it either.
+    """
     try:
-        octets = _octets(pdu)
-        reader = _Reader(octets)
+        reader = _Reader(_octets(pdu))
         reader.take(reader.octet())
-        first = reader.octet()
-        if first & 0x03 == 1:
-            return ""
-        message = _deliver(
-            _Reader(reader.rest(), forgiving=True), has_header=bool(first & 0x40), strict=False
-        )
+        first, rest = reader.octet(), reader.rest()
+    except BadPdu:
+        return ""
+    bodies = [rest]
+    if first & 0x03 == 1:
+        with contextlib.suppress(BadPdu):
+            bodies.insert(0, _as_received(first, rest))
+    return next((text for body in bodies if (text := _guess(body, has_header=bool(first & 0x40)))), "")
+
+
+def guessed_sender(pdu: str) -> str:
+    """The number that a message which `decode` refuses came from; empty unless it looks like one in whole."""
+    with contextlib.suppress(BadPdu):
+        reader = _Reader(_octets(pdu))
+        reader.take(reader.octet())
+        if reader.octet() & 0x03 in (0, 3):
+            sender, alphanumeric = _address(reader)
+            digits = sender.removeprefix("+")
+            if not alphanumeric and digits.isdecimal() and len(digits) in _SENDER_DIGITS:
+                return sender
+    return ""
+
+
+def _as_received(first: int, rest: bytes) -> bytes:
+    """An SMS-SUBMIT (§9.2.2.2) as an SMS-DELIVER: without reference, a time in place of the validity."""
+    reader = _Reader(rest[1:])
+    digits, kind = reader.octet(), reader.octet()
+    address = bytes((digits, kind)) + reader.take((digits + 1) // 2)
+    coding = reader.take(2)
+    reader.take((0, 7, 1, 7)[first >> 3 & 3])
+    return address + coding + bytes(7) + reader.rest()
+
+
+def _guess(rest: bytes, *, has_header: bool) -> str:
+    try:
+        message = _deliver(_Reader(rest, forgiving=True), has_header=has_header, strict=False)
     except BadPdu:
         return ""
     text = message.text.rstrip("@\0\ufffd ")
@@ -160,7 +195,7 @@ def _deliver(reader: _Reader, *, has_header: bool, strict: bool = True) -> Deliv
     sender, alphanumeric = _address(reader)
     reader.octet()  # protocol identifier
     scheme = coding_scheme(reader.octet())
-    if scheme.compressed:
+    if scheme.compressed and strict:
         raise BadPdu("is compressed (3GPP TS 23.042), which no phone sends")
     sent_at = time_stamp(reader.take(7))
     length, body = reader.octet(), reader.rest()
@@ -247,7 +282,10 @@ def coding_scheme(octet: int) -> Scheme:
 
 
 def time_stamp(octets: bytes) -> str | None:
-    """ISO 8601 with zone, None when the centre sent nonsense (§9.2.3.11)."""
+    """ISO 8601 with zone, None when the centre sent nonsense (§9.2.3.11).
+
+    The century is not sent: years from 90 on are of the last one, in which SMS began.
+    """
     tens = [octet & 15 for octet in octets[:6]]
     ones = [octet >> 4 for octet in octets]
     if max(tens + ones) > 9:
@@ -258,7 +296,15 @@ def time_stamp(octets: bytes) -> str | None:
         return None
     zone = timedelta(minutes=15 * quarters) * (-1 if octets[6] & 8 else 1)
     try:
-        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=timezone(zone)).isoformat()
+        return datetime(
+            year + (1900 if year >= _FIRST_YEAR else 2000),
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            tzinfo=timezone(zone),
+        ).isoformat()
     except ValueError:
         return None
 

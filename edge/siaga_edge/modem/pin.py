@@ -1,13 +1,17 @@
 """The SIM's PIN: tried once, the try counted on disk first; three wrong ones and only the PUK helps."""
 
 import contextlib
+import logging
 import re
 from pathlib import Path
 from typing import Protocol
 
 from siaga_core.errors import SiagaError, Transient
 from siaga_core.service.files import write_atomic
+from siaga_edge.modem import at
 from siaga_edge.modem.port import Refused
+
+log = logging.getLogger(__name__)
 
 # Some SIMs take long to open their files after the PIN (measured by users of gsmmodem, issue 77: 15 s).
 UNLOCK_LIMIT_S = 20.0
@@ -23,7 +27,7 @@ class SimLocked(SiagaError, Transient):
 class Asked(Protocol):
     """What is needed of the port."""
 
-    def command(self, text: str, limit_s: float | None = None) -> list[str]:
+    def command(self, text: str, limit_s: float | None = None, *, enough: str = "") -> list[str]:
         """The answer to an AT command. Raises Refused and what a silent port raises."""
 
 
@@ -34,7 +38,7 @@ def unlock(port: Asked, pin_file: Path | None, tried: Path, tries_command: str =
     there no PIN is given, whoever restarts the service; only a SIM that says that it still has all its tries
     shows that the last one never reached it. A PUK is never entered: ten wrong ones destroy the card.
     """
-    state = " ".join(port.command("AT+CPIN?", UNLOCK_LIMIT_S))
+    state = _state(port)
     if "READY" in state:
         tried.unlink(missing_ok=True)
         return
@@ -48,6 +52,17 @@ def unlock(port: Asked, pin_file: Path | None, tried: Path, tries_command: str =
     if left is not None and left < ALL_TRIES - 1:
         raise SimLocked(f"the SIM has only {left} of {ALL_TRIES} tries left; unlock it in a phone")
     _give(port, pin_file, tried)
+
+
+def _state(port: Asked) -> str:
+    """What the SIM asks for; READY also of a modem that cannot be asked. Nothing is entered then."""
+    try:
+        return " ".join(port.command("AT+CPIN?", UNLOCK_LIMIT_S, enough="+CPIN:"))
+    except Refused as error:
+        if not at.is_unknown(error.code):
+            raise
+        log.warning("modem does not say what its SIM asks for: %s", error.code)
+        return "READY"
 
 
 def tries_left(port: Asked, command: str) -> int | None:

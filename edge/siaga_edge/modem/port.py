@@ -38,7 +38,11 @@ SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
 PROMPT_LIMIT_S = 5.0
 # Asked to find out where in the modem's answers one is: each answer names its question, every family knows
 # them, and nothing else here asks them twice in a row (3GPP TS 27.005 §3.2.3, 27.007 §5.5, §8.2, §9.1).
-_QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?")
+_QUESTIONS = ("AT+CMEE?", "AT+CMGF?", "AT+CSCS?", "AT+CFUN?", "AT+CNMI?", "AT+CSQ")
+# Told what to be like in one command, then, as some know only single ones, one by one.
+_MANNERS = (("ATE0V1Q0",), ("ATE0", "ATV1", "ATQ0"))
+# After the line that was asked for, the OK that some forget (Wavecom, of +CPIN).
+ENOUGH_S = 1.0
 # Pauses before a command is given again to a modem that is busy (CME 14 SIM busy, CMS 314 the same, CMS 515
 # and SIMCom's wording): 1.5 s in all; the library goes on for ever.
 BUSY_PAUSES_S = (0.1, 0.2, 0.4, 0.8)
@@ -84,6 +88,8 @@ class Port(GsmModem):  # type: ignore[misc]
         self._question, self._asked_last = 0, ""
         # Whether the modem may owe an answer: what it says next may belong to an earlier question.
         self._owes = True
+        # Whether it said anything final while settled, and whether it has ever named an answer (never unset).
+        self._answered = self._names_answers = False
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._events: list[at.Event] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -93,9 +99,10 @@ class Port(GsmModem):  # type: ignore[misc]
         # Hears every event at once, in the owner's thread and perhaps inside another command's answer; one
         # that it takes (True) is not kept for `events`. It must send nothing.
         self.listener: Callable[[at.Event], bool] = lambda _event: False
-        # A line that is picked up without audio makes the caller think he was heard: nothing sets this until
-        # an audio path has been proved on this modem since it was opened.
+        # A line that is picked up without audio makes the caller think he was heard: only modem/voice sets
+        # this, while trial calls have proved the audio since the port was opened (modem/proof).
         self.audio_is_proved = False
+        self._is_trial = False
         try:
             self.connect()
         except PortMissing:
@@ -137,15 +144,18 @@ class Port(GsmModem):  # type: ignore[misc]
 
     # -- the owner's side ------------------------------------------------------------------------
 
-    def command(self, text: str, limit_s: float | None = None, quiet_s: float | None = None) -> list[str]:
+    def command(
+        self, text: str, limit_s: float | None = None, quiet_s: float | None = None, *, enough: str = ""
+    ) -> list[str]:
         """Send one command; the lines of its answer. Raises Refused, NoAnswer, PortGone.
 
-        `quiet_s` ends a long answer (a listing) that has stopped in the middle before `limit_s` does. A busy
-        modem is asked again, BUSY_PAUSES_S long at most.
+        `quiet_s` ends a long answer (a listing) that has stopped in the middle before `limit_s` does. A line
+        that begins with `enough` is the answer even if no OK comes after it. A busy modem is asked again,
+        BUSY_PAUSES_S long at most.
         """
         limit_s = limit_s or self._limit_s
         for pause_s in (*BUSY_PAUSES_S, None):
-            lines = self._dialogue(text, "\r", limit_s, quiet_s=quiet_s)
+            lines = self._dialogue(text, "\r", limit_s, quiet_s=quiet_s, enough=enough)
             failed = at.failure(lines[-1])
             if failed is None:
                 return lines[:-1]
@@ -154,31 +164,56 @@ class Port(GsmModem):  # type: ignore[misc]
             self._listen(pause_s)
         raise AssertionError("the last try has no pause")
 
-    def settle(self, limit_s: float = SETTLE_LIMIT_S) -> None:
+    def settle(self, limit_s: float = SETTLE_LIMIT_S, tries: int = SETTLE_TRIES) -> None:
         """Make sure that what the modem says next answers what it is asked next.
 
         After a time-out its late answer may still come, and would be taken for the answer to the next
         question, and so on for ever. So it is asked something whose answer names the question, another one
         each time, until that answer comes. Leaves a prompt, turns echo off. Raises NoAnswer, PortGone.
+
+        A modem that says nothing final in so many `tries` is given up; one that does, and knows only some of
+        the questions, is asked all of them.
         """
-        self._owes = True
-        for _ in range(SETTLE_TRIES):
+        self._owes, self._answered = True, False
+        for tried in range(len(_QUESTIONS)):
+            if tried >= tries and not self._answered:
+                break
             self._question = (self._question + 1) % len(_QUESTIONS)
             question = _QUESTIONS[self._question]
             if question == self._asked_last:
                 continue
             self._write(f"{_ESCAPE}\r")
-            self._write("ATE0V1Q0\r")
+            for manner in _MANNERS[tried > 0]:
+                self._write(f"{manner}\r")
             self._write(f"{question}\r")
             if self._came_round(question, self._now_mono_s() + limit_s):
-                self._owes = False
+                self._owes, self._names_answers = False, True
                 return
+        if self._answered and not self._names_answers and self._is_alone():
+            self._owes = False
+            return
         raise NoAnswer(f"modem {self.port} does not answer; check power and SIM tray")
+
+    def _is_alone(self) -> bool:
+        """Whether a modem that knows none of the questions has said all it owed: one AT, one answer.
+
+        Only for a modem that has never named an answer, and after as long a silence as an answer may take.
+        """
+        if self._line("its silence", self._now_mono_s() + self._limit_s) is not None:
+            return False
+        self._write("AT\r")
+        finals = 0
+        until_s = self._now_mono_s() + self._limit_s
+        while (line := self._line("AT", until_s)) is not None:
+            if at.classify(line, "AT", self.family_events) == "final":
+                finals, until_s = finals + 1, self._now_mono_s() + SETTLE_LIMIT_S
+        return finals == 1
 
     def _came_round(self, question: str, deadline_s: float) -> bool:
         """Whether the answer to this very question came, and its end."""
         name, named = question[2:].rstrip("?") + ":", False
         while (line := self._line(question, deadline_s)) is not None:
+            self._answered = self._answered or at.classify(line, question) == "final"
             if line.startswith(name):
                 named = True
             elif named and line == "OK":
@@ -225,6 +260,14 @@ class Port(GsmModem):  # type: ignore[misc]
                 return True
         log.info("modem has no call waiting; a second caller hears the engaged tone")
         return False
+
+    def answer_trial(self) -> None:
+        """Pick up a call of the node's other modem: nobody waits to be heard on it. Raises as `command`."""
+        self._is_trial = True
+        try:
+            self.command("ATA")
+        finally:
+            self._is_trial = False
 
     def send(self, length: int, pdu: str, limit_s: float) -> int:
         """Hand over one PDU; its message reference. Raises Refused, NoAnswer, PortGone.
@@ -282,8 +325,7 @@ class Port(GsmModem):  # type: ignore[misc]
     ) -> list[str] | None:
         """What the library's own queries call: the same dialogue, its kind of errors."""
         if not waitForResponse:
-            if at.answers_a_call(data) and not self.audio_is_proved:
-                raise Refused(data, "it would pick up a call on a line without proved audio")
+            self._guard(data)
             self._ready(data)
             self._write(data + writeTerm)
             self._owes = True
@@ -308,10 +350,10 @@ class Port(GsmModem):  # type: ignore[misc]
         *,
         quiet_s: float | None = None,
         first: bool = True,
+        enough: str = "",
     ) -> list[str]:
         pending = pending or text
-        if at.answers_a_call(text) and not self.audio_is_proved:
-            raise Refused(text, "it would pick up a call on a line without proved audio")
+        self._guard(text)
         if first:
             self._ready(pending)
         self._write(text + end)
@@ -319,13 +361,20 @@ class Port(GsmModem):  # type: ignore[misc]
         lines: list[str] = []
         while True:
             due_s = end_s if quiet_s is None else min(end_s, self._now_mono_s() + quiet_s)
+            if enough and lines and lines[-1].startswith(enough):
+                due_s = min(end_s, self._now_mono_s() + ENOUGH_S)
             line = self._line(pending, due_s)
+            if line is None and enough and lines and lines[-1].startswith(enough):
+                self._owes = True  # its OK may still come
+                return [*lines, "OK"]
             if line is None:
                 self._drain()
                 raise NoAnswer(
                     f"modem {self.port} gave no answer to {pending.partition('=')[0]} in"
                     f" {quiet_s or limit_s:.0f} s; check power and SIM tray"
                 )
+            if line == text:
+                continue  # an echo that could not be turned off: of a PDU it looks like a message
             kind = at.classify(line, pending, self.family_events)
             if kind == "final":
                 return [*lines, line]
@@ -333,6 +382,10 @@ class Port(GsmModem):  # type: ignore[misc]
                 lines.append(line)
             elif kind == "event":
                 self._take_event(line, due_s)
+
+    def _guard(self, text: str) -> None:
+        if at.answers_a_call(text) and not (self.audio_is_proved or self._is_trial):
+            raise Refused(text, "it would pick up a call on a line without proved audio")
 
     def _ready(self, asking: str) -> None:
         """Before a command: one owner, and no answer is owed. Raises NoAnswer, PortGone."""

@@ -24,6 +24,22 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     network_s: Seconds = 15
 
 
+class Audio(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[audio]`: how a call's sound is had as raw PCM, signed 16 bit little-endian, mono.
+
+    `prepare` is said once when the port was opened, `open` when a call is connected, each must be OK; then
+    `ask` must be answered by a line that begins with `expects`. `close` is said when the call is over.
+    """
+
+    prepare: list[str] = field(default_factory=list)
+    open: list[str]
+    ask: str
+    expects: str
+    close: list[str] = field(default_factory=list)
+    rate_hz: Literal[8000] = 8000
+    frame_octets: Literal[320] = 320
+
+
 class Profile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One family. `announce`, `reject` and `reset` are tried in order until one is answered OK."""
 
@@ -39,6 +55,7 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pin_tries: str = ""
     quirks: list[Quirk] = field(default_factory=list)
     limits: Limits = field(default_factory=Limits)
+    audio: Audio | None = None
 
     def has(self, quirk: Quirk) -> bool:
         """Whether the family is known for this."""
@@ -62,6 +79,12 @@ def choose(profiles: dict[str, Profile], model: str) -> tuple[str, Profile]:
 def every_event(profiles: dict[str, Profile]) -> tuple[str, ...]:
     """What any family says by itself: until a modem has said which it is."""
     return tuple(sorted({event for profile in profiles.values() for event in profile.events}))
+
+
+def own_words(profiles: dict[str, Profile], name: str) -> tuple[str, ...]:
+    """What a modem of that family says by itself; of an unknown one, whatever any family says."""
+    words = every_event(profiles) if name == "generic" else tuple(profiles[name].events)
+    return (*words, *profiles[name].boot)
 
 
 def _folder() -> Path:

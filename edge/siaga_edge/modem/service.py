@@ -14,13 +14,12 @@ from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, calls, desk, ladder, pdu, pin, profile, turns, vitals
+from siaga_edge.modem import at, bringup, calls, desk, ladder, neighbour, pdu, pin, profile, turns, vitals
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ladder import Ladder, Step
 from siaga_edge.modem.ledger import SCHEMA, Ledger
-from siaga_edge.modem.neighbour import Neighbour
 from siaga_edge.modem.outbound import Outbound
 from siaga_edge.modem.pin import SimLocked
 from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
@@ -29,6 +28,7 @@ from siaga_edge.modem.status import ModemStatus, write_status
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.turns import Turns
 from siaga_edge.modem.vitals import Verdict
+from siaga_edge.modem.voice import Voice
 from siaga_edge.node import Modem, NodeConfig
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class ModemService:
             lambda: wake(config.socket_file("health")),
             service,
             own,
-            _neighbour(config, service),
+            neighbour.beside(config, service),
         )
         self._care = Care(settings, config.node.run_dir, clock, self._tell, own)
         self._intake = Intake(
@@ -101,8 +101,9 @@ class ModemService:
         )
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
-        self._memories = ["SM"]
+        self._memories, self._announces = ["SM"], ""
         self._turns = Turns()
+        self._voice = Voice(config, settings, service, clock, self._tell)
         self._calls = Calls(
             self._journal,
             settings.name or service,
@@ -110,6 +111,7 @@ class ModemService:
             self._new_id,
             settings.reject_after_s,
             self._desk.missed,
+            self._voice,
         )
         self._wants_waiting = self._knows_waiting = True
         self._restarted = self._sends_on = False
@@ -235,6 +237,7 @@ class ModemService:
         return port
 
     def _drop(self) -> None:
+        self._voice.drop()
         if self._port is not None:
             self._port.close()
             self._port = None
@@ -266,18 +269,17 @@ class ModemService:
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
         port.leave_calls_alone()
-        self._model = " ".join(port.command("AT+CGMM"))
+        self._model = bringup.model(port)
         self._family, self._profile = profile.choose(self._profiles, self._model)
-        port.family_events = (*self._profile.events, *self._profile.boot)
+        port.family_events = profile.own_words(self._profiles, self._family)
         tried = self._config.node.data_dir / f"{self._service}-pin-refused"
+        bringup.switch_on(port, self._profile.limits.network_s)
         self._unlock(port, tried)
-        for command in self._profile.init:
-            try:
-                port.command(command)
-            except Refused as error:
-                log.info("modem has no %s: %s", command, error)
-        self._memories = [*self._profile.stores] or at.memories(port.command("AT+CPMS=?"))
+        bringup.tell(port, self._profile.init)
+        found = bringup.stores(port, self._profile)
+        self._memories, self._intake.selection = found.names, found.selection
         self._announce(port)
+        self._voice.begin(port, self._profile)
         self._swept_mono_s, self._turns = float("-inf"), Turns()
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
@@ -287,16 +289,12 @@ class ModemService:
         pin.unlock(port, self._settings.pin_file, tried, self._profile.pin_tries)
 
     def _announce(self, port: Port) -> None:
-        for command in self._profile.announce:
-            try:
-                port.command(command)
-            except Refused:
-                continue
-            return
-        log.warning(
-            "modem announces nothing; messages are found by the sweep every %s s",
-            self._settings.sweep_every_s,
-        )
+        self._announces = bringup.announce(port, self._profile.announce)
+        if not self._announces:
+            log.warning(
+                "modem announces nothing; messages are found by the sweep every %s s",
+                self._settings.sweep_every_s,
+            )
 
     def _round(self, port: Port) -> bool:
         """Everything there is to do now; a sweep before any other command. Whether a full one was finished.
@@ -306,6 +304,8 @@ class ModemService:
         self._hear(port)
         if self._restarted:
             port.leave_calls_alone()
+            if self._memories == [bringup.AS_IT_IS]:
+                self._set_up(port)  # it may only not have been ready when it was asked for its stores
             self._restarted, self._wants_waiting = False, self._knows_waiting
         now_s = self._clock.mono_s()
         if not self._turns.full and now_s - self._swept_mono_s >= self._settings.sweep_every_s:
@@ -313,13 +313,15 @@ class ModemService:
         finished = self._sweep_one(port)
         self._intake.give_up_missing()
         self._calls.tend(port, self._profile.reject)
+        self._voice.tend(port, self._calls, self._profile)
         self._desk.tick()
         self._outbound.take_orders()
         self._outbound.take_over(self._config.relay_dir(self._service))
         if self._turns.next is not None:
             return finished
         limit_s = self._profile.limits.send_s
-        self._sends_on = not self._calls.busy and self._outbound.send_next(port, limit_s)
+        # Texts go out beside a call whose sound flows; not while somebody rings, who is looked after first.
+        self._sends_on = not self._is_engaged and self._outbound.send_next(port, limit_s)
         self._do_chores(port, now_s)
         return finished
 
@@ -334,8 +336,16 @@ class ModemService:
         self._write_status(ready=True)
 
     def _tend(self, port: Port) -> None:
-        if not self._calls.busy:
+        if not self._is_on_a_call:
             self._care.tend(port, self._profile, self._intake.slots)
+
+    @property
+    def _is_on_a_call(self) -> bool:
+        return self._calls.busy or self._voice.busy
+
+    @property
+    def _is_engaged(self) -> bool:
+        return self._voice.busy or (self._calls.busy and not self._calls.are_talked_to)
 
     def _sweep_one(self, port: Port) -> bool:
         """Sweep the store whose turn it is; whether that was the last of a full sweep."""
@@ -345,13 +355,16 @@ class ModemService:
         self._turns, finished = turns.swept(self._turns, store)
         if not finished:
             return False
-        self._swept_mono_s, self._swept_wall_ns = self._clock.mono_s(), self._clock.wall_ns()
+        self._swept_mono_s = self._clock.mono_s()
+        self._tell(vitals.inbox(is_blind=self._intake.is_blind))
+        if not self._intake.is_blind:
+            self._swept_wall_ns = self._clock.wall_ns()
         self._well()
         return True
 
     def _let_calls_wait(self, port: Port) -> None:
         """After the first sweep: asking the network for it may take seconds in which nothing else is done."""
-        if not self._wants_waiting or self._calls.busy:
+        if not self._wants_waiting or self._is_on_a_call:
             return
         self._wants_waiting = False
         try:
@@ -361,7 +374,7 @@ class ModemService:
             raise
 
     def _ask_time(self, port: Port) -> None:
-        if not self._calls.busy and (told := self._network_time.look(port)) is not None:
+        if not self._is_on_a_call and (told := self._network_time.look(port)) is not None:
             self._journal.append(anchor.KIND, told, "bulk")
 
     def _hear(self, port: Port) -> None:
@@ -373,6 +386,7 @@ class ModemService:
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = True
+                self._voice.void("the modem restarted")
                 self._turns = turns.announce(self._turns, self._memories)
             elif (name := at.announced_store(event.line)) is not None:
                 # Where a report is said to lie it may not be (EC25): neither index nor store is believed.
@@ -395,9 +409,8 @@ class ModemService:
             return
         self._checked_mono_s = now_s
         port.leave_calls_alone()
-        answer = " ".join(port.command("AT+CNMI?"))
-        if "+CNMI:" in answer and not answer.replace(" ", "").startswith("+CNMI:2,1"):
-            log.warning("modem forgot its settings; setting it up again answer=%s", answer)
+        if not bringup.still_announces(port, self._announces):
+            log.warning("modem forgot its settings; setting it up again")
             self._set_up(port)
 
     def _clean(self, now_s: float) -> None:
@@ -419,6 +432,7 @@ class ModemService:
             due_s = 0  # the next part; what has come meanwhile is swept first
         if self._calls.busy:
             due_s = min(due_s, CALL_TICK_S)
+        due_s = min(due_s, self._voice.due_s())
         if port.wait(self._wake.fileno(), max(0.0, due_s)):
             self._wake.wait(0)
 
@@ -483,11 +497,3 @@ class ModemService:
     @property
     def _new_id(self) -> Callable[[], str]:
         return lambda: new_id(self._clock)
-
-
-def _neighbour(config: NodeConfig, service: str) -> Neighbour | None:
-    """The node's other modem, if it has one."""
-    other, name = (config.modemb, "modemb") if service == "modem" else (config.modem, "modem")
-    if other is None:
-        return None
-    return Neighbour(config.journal_file(name), config.node.run_dir / "replies")

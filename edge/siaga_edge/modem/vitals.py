@@ -80,6 +80,12 @@ def slots(used: Mapping[str, tuple[int, int]]) -> Verdict:
     return Verdict("modem.slots", "warn" if full else "ok", ", ".join(full))
 
 
+def inbox(*, is_blind: bool) -> Verdict:
+    """Whether a citizen's text can be had of the modem, which may do everything else well."""
+    why = "it neither lists nor reads its messages in PDU mode; another modem is needed"
+    return Verdict("modem.inbox", "crit" if is_blind else "ok", why if is_blind else "")
+
+
 def term(expires: date | None, today: date) -> Verdict:
     """A SIM past its term still registers, and receives nothing."""
     if expires is None:

@@ -14,8 +14,9 @@ from siaga_core.wire.recording import Holds, HoldState
 from siaga_core.wire.want import Want, WantState
 from siaga_edge.inbox import Inbox
 from siaga_edge.journal import Journal
+from siaga_edge.recorder.finder import Finder
 from siaga_edge.recorder.holds import UNDATED_SLACK_NS, Hold, standing, touches
-from siaga_edge.recorder.index import Finder, Index
+from siaga_edge.recorder.index import Index
 from siaga_edge.recorder.retention import Stored
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,9 @@ Gone with the power; what must stay is in the journal.
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
+
+from siaga_edge import run_file
 
 FILE = "recorder.json"
 
@@ -38,14 +39,9 @@ class RecorderStatus(Struct, frozen=True, kw_only=True):
 
 def write_status(run_dir: Path, status: RecorderStatus) -> None:
     """Replace the file; a reader sees the old one or the new one."""
-    part = run_dir / f".{FILE}.part"
-    part.write_bytes(msgspec.json.encode(status))
-    part.replace(run_dir / FILE)
+    run_file.replace(run_dir, FILE, status)
 
 
 def read_status(run_dir: Path) -> RecorderStatus | None:
     """What the recorder said last; None if it has not run since the machine started."""
-    try:
-        return msgspec.json.decode((run_dir / FILE).read_bytes(), type=RecorderStatus)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
+    return run_file.read(run_dir, FILE, RecorderStatus)

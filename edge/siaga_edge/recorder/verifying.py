@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from siaga_edge.recorder.chain import FIRST_HEAD, LINK_BYTES, Head, Link
+from siaga_edge.recorder.finder import Finder, Row
 from siaga_edge.recorder.folder import files, regular
-from siaga_edge.recorder.index import Finder, Row
 from siaga_edge.recorder.inventory import ranges
 from siaga_edge.recorder.salvage import REST, link_of, sha256_of
 from siaga_edge.recorder.segments import is_ours

@@ -98,7 +98,9 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bare(given: Report) -> Report:
-    """A report without its PDUs: they are two thirds of it and say nothing that its text does not."""
+    """A report without its PDUs, which say nothing that its text does not, or its recording's long hash."""
+    if given.call is not None and given.call.recording is not None:
+        return msgspec.structs.replace(given, call=msgspec.structs.replace(given.call, recording=None))
     if given.sms is None:
         return given
     parts = [SmsPart(number=part.number, pdu="") for part in given.sms.parts]

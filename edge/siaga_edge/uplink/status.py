@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
+
+from siaga_edge import run_file
 
 FILE = "link.json"
 
@@ -18,15 +19,9 @@ class LinkStatus(Struct, frozen=True, kw_only=True):
 
 def write_status(run_dir: Path, status: LinkStatus) -> None:
     """Replace the file; a reader sees the old one or the new one. Not synced: true for this boot only."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    part = run_dir / f".{FILE}.part"
-    part.write_bytes(msgspec.json.encode(status))
-    part.replace(run_dir / FILE)
+    run_file.replace(run_dir, FILE, status)
 
 
 def read_status(run_dir: Path) -> LinkStatus | None:
     """What the uplink said last; None if it has not run since the machine started."""
-    try:
-        return msgspec.json.decode((run_dir / FILE).read_bytes(), type=LinkStatus)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
+    return run_file.read(run_dir, FILE, LinkStatus)

@@ -3,18 +3,11 @@
 import logging
 from pathlib import Path
 
-from siaga_core.service.signing import (
-    BadChain,
-    BadKey,
-    PublicKey,
-    key_id,
-    opened,
-    public_key,
-    signing_certificate,
-)
+from siaga_core.service.signing import PublicKey, key_id, opened
 from siaga_core.wire import seal, topics
 from siaga_core.wire.announcement import Announcement, decode_announcement
 from siaga_core.wire.envelope import PAYLOAD_MAX_BYTES, BadRecord
+from siaga_edge.announced import key_of
 from siaga_edge.uplink.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -64,14 +57,11 @@ class HubTrust:
     def _inside(self, payload: bytes) -> tuple[Announcement, PublicKey]:
         sealed = seal.unpack(payload, PAYLOAD_MAX_BYTES)
         announced = decode_announcement(seal.expand(sealed, PAYLOAD_MAX_BYTES))
-        try:
-            key = public_key(signing_certificate(announced.chain_pem.encode(), self._root_pem))
-        except (BadChain, BadKey) as error:
-            raise BadRecord("stranger", str(error)) from error
+        key = key_of(announced, self._root_pem)
         if key_id(key) != sealed.key_id:
             raise BadRecord("forged", "the announcement is not sealed with the key that it announces")
         return announced, key
 
     def _accept(self, announced: Announcement) -> None:
-        self._key = public_key(signing_certificate(announced.chain_pem.encode(), self._root_pem))
+        self._key = key_of(announced, self._root_pem)
         self._known = announced

@@ -18,8 +18,8 @@ from siaga_central.backup.shipper import Shipper
 from siaga_central.backup.tail import Piece, Tail
 from siaga_central.backup.vault import OpenVault, Vault, VaultAway, WrongKey, make_key, public_key
 from siaga_central.store import events
-from siaga_central.store.writer import Store
 from support.clock import FakeClock
+from support.hub_store import hub_store
 
 
 class Hub:
@@ -31,7 +31,7 @@ class Hub:
         (self.data_dir / "authority").mkdir(parents=True)
         (self.data_dir / "authority" / "issuer.key").write_text("a key")
         self.secret, self.public = make_key()
-        self.store = Store(f"sqlite:///{self.data_dir / 'hub.db'}", self.clock)
+        self.store = hub_store(self.data_dir, self.clock)
         self.shipper = self.make_shipper()
 
     def make_shipper(self, kind: type[Shipper] = Shipper) -> Shipper:

@@ -97,8 +97,8 @@ class Hub:
 def hub(tmp_path: Path) -> Iterator[Hub]:
     made = Hub(tmp_path)
     try:
-        until(made.is_up, 20, because="the console answers")
-        until(made.mosquitto, 5)
+        until(made.is_up, because="the console answers")
+        until(made.mosquitto)
         yield made
     finally:
         made.process.kill()
@@ -152,7 +152,7 @@ def open_stream(hub: Hub) -> http.client.HTTPConnection:
 
 def test_the_broker_ends_with_a_hub_that_is_killed(hub: Hub) -> None:
     os.kill(hub.process.pid, signal.SIGKILL)
-    until(lambda: not hub.mosquitto(), 5, because="mosquitto has gone")
+    until(lambda: not hub.mosquitto(), because="mosquitto has gone")
 
 
 @pytest.mark.parametrize(

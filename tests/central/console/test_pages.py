@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from siaga_central.console.access import Needs, Public
 from siaga_central.store import clips, pictures, users
-from siaga_core.wire.report import SmsPart
+from siaga_core.wire.report import Call, CallRecording, SmsPart
 from support.clock import FakeClock
 from support.console import City
 
@@ -215,6 +215,27 @@ def test_a_call_entered_by_hand_is_an_incident_that_its_operator_has(city: City,
     answer = client.post("/panggilan/baru", data=form | {"category": "KBR", "priority": "P1"})
     assert (answer.status_code, "Rumah terbakar" in answer.text) == (200, True)
     assert (city.events("incident.call_entered"), city.events("incident.taken")) == (1, 1)
+
+
+def test_the_sheet_names_the_recording_of_a_call_and_that_nobody_has_heard_it(
+    city: City, login: Browse
+) -> None:
+    kept = CallRecording(file="01K.wav", sha256="cd" * 32, duration_s=27.3, is_silent=True)
+    number = city.call("+628111", Call(state="ended", rings=3, prompt="played", recording=kept))
+    mute = city.call("+628222", Call(state="ended", rings=3, prompt="mute"))
+    client = login("operator")
+    page = client.get(f"/kejadian/{number}").text
+    for words in (
+        "dijawab pesan suara rekaman",
+        "belum didengar siapa pun",
+        "rekaman di simpul",
+        "01K.wav",
+        "27 s",
+    ):
+        assert words in page
+    assert "cd" * 32 in page
+    assert "tidak ada suara, langsung ditutup" in client.get(f"/kejadian/{mute}").text
+    assert len(re.findall(r'action="/panggilan-balik/', client.get("/panggilan-balik").text)) >= 2
 
 
 def test_a_callback_is_settled_and_leaves_the_list(city: City, login: Browse) -> None:

@@ -139,6 +139,7 @@ def told_of_a_modem() -> Iterator[str]:
     yield vitals.signal(9, 2).detail
     yield vitals.signal(None, 1).detail
     yield vitals.term(date(2026, 11, 1), date(2026, 11, 25)).detail
+    yield vitals.inbox(is_blind=True).detail
     yield vitals.balance(vitals.Balance(None, None), 1).detail
     yield vitals.loop_verdict(vitals.Loop(failures=2)).detail
     yield forwarding.verdict({0: "", 1: None, 2: None}, "+628111", set_again=False).detail
@@ -152,6 +153,14 @@ def told_of_a_modem() -> Iterator[str]:
     yield "usb: usb device 1-1.2 taken away and given back"
     yield "second: 3 texts handed to the second modem"
     yield "restart: AT+CFUN=1,1"
+    for why in (
+        "the modem restarted",
+        "the trial call was refused: 3",
+        "the other modem did not hear this one",
+    ):
+        yield f"audio not proved: {why}"
+    yield "audio not proved: a caller was not heard: the modem gives no sound: +CPCMREG: 0"
+    yield "the prompt /etc/siaga/prompt.wav is longer than 30 s"
 
 
 def modem_codes() -> set[str]:

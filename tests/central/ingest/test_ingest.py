@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from siaga_central.authority.voice import Voice
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.worker import Ingest
-from siaga_central.store import nodes, records, timings
+from siaga_central.store import callbacks, nodes, records, timings
 from siaga_central.store.schema import (
     callback,
     camera,
@@ -41,7 +41,7 @@ from siaga_core.wire.envelope import (
 )
 from siaga_core.wire.health import ServiceState
 from siaga_core.wire.ids import node_id
-from siaga_core.wire.report import Call, Report, Sms, SmsPart
+from siaga_core.wire.report import Call, CallRecording, Report, Sms, SmsPart
 from siaga_core.wire.topics import up_record
 from support.clock import FakeClock
 from support.sealing import NodeVoice
@@ -211,6 +211,53 @@ def test_a_call_is_one_call_back_that_gets_its_number_later(store: Store, ingest
     ingest.take([message(2, call(2, "identified", SENDER)), message(3, call(3, "missed", SENDER))])
     [waiting] = rows(store, callback)
     assert (waiting["number"], waiting["calls"], waiting["state"]) == (SENDER, 1, "waiting")
+
+
+def recorded(revision: int, state: str) -> Report:
+    """A call that the node's prompt answered, as its records come."""
+    kept = CallRecording(file="c1.wav", sha256="ab" * 32, duration_s=27.3)
+    is_over = state == "ended"
+    call = Call(
+        state=state,  # type: ignore[arg-type]
+        rings=3,
+        prompt="played" if is_over else "begun",
+        recording=kept if is_over else None,
+    )
+    return Report(
+        report_id="c1",
+        revision=revision,
+        source="call",
+        modem="modem",
+        reporter=SENDER,
+        reporter_e164=SENDER,
+        call=call,
+    )
+
+
+class Satisfied(Ingest[Message]):
+    """The mutant: takes a recording for a conversation."""
+
+    def take(self, batch: Sequence[Message]) -> None:
+        super().take(batch)
+
+        def settle(connection: Connection) -> None:
+            told = connection.execute(select(report.c.body).where(report.c.call_state == "ended")).scalars()
+            if any(json.loads(body)["call"]["recording"] for body in told):
+                for id in connection.execute(select(callback.c.id)).scalars().all():
+                    callbacks.settle(connection, id, "reached", "hub", 1)
+
+        self._store.write(settle)
+
+
+@pytest.mark.parametrize(("kind", "left"), [(Ingest, "waiting"), (Satisfied, "reached")])
+def test_a_recording_closes_no_call_back(
+    store: Store, bus: FakeBus, clock: FakeClock, voice: Voice, kind: type[Ingest[Message]], left: str
+) -> None:
+    store.write(NODE_VOICE.enrol)
+    ingest = kind(store, bus, clock, Policy(), voice)
+    ingest.take([message(1, recorded(1, "identified")), message(2, recorded(2, "answered"))])
+    ingest.take([message(3, recorded(3, "ended"))])
+    assert [row["state"] for row in rows(store, callback)] == [left], "the mutant is caught by the same look"
 
 
 def test_the_same_number_within_ten_minutes_is_the_same_incident_and_later_is_not(

@@ -9,6 +9,7 @@ from siaga_central.store import views
 from siaga_central.store.writer import Store
 from siaga_central.timers.bus_watch import DOWN_AFTER_S, BusWatch
 from support.clock import FakeClock
+from support.hub_store import hub_store
 
 
 class Line:
@@ -22,7 +23,7 @@ class Line:
 
 @pytest.fixture
 def store(tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
-    made = Store(f"sqlite:///{tmp_path / 'hub.db'}", clock)
+    made = hub_store(tmp_path, clock)
     yield made
     made.close()
 

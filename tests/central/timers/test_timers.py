@@ -227,7 +227,7 @@ def test_the_worker_sweeps_and_beats_until_it_is_stopped(store: Store, clock: Fa
     order(store, clock)
     clock.advance(61)
     with running(Timers(store, clock)):
-        until(lambda: state(store) == "expired", 5)
+        until(lambda: state(store) == "expired")
     stopped, heart = Stop(), Counting(clock)
     stopped.set()
     Timers(store, clock).work(stopped, heart)

@@ -30,7 +30,7 @@ def _outlives(*arguments: str) -> bool:
         until(lambda: child.name() == "sleep", because="it has become the command")
         parent.kill()
     try:
-        until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 1)
+        until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     except AssertionError:
         child.kill()
         return True

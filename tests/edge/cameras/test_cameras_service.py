@@ -133,9 +133,7 @@ def cameras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCamer
 @pytest.fixture(autouse=True)
 def _normal_again(cameras: SimulatedCameras) -> Iterator[None]:
     yield
-    for name in ("cam-a", "cam-b"):
-        cameras.control.switch(name, "normal")
-        cameras.control.onvif(name, "none", 0.0)
+    cameras.make_well("cam-a", "cam-b")
 
 
 @pytest.mark.sop("R03")

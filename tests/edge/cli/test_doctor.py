@@ -60,7 +60,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     broker = Broker(tmp_path, authority)
     url = f"https://127.0.0.1:{broker.port}"  # of the gateway only TLS is examined
     config = write_config(tmp_path, broker.port, authority, authority.issue(NODE, days=90), url)
-    (tmp_path / "no-modem").touch()
+    for modem in ("no-modem", "no-modemb"):
+        (tmp_path / modem).touch()
     leave_roster(tmp_path, Roster(gateways=[Gateway(node=NODE, number="+628111000112")]))
     (tmp_path / "footage").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as camera:
@@ -68,6 +69,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         config.write_text(
             f'{config.read_text()}[[cameras]]\nid = "cam-a"\nrtsp_url = "rtsp://127.0.0.1:{port}/a"\n'
             f'[recorder]\nfootage_dir = "{tmp_path}/footage"\nffmpeg = "{sys.executable}"\n'
+            f'[modemb]\nport = "{tmp_path}/no-modemb"\n'
         )
         yield Site(tmp_path, config, broker, authority, camera)
     broker.kill()
@@ -90,7 +92,7 @@ def failed(findings: dict[str, dict[str, Any]]) -> set[str]:
 def test_a_node_on_which_nothing_is_broken_passes(site: Site) -> None:
     _, findings = doctor(site)
     assert failed(findings) == set(), findings
-    assert len(findings) == 11
+    assert len(findings) == 12
     assert "TANPA HP jaga" in findings[ROSTER]["seen"]
     assert {"broker", "gerbang / gateway", "kamera / camera cam-a", "modem", "ffmpeg"} < set(findings)
 
@@ -135,6 +137,10 @@ def camera_is_gone(site: Site) -> None:
     site.camera.close()
 
 
+def second_modem_is_gone(site: Site) -> None:
+    (site.folder / "no-modemb").unlink()
+
+
 def equipment_is_gone(site: Site) -> None:
     (site.folder / "footage").rmdir()
     (site.folder / "no-modem").unlink()
@@ -174,6 +180,7 @@ CERTIFICATE = {"sertifikat / certificate"}
         (hub_has_no_entry_for_the_modem, {ROSTER}),
         (roster_never_came, {ROSTER}),
         (camera_is_gone, {"kamera / camera cam-a"}),
+        (second_modem_is_gone, {"modem kedua / second modem"}),
         (equipment_is_gone, {"rekaman / footage", "modem", "ffmpeg"}),
     ],
 )

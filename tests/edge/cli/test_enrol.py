@@ -21,9 +21,9 @@ from siaga_central.authority.authority import Authority
 from siaga_central.gateway.app import create_app
 from siaga_central.gateway.server import Server, mutual_tls
 from siaga_central.store import claims, nodes
-from siaga_central.store.writer import Store
 from siaga_core.service.clock import SystemClock
 from support.hub import running
+from support.hub_store import hub_store
 from support.pki import Authority as Stranger
 from support.waiting import free_port, until
 
@@ -83,7 +83,7 @@ class Door:
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Door]:
     clock, now = SystemClock(), datetime.now(UTC)
-    store = Store(f"sqlite:///{tmp_path}/hub.db", clock)
+    store = hub_store(tmp_path, clock)
     authority = Authority.create(tmp_path / "authority", "Uji", now)
     made = Door(tmp_path, free_port(), authority.ca_file)
     chain, key = authority.own("server", now, ["127.0.0.1", "localhost"])

@@ -1,114 +1,29 @@
-"""`siaga-node footage verify`, `rebuild`, `salvage`: each way to harm footage is found, told from others."""
+"""`siaga-node footage verify` and `rebuild`: each way to harm footage is found, told from others."""
 
 import contextlib
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from siaga_edge.node import Camera, Hub, Node, NodeConfig, Recorder
-from siaga_edge.recorder.chain import LINK_BYTES, Head, Link, read_link
+from siaga_edge.recorder.chain import LINK_BYTES, Head, Link
 from siaga_edge.recorder.dating import Observation
 from siaga_edge.recorder.disk import look
-from siaga_edge.recorder.fragments import MARK_TYPE
-from siaga_edge.recorder.index import Finder, Index, Row, open_finder
-from siaga_edge.recorder.rescue import rescue
+from siaga_edge.recorder.finder import Finder, Row, open_finder
+from siaga_edge.recorder.index import Index
 from siaga_edge.recorder.salvage import discard, sha256_of
 from siaga_edge.recorder.verifying import Advance, Finding, Walk, verify
 from siaga_edge.recorder.writing import segment_path
 from support.clock import FakeClock
+from support.footage_card import Card, flip
 from support.footage_command import FootageCommand, snapshot
-from support.kept_footage import KeptFootage, kept_footage
+from support.kept_footage import kept_footage
 
 S = 10**9
 SEEN = Observation(9, 60 * S, 1_795_100_000 * S, "synced", 10)
-
-
-@dataclass
-class Card:
-    """A footage disk whose recorder stands still, with the heads that the hub was told."""
-
-    command: FootageCommand
-    footage: Path
-    index: Path
-    names: list[str]
-    heads: list[str]
-
-    def path(self, number: int) -> Path:
-        return segment_path(self.footage, self.names[number - 1])
-
-    def link(self, number: int) -> Link:
-        found = read_link(self.path(number).read_bytes())
-        assert found is not None
-        return found
-
-    def codes(self, *words: str) -> list[str]:
-        """Codes of what is bad; the status agrees."""
-        status, said = self.command.json("verify", "--offline", *words)
-        bad = [one for one in said["findings"] if one["level"] == "bad"]
-        assert status == (6 if bad else 0)
-        assert all(one["advice"] for one in said["findings"])
-        return [one["code"] for one in bad]
-
-    def told(self) -> list[str]:
-        """The heads as options of the command."""
-        return [word for head in self.heads for word in ("--head", head)]
-
-    def set_row(self, number: int, link: Link, size_bytes: int) -> None:
-        """Make the index agree with a file, as who edits a card would."""
-        with contextlib.closing(sqlite3.connect(self.index)) as connection, connection:
-            connection.execute(
-                "UPDATE segment SET sha256 = ?, head_before = ?, size_bytes = ? WHERE number = ?",
-                (link.sha256, link.head_before, size_bytes, number),
-            )
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], list[str]]:
-    """A recorder's folder after a good minute, the names of its segments, and the heads it has told."""
-    folder = tmp_path_factory.mktemp("recorded")
-    with kept_footage(folder) as kept:
-        _record(kept)
-        names = [one.name for one in kept.stored()]
-        heads = [
-            f"{one['links']}:{bytes.fromhex(_hex(one['head'])).hex()}"
-            for one in kept.records("recording.coverage")
-            if one["links"]
-        ]
-    assert len(names) >= 6
-    assert len(heads) >= 2
-    return folder, names, heads
-
-
-@pytest.fixture
-def card(
-    recorded: tuple[Path, list[str], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Card:
-    folder, names, heads = recorded
-    for part in ("footage", "data"):
-        shutil.copytree(folder / part, tmp_path / part)
-    none = Path("x")
-    config = NodeConfig(
-        node=Node(id="btm-017", site="s", data_dir=tmp_path / "data", run_dir=tmp_path / "run"),
-        hub=Hub(broker_host="", gateway_url="", ca_file=none, certificate_file=none, key_file=none),
-        cameras=[Camera(id="gate", rtsp_url="x")],
-        recorder=Recorder(footage_dir=tmp_path / "footage"),
-    )
-    index = tmp_path / "data" / "footage.db"
-    return Card(FootageCommand(config, capsys), tmp_path / "footage", index, names, heads)
-
-
-def _record(kept: KeptFootage) -> None:
-    """More than a minute, so that heads were told in the middle, and one at the end."""
-    kept.record(75)
-    kept.writers["gate"].close()
-    kept.settle()
-    kept.keeper.tend()
-    kept.keeper._tell_coverage()
 
 
 class BadSector(Index):
@@ -165,12 +80,6 @@ def test_a_number_that_is_given_again_is_found_out(card: Card) -> None:
     assert "other-head" in _given_twice(card, GivesAgain)
 
 
-def _hex(base64_text: str) -> str:
-    import base64
-
-    return base64.b64decode(base64_text).hex()
-
-
 def test_footage_as_it_was_recorded_is_whole_with_and_without_heads(card: Card) -> None:
     assert card.codes() == []
     assert card.codes(*card.told()) == []
@@ -180,14 +89,8 @@ def test_footage_as_it_was_recorded_is_whole_with_and_without_heads(card: Card) 
     assert page.endswith("utuh / whole\n")
 
 
-def _flip(path: Path, at: int) -> None:
-    octets = bytearray(path.read_bytes())
-    octets[at] ^= 1
-    path.write_bytes(octets)
-
-
 def test_one_edited_bit_is_found(card: Card) -> None:
-    _flip(card.path(3), 5000)
+    flip(card.path(3), 5000)
     assert card.codes() == ["changed"]
 
 
@@ -243,7 +146,7 @@ def test_a_row_that_was_edited_is_found(card: Card) -> None:
 
 def _forge(card: Card, first: int) -> None:
     """Edit a segment and link everything after it anew, files and rows, as somebody with the card can."""
-    _flip(card.path(first), 5000)
+    flip(card.path(first), 5000)
     head: Head | None = None
     for number in range(first, len(card.names) + 1):
         path, link = card.path(number), card.link(number)
@@ -434,7 +337,7 @@ def _take_away(card: Card) -> None:
 @pytest.mark.parametrize(
     ("harm", "mutant"),
     [
-        (lambda card: _flip(card.path(3), 5000), HashUnchecked),
+        (lambda card: flip(card.path(3), 5000), HashUnchecked),
         (_swap, LinkSkipped),
         (_take_away, ChainSkipped),
         (lambda card: _forge(card, 2), HeadsIgnored),
@@ -454,96 +357,3 @@ def test_a_verification_that_leaves_something_out_is_found_out(
 
     assert bad(Walk)
     assert not bad(mutant)
-
-
-# ------------------------------------------------------------------------------------------- salvage
-
-
-def _salvaged(card: Card, into: Path) -> dict[str, dict[str, object]]:
-    status, said = card.command.json("salvage", card.footage, "--into", into)
-    files = {one["name"]: one for one in said["files"]}
-    assert status == (0 if all(one["state"] == "whole" for one in files.values()) else 3)
-    return files
-
-
-def test_a_card_of_another_node_is_copied_whole_without_its_index_and_only_read(
-    card: Card, tmp_path: Path
-) -> None:
-    before = snapshot(card.footage)
-    files = _salvaged(card, tmp_path / "saved")
-    assert {one["state"] for one in files.values()} == {"whole"}
-    assert snapshot(card.footage) == before
-    for name in files:
-        assert (tmp_path / "saved" / name).read_bytes() == before[name][0]
-
-
-def test_what_follows_a_damaged_stretch_is_found_again_and_nothing_is_invented(
-    card: Card, tmp_path: Path
-) -> None:
-    path = card.path(2)
-    octets = path.read_bytes()
-    marks = [at - 8 for at in _all(octets, MARK_TYPE)]
-    damaged = bytearray(octets)
-    damaged[marks[2] + 40 : marks[4] - 100] = bytes(marks[4] - 100 - marks[2] - 40)
-    path.write_bytes(damaged)
-    files = _salvaged(card, tmp_path / "saved")
-    one = files[f"{card.names[1]}.mp4"]
-    assert one["state"] == "part"
-    assert one["fragments"] == len(marks) - 2
-    kept = (tmp_path / "saved" / f"{card.names[1]}.mp4").read_bytes()
-    assert octets[: marks[2]] in kept
-    assert octets[marks[4] : -LINK_BYTES] in kept
-    assert len(kept) == marks[2] + len(octets) - LINK_BYTES - marks[4]
-
-
-def test_a_changed_picture_is_told_apart_and_a_lost_beginning_is_borrowed_from_a_neighbour(
-    card: Card, tmp_path: Path
-) -> None:
-    _flip(card.path(3), len(card.path(3).read_bytes()) - LINK_BYTES - 200)
-    lost = card.path(4)
-    octets = lost.read_bytes()
-    first = octets.index(MARK_TYPE) - 8
-    lost.write_bytes(bytes(first) + octets[first:])
-    files = _salvaged(card, tmp_path / "saved")
-    assert files[f"{card.names[2]}.mp4"]["state"] == "changed"
-    assert files[f"{card.names[3]}.mp4"]["state"] == "part"
-    assert (tmp_path / "saved" / f"{card.names[3]}.mp4").read_bytes() == octets[:-LINK_BYTES]
-
-
-def test_sectors_that_the_card_does_not_give_cost_no_more_than_their_fragments(
-    card: Card, tmp_path: Path
-) -> None:
-    octets = card.path(2).read_bytes()
-    bad = range(8192, 12288)
-    two = os.open(card.path(2), os.O_RDONLY)
-
-    def read(descriptor: int, size: int, at: int) -> bytes:
-        is_two = os.path.sameopenfile(descriptor, two)
-        if is_two and at < bad.stop and at + size > bad.start:
-            raise OSError(5, "Input/output error")
-        return os.pread(descriptor, size, at)
-
-    found = rescue(card.footage, tmp_path / "saved", lambda _n: None, read)
-    os.close(two)
-    [one] = [one for one in found if one.state != "whole"]
-    marks = [at - 8 for at in _all(octets, MARK_TYPE)]
-    ends = [*marks[1:], len(octets) - LINK_BYTES]
-    untouched = [end for begin, end in zip(marks, ends, strict=True) if end <= bad.start or begin >= bad.stop]
-    assert (one.state, one.fragments) == ("part", len(untouched))
-
-
-def test_nothing_is_ever_written_on_the_source(card: Card, tmp_path: Path) -> None:
-    for into in (card.footage / "saved", card.footage / "gate" / "x"):
-        status, _, why = card.command.run("salvage", card.footage, "--into", into)
-        assert (status, into.exists()) == (1, False)
-        assert "lies on the source" in why
-    (tmp_path / "there").mkdir()
-    assert "exists" in card.command.run("salvage", card.footage, "--into", tmp_path / "there")[2]
-    assert "no folder" in card.command.run("salvage", tmp_path / "none", "--into", tmp_path / "saved")[2]
-
-
-def _all(octets: bytes, wanted: bytes) -> Iterator[int]:
-    at = octets.find(wanted)
-    while at >= 0:
-        yield at
-        at = octets.find(wanted, at + 1)

@@ -82,7 +82,7 @@ def test_no_service_outlives_a_kill_of_the_program(config: Path) -> None:
         until(lambda: len(services(config)) == 3)
         node.kill()
         node.wait()
-        until(lambda: not services(config), 2)
+        until(lambda: not services(config))
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,15 @@ def test_an_empty_slot_is_none_and_a_message_is_its_pdu() -> None:
 
 
 @pytest.mark.parametrize(
+    "between", ["1,,", '1,"",', '1,"Ibu, rumah",', '1 , "x" , ', "1,", '"REC UNREAD",,', ""]
+)
+def test_a_head_says_its_length_last_whatever_stands_before_it(between: str) -> None:
+    """Status, name and length of 27.005 §4.1, with what firmware leaves out or puts in."""
+    assert at.stored([f"+CMGL: 7,{between}2", "0091BB"]) == [Stored(7, "0091BB")]
+    assert at.read_message([f"+CMGR: {between}2", "0091BB"]) == ("0091BB", True)
+
+
+@pytest.mark.parametrize(
     ("line", "pending", "kind"),
     [
         ("^RSSI:18", "AT+CMGL=4", "event"),

@@ -16,7 +16,7 @@ HARMLESS = ["AT", "ATH", "ATS0=0", "AT+CHUP", "AT+CHLD=0", "AT+CLCC", "AT+CMGS=1
 class InStep(Port):
     """A port on which nothing is owed, as after a modem's first answer."""
 
-    def settle(self, limit_s: float = 0) -> None:
+    def settle(self, limit_s: float = 0, tries: int = 0) -> None:
         """Nothing to find out."""
         self._owes = False
 

@@ -54,7 +54,8 @@ def test_every_coding_scheme_is_of_one_alphabet(octet: int) -> None:
         ("03240103", [0x1B, 0x7B, 0x1B, 0x05, 0x1B, 0x12, 0x5B], "ãêΦÄ"),  # Portuguese single
         ("03250103", [0x5B, 0x15, 0x12, 0x0B], "Ã∞ªÔ"),  # Portuguese locking
         ("06240101250101", [0x04, 0x1B, 0x47], "€Ğ"),  # both at once
-        ("03250107", [0x04, 0x1B, 0x65], "è€"),  # a language whose tables we have not: the default ones
+        ("03250106", [0x2D, 0x4F, 0x3A, 0x50, 0x61], "धऽ:\u093ea"),  # Hindi locking
+        ("0325010E", [0x04, 0x1B, 0x65], "è€"),  # a language that there is not yet: the default tables
     ],
 )
 def test_national_tables_are_used_when_the_header_names_them(

@@ -51,6 +51,13 @@ def test_what_says_that_a_modem_has_started_is_an_event_of_its_family(family: Pr
         assert at.is_boot(word, tuple(family.boot))
 
 
+def test_a_modem_of_no_family_may_say_any_of_their_words_and_one_of_a_family_its_own() -> None:
+    """Huawei's E1752 is none of ours, and says ^RSSI between the lines of an answer all the same."""
+    words = profile.own_words(PROFILES, profile.choose(PROFILES, "E1752")[0])
+    assert at.classify("^RSSI:18", "AT+CMGL=4", words) == "event"
+    assert at.classify("^RSSI:18", "AT+CMGL=4", profile.own_words(PROFILES, "sim800")) == "answer"
+
+
 def test_until_its_family_is_known_a_modem_may_say_any_of_their_words() -> None:
     events = profile.every_event(PROFILES)
     assert {"^RSSI:", "+QIND:", "VOICE CALL:", "UNDER-VOLTAGE"} <= set(events)

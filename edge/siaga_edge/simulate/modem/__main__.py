@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expired", action="store_true", help="the SIM is past its term: texts are accepted, none arrives"
     )
+    parser.add_argument("--audio", type=Path, help="name of a second device, for the sound of calls as PCM")
     parser.add_argument("--pin", default="", help="PIN of the SIM; none asked if empty")
 
 
@@ -47,7 +48,7 @@ def serve(arguments: argparse.Namespace) -> int:
         faults=Faults(delay_ms=arguments.delay_ms, expired=arguments.expired),
         seed=arguments.seed,
     )
-    port = Port(dialogue, arguments.link, arguments.control)
+    port = Port(dialogue, arguments.link, arguments.control, arguments.audio)
     ways = (peer.partition("=") for peer in arguments.peer)
     port.reach(arguments.number, {number: Path(way) for number, _, way in ways})
 

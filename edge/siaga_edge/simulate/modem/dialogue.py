@@ -8,14 +8,19 @@ import random
 from collections import deque
 from dataclasses import dataclass
 
-from siaga_edge.simulate.modem import general, messages, request, voice
+from siaga_edge.simulate.modem import audio, general, messages, request, voice
 from siaga_edge.simulate.modem.faults import Faults, LineName
 from siaga_edge.simulate.modem.line import Line
 from siaga_edge.simulate.modem.machine import AtError, Call, Handler, Machine, Now, Sim
 from siaga_edge.simulate.modem.profile import Profile
 from siaga_edge.simulate.modem.store import Delivery
 
-COMMANDS: dict[str, Handler] = {**general.COMMANDS, **messages.COMMANDS, **voice.COMMANDS}
+COMMANDS: dict[str, Handler] = {
+    **general.COMMANDS,
+    **messages.COMMANDS,
+    **voice.COMMANDS,
+    **audio.COMMANDS,
+}
 BOOT_S = 0.5  # a real modem takes 5 to 20 s
 SEND_S = 0.05  # between Ctrl-Z and +CMGS
 HOLD_S = 2.0  # an announcement meant for the inside of an answer waits so long for one
@@ -135,11 +140,11 @@ class Dialogue:
             return None
         return voice.ring(self.machine, number, now, rings=rings, withheld=withheld, every_s=every_s)
 
-    def hang_up(self, now: Now) -> int:
-        """The other side of every call gives up; how many there were."""
-        calls = list(self.machine.calls)
+    def hang_up(self, now: Now, number: str = "") -> int:
+        """The other side of every call, or of those with `number`, gives up; how many there were."""
+        calls = [call for call in self.machine.calls if not number or call.number == number]
         for call in calls:
-            voice.end(self.machine, call, now, by_node=False)
+            voice.end(self.machine, call, now, by_node=False, is_told=bool(number))
         return len(calls)
 
     def report(self, reference: int, status: int, now: Now) -> bool:
@@ -157,6 +162,7 @@ class Dialogue:
     def power_off(self, now: Now) -> None:
         """No current: the network cannot reach the modem, the service centre keeps its messages."""
         self.machine.calls.clear()
+        self.machine.pcm_open, self.machine.pcm_uses = False, 0
         self.machine.line.clear()
         self.hang(0, now)
         self._booted_at = float("inf")
@@ -164,9 +170,11 @@ class Dialogue:
     def power_on(self, now: Now, *, boot_s: float = BOOT_S) -> None:
         """Start anew: settings forgotten, calls gone, banner said; the SIM and the stores stay."""
         machine = self.machine
-        machine.settings, machine.function = machine.fresh_settings(), 1
+        machine.settings = machine.fresh_settings()
+        machine.function = 4 if machine.profile.lacks.radio else 1
         machine.sim.unlocked = not machine.sim.pin
         machine.calls.clear()
+        machine.pcm_open = False
         machine.line.clear()
         machine.count("boots")
         self.hang(0, now)
@@ -285,7 +293,8 @@ class Dialogue:
             self._answer([], self._error(error), now)
         else:
             if lines is not None:
-                self._answer(lines, "OK", now)
+                forgotten = isinstance(work, str) and work in self.machine.profile.lacks.ok_after
+                self._answer(lines, "" if forgotten else "OK", now)
         self._release_late(now)
 
     def _run_line(self, line: str, now: Now) -> list[str] | None:
@@ -294,6 +303,8 @@ class Dialogue:
             requests = request.parse(line)
         except ValueError as error:
             raise AtError from error
+        if self.machine.profile.lacks.refuse(requests):
+            raise AtError
         lines: list[str] = []
         for one in requests:
             self._check(one)

@@ -12,7 +12,7 @@ from siaga_edge.simulate.modem import orders, tpdu, voice
 from siaga_edge.simulate.modem.dialogue import Dialogue
 from siaga_edge.simulate.modem.faults import Faults
 from siaga_edge.simulate.modem.general import WESTERN_INDONESIA
-from siaga_edge.simulate.modem.machine import Now, Sent
+from siaga_edge.simulate.modem.machine import Citizen, Now, Sent
 from siaga_edge.simulate.modem.orders import BadOrder
 from siaga_edge.simulate.modem.reach import Reach
 from siaga_edge.simulate.modem.store import Delivery
@@ -44,7 +44,7 @@ class Director:
             case orders.Ring():
                 return self._ring(order, now)
             case orders.HangUp():
-                return {"calls": self._dialogue.hang_up(now)}
+                return {"calls": self._dialogue.hang_up(now, order.number)}
             case orders.Answer():
                 return {"calls": self._pick_up(now)}
             case orders.Report():
@@ -100,6 +100,9 @@ class Director:
         )
         if call is None:
             return {"call": None, "why": "busy, or the network cannot reach the modem"}
+        if order.says or order.hears:
+            says = Path(order.says).read_bytes() if order.says else b""
+            self._dialogue.machine.citizens[call.id] = Citizen(says, order.hears)
         return {"call": call.id, "rang_mono_s": now.mono_s, "rang_wall_s": now.wall_s}
 
     def _pick_up(self, now: Now) -> int:

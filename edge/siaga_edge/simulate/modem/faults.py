@@ -31,6 +31,9 @@ class Faults(Struct, forbid_unknown_fields=True, kw_only=True):
     stored_s0: Annotated[int, Meta(ge=0, le=255)] = 0  # S0 after the next power-on: rings until it answers
     report: Literal["delivered", "failed", "none"] = "delivered"  # what comes of a sent message by itself
     report_after_ms: Annotated[int, Meta(ge=0)] = 300
+    # Of a call's sound: never flows; mode 1 is not read back; the node hears silence, is not heard, hears
+    # itself; sound only in the first call after AT+CRESET (callpilot issue 121).
+    pcm: Literal["", "never", "refused", "deaf", "dumb", "echo", "second_dead"] = ""
     expired: bool = False  # the SIM is past its term: texts are accepted, and none of them arrives
     csq: Annotated[int, Meta(ge=0, le=99)] = 18
     registered: Annotated[int, Meta(ge=0, le=5)] = 1  # <stat> of +CREG

@@ -103,6 +103,7 @@ def _cfun(machine: Machine, request: Request, now: Now) -> list[str]:
 
 
 def _creset(machine: Machine, _request: Request, now: Now) -> list[str]:
+    machine.pcm_uses = 0
     machine.reset(now)
     return []
 
@@ -291,7 +292,7 @@ COMMANDS: dict[str, Handler] = {
     "+CPBS": _kept('("SM","ME")', '"SM",0,100'),
     "+CGATT": _kept("(0,1)", "1"),
     "^CURC": _kept("(0,1)", "1"),
-    "^CVOICE": _kept("(0)", "0"),
+    "+QGPSCFG": _kept('("outport")', '"outport","usbnmea"'),
     "^PORTSEL": _kept("(0,1)", "1"),
     "^DSCI": _kept("(0,1)", "0"),
     "+DDET": _kept("(0,1)", "0"),

@@ -93,6 +93,16 @@ class Call:
 
 
 @dataclass(slots=True)
+class Citizen:
+    """Who calls, with a voice: PCM that he says once picked up; the file for what he heard."""
+
+    says: bytes
+    hears: str
+    said: int = 0
+    heard: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(slots=True)
 class Sent:
     """A message that the node gave to the network."""
 
@@ -120,6 +130,10 @@ class Machine:
     calls: list[Call] = field(default_factory=list)
     finished_calls: list[dict[str, object]] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    citizens: dict[int, Citizen] = field(default_factory=dict)  # by the call's id
+    signals: list[tuple[str, dict[str, object]]] = field(default_factory=list)  # to the modem of a number
+    pcm_open: bool = False
+    pcm_uses: int = 0  # since the last reset that clears the audio endpoint
     function: int = 1
     next_reference: int = 1
     counters: dict[str, int] = field(default_factory=dict)
@@ -133,7 +147,7 @@ class Machine:
         self.memories = {name: Memory(capacity) for name, capacity in self.profile.stores.items()}
         self.memories["SR"] = Memory(20)
         self.sim.unlocked = not self.sim.pin
-        self.settings = self.fresh_settings()
+        self.settings, self.function = self.fresh_settings(), 4 if self.profile.lacks.radio else 1
 
     def fresh_settings(self) -> Settings:
         """What is in force after power-on."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from siaga_edge.simulate.modem import alphabet, tpdu
 from siaga_edge.simulate.modem.general import WESTERN_INDONESIA
+from siaga_edge.simulate.modem.lacks import EMPTY_LISTING
 from siaga_edge.simulate.modem.machine import AtError, Handler, Machine, Now, Sent
 from siaga_edge.simulate.modem.request import Request
 from siaga_edge.simulate.modem.store import Delivery, Memory, Slot
@@ -219,6 +220,8 @@ def _cmgl(machine: Machine, request: Request, _now: Now) -> list[str]:
         if wanted in (4, slot.status):
             lines += _shown(machine, "+CMGL: " + str(index) + ",", slot)
             slot.status = 1 if slot.status == 0 else slot.status
+    if not lines and machine.profile.lacks.empty_listing:
+        raise AtError("CMS", EMPTY_LISTING)
     return lines
 
 
@@ -287,7 +290,8 @@ def _reading(machine: Machine) -> Memory:
 
 def _shown(machine: Machine, head: str, slot: Slot) -> list[str]:
     if not machine.settings.text_mode:
-        return [f"{head}{slot.status},,{slot.tpdu_length}", _hex(slot.pdu)]
+        centre = 1 + slot.pdu[0] if machine.profile.lacks.centre else 0
+        return [f"{head}{slot.status},,{slot.tpdu_length}", _hex(slot.pdu[centre:])]
     sender, when, text = tpdu.read_deliver(slot.pdu)
     if machine.settings.character_set == "UCS2":
         sender, text = _to_ucs2(sender), _to_ucs2(text)

@@ -44,10 +44,14 @@ class Ring(_Order, tag="call"):
     rings: Annotated[int, Meta(ge=1, le=1000)] = 5
     every_s: Annotated[float, Meta(ge=0.01, le=60)] = 3.0
     withheld: bool = False
+    says: str = ""  # file of raw PCM (8 kHz, s16le, mono): what the caller says when he is picked up
+    hears: str = ""  # file to which what he has heard is written when the call is over
 
 
 class HangUp(_Order, tag="hangup"):
-    """Whoever is on the line gives up."""
+    """Whoever is on the line gives up; with `number`, only the call of that number."""
+
+    number: str = ""
 
 
 class Answer(_Order, tag="answer"):

@@ -1,34 +1,24 @@
 """The modem as a device: a pseudo-terminal under a lasting name, and the control socket beside it."""
 
-import contextlib
-import errno
-import fcntl
 import json
 import logging
-import os
 import selectors
 import socket
-import termios
 import time
-import tty
 from pathlib import Path
 from typing import Any
 
-from siaga_core.errors import SiagaError
 from siaga_edge.simulate.modem import orders
+from siaga_edge.simulate.modem.audio import Audio
 from siaga_edge.simulate.modem.dialogue import Dialogue
 from siaga_edge.simulate.modem.director import Director
 from siaga_edge.simulate.modem.machine import Now
+from siaga_edge.simulate.modem.terminal import NameTaken, Terminal
 
 log = logging.getLogger(__name__)
 
-_BACKLOG_MAX_BYTES = 256 * 1024  # said while nobody reads; a UART would have lost it long before
 _ORDER_MAX_BYTES = 1024 * 1024
 _IDLE_S = 0.2
-
-
-class NameTaken(SiagaError):
-    """The name for the device or the socket belongs to something that is not ours."""
 
 
 def present() -> Now:
@@ -36,60 +26,15 @@ def present() -> Now:
     return Now(time.monotonic(), time.time())
 
 
-class Terminal:
-    """A pseudo-terminal in raw mode with a symbolic link to it; `close` is the pulled plug."""
-
-    def __init__(self, link: Path) -> None:
-        """Raises NameTaken when `link` is something other than a symbolic link."""
-        if link.exists() and not link.is_symlink():
-            raise NameTaken(f"{link} exists and is no link of a simulated modem; choose another --link")
-        self.master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self.master, False)
-        self._link, self._backlog = link, bytearray()
-        self.name = os.ttyname(self._slave)
-        fresh = link.with_name(f".{link.name}.{os.getpid()}")
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(self.name)
-        fresh.replace(link)
-
-    def read(self) -> bytes:
-        """What the node wrote."""
-        try:
-            return os.read(self.master, 4096)
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EIO):
-                return b""
-            raise
-
-    def write(self, octets: bytes) -> bool:
-        """Say `octets`; False while some are still waiting for somebody to read."""
-        self._backlog += octets
-        del self._backlog[:-_BACKLOG_MAX_BYTES]
-        with contextlib.suppress(BlockingIOError):
-            while self._backlog:
-                del self._backlog[: os.write(self.master, self._backlog)]
-        return not self._backlog
-
-    def forgive_exclusive(self) -> None:
-        """Undo a client's TIOCEXCL: while we hold the device open, its close would not end it."""
-        fcntl.ioctl(self._slave, termios.TIOCNXCL)
-
-    def close(self) -> None:
-        """Take the device away: readers get an end of file or EIO, the name is gone."""
-        with contextlib.suppress(OSError):
-            if self._link.is_symlink() and str(self._link.readlink()) == self.name:
-                self._link.unlink()
-        os.close(self.master)
-        os.close(self._slave)
-
-
 class Port:
     """Runs one dialogue on one terminal and one control socket, in one thread."""
 
-    def __init__(self, dialogue: Dialogue, link: Path, control: Path) -> None:
+    def __init__(self, dialogue: Dialogue, link: Path, control: Path, audio_link: Path | None = None) -> None:
+        """`audio_link`: under this name the sound of calls comes and goes; None: there is none."""
         self._dialogue, self._link, self._control = dialogue, link, control
         self._director = Director(dialogue, self._unplug, self._power_on_later)
+        reach, machine = self._director.reach, dialogue.machine
+        self._audio = Audio(machine, audio_link, control, reach) if audio_link is not None else None
         self._selector = selectors.DefaultSelector()
         self._terminal: Terminal | None = None
         self._plug_at: float | None = None
@@ -116,6 +61,8 @@ class Port:
         if self._terminal is not None:
             self._terminal.close()
             self._terminal = None
+        if self._audio is not None:
+            self._audio.close()
         for connection in list(self._unfinished):
             self._forget(connection)
         self._listener.close()
@@ -142,9 +89,16 @@ class Port:
         self._speak(now)
         machine = self._dialogue.machine
         self._director.reach.carry(machine.sent, expired=machine.faults.expired)
+        signals, machine.signals = machine.signals, []
+        for number, order in signals:
+            self._director.reach.signal(number, order)
+        if self._audio is not None:
+            self._audio.turn(now)
 
     def _pause_s(self) -> float:
-        due = [at for at in (self._dialogue.due_mono_s(), self._plug_at, self._power_on_at) if at is not None]
+        sound = self._audio.due_mono_s() if self._audio is not None else None
+        times = (self._dialogue.due_mono_s(), self._plug_at, self._power_on_at, sound)
+        due = [at for at in times if at is not None]
         return max(0.0, min([_IDLE_S, *(at - time.monotonic() for at in due)]))
 
     def _hear(self) -> None:
@@ -166,6 +120,8 @@ class Port:
         """Make the device appear."""
         self._terminal = Terminal(self._link)
         self._selector.register(self._terminal.master, selectors.EVENT_READ, "terminal")
+        if self._audio is not None:
+            self._audio.plug_in()
         log.info("plugged in link=%s device=%s", self._link, self._terminal.name)
 
     def _unplug(self, seconds: float, now: Now) -> None:
@@ -175,6 +131,8 @@ class Port:
             self._selector.unregister(self._terminal.master)
             self._terminal.close()
             self._terminal = None
+        if self._audio is not None:
+            self._audio.unplug()
         log.info("unplugged for_s=%.1f", seconds)
 
     def _power_on_later(self, seconds: float) -> None:

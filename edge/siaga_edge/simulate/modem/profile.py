@@ -6,6 +6,8 @@ chan_quectel reported; none of it measured on hardware of ours yet.
 
 from dataclasses import dataclass, field
 
+from siaga_edge.simulate.modem.lacks import Lacks
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -29,6 +31,8 @@ class Profile:
     hangs_up_only_without_cvhu: bool = False  # ATH is ignored while AT+CVHU=1, the default
     clcc_alpha: bool = True  # the eighth field of +CLCC, an empty name
     lists_commands: bool = True  # knows AT+CLAC
+    lacks: Lacks = field(default_factory=Lacks)
+    pcm_command: str = ""  # what opens a call's sound on its own device; empty: it has none
 
 
 PROFILES: dict[str, Profile] = {
@@ -44,6 +48,7 @@ PROFILES: dict[str, Profile] = {
             missed_call=True,
             voice_call=True,
             hangs_up_only_without_cvhu=True,
+            pcm_command="+CPCMREG",
         ),
         Profile(
             name="sim800",
@@ -62,6 +67,7 @@ PROFILES: dict[str, Profile] = {
             banner=("RDY", "+QIND: SMS DONE", "+QIND: PB DONE"),
             empty_slot_is_ok=True,
             report_index_zero=True,
+            pcm_command="+QPCMV",
         ),
         Profile(
             name="e173",
@@ -71,6 +77,7 @@ PROFILES: dict[str, Profile] = {
             banner=("^SYSSTART", "^BOOT:18521350,0,0,0,75", "^RSSI:18"),
             caret_calls=True,
             clcc_alpha=False,
+            pcm_command="^DDSETEX",
         ),
     )
 }

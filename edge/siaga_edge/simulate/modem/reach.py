@@ -32,7 +32,21 @@ class Reach:
         way = self.peers.get(one.submit.to)
         if way is None:
             return False
-        order = {"do": "sms", "from": self.number, "text": one.submit.text}
+        return self._order(way, {"do": "sms", "from": self.number, "text": one.submit.text})
+
+    def signal(self, number: str, order: dict[str, object]) -> bool:
+        """Have a call's beginning, answer or end arrive at the modem of `number`; False if there is none."""
+        way = self.peers.get(number)
+        if way is None:
+            return False
+        if order["do"] == "call":
+            order = order | {"from": self.number}
+        elif order["do"] == "hangup":
+            order = order | {"number": self.number}
+        return self._order(way, order)
+
+    @staticmethod
+    def _order(way: Path, order: dict[str, object]) -> bool:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.settimeout(PEER_LIMIT_S)
             peer.connect(str(way))

@@ -61,9 +61,12 @@ def due_mono_s(machine: Machine) -> float | None:
     return min(times, default=None)
 
 
-def end(machine: Machine, call: Call, now: Now, *, by_node: bool) -> None:
-    """Take a leg down and say what this model says."""
+def end(machine: Machine, call: Call, now: Now, *, by_node: bool, is_told: bool = False) -> None:
+    """Take a leg down and say what this model says. `is_told`: the modem at its other end knows already."""
     machine.calls.remove(call)
+    machine.pcm_open = machine.pcm_open and any(one.state == "active" for one in machine.calls)
+    if not is_told:
+        machine.signals.append((call.number, {"do": "hangup", "number": ""}))
     if call.direction == 1 and call.answered_mono_s is None and by_node and _BUSY in machine.sim.forwards:
         machine.count("calls_forwarded")
     machine.finished_calls.append(
@@ -154,6 +157,8 @@ def _answer(machine: Machine, _request: Request, now: Now) -> list[str]:
 def pick_up(machine: Machine, call: Call, now: Now) -> None:
     """The leg is connected, whoever answered it."""
     call.state, call.answered_mono_s, call.clip_due_mono_s = "active", now.mono_s, None
+    if call.direction == 1:
+        machine.signals.append((call.number, {"do": "answer"}))
     machine.count("calls_answered")
     if machine.profile.voice_call:
         machine.say("VOICE CALL: BEGIN", now)
@@ -165,8 +170,11 @@ def _hang_up(machine: Machine, request: Request, now: Now) -> list[str]:
     """ATH says OK and does nothing while +CVHU asks for AT+CHUP (SIM7600 as delivered)."""
     if request.name == "H" and machine.settings.hangup_needs_chup:
         return []
-    for call in list(machine.calls):
+    talked = [call for call in machine.calls if call.state in ("active", "dialing", "alerting")]
+    for call in talked or list(machine.calls):
         end(machine, call, now, by_node=True)
+    for call in machine.calls:  # who waited beside a call that is over rings now (3GPP TS 22.030 §6.5.5.1)
+        call.state, call.next_ring_mono_s = "incoming", now.mono_s
     return []
 
 
@@ -184,6 +192,7 @@ def _dial(machine: Machine, request: Request, now: Now) -> list[str]:
         raise AtError("CME", 3)
     call = Call(_free_id(machine), number, False, 0, 3.0, 0.0, now.mono_s, direction=0, state="dialing")
     machine.calls.append(call)
+    machine.signals.append((number, {"do": "call", "rings": 20}))
     return []
 
 
