@@ -1,4 +1,4 @@
-"""The labelled texts of tests/corpus, and their seeded halves: one to develop on, one only measured."""
+"""The labelled texts of tests/corpus: a first set halved by a seeded draw, a second one kept so."""
 
 import random
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Labelled:
 
 def reports() -> list[Labelled]:
     """Return every labelled report."""
-    return [Labelled(*line.split("|", 2)) for line in _lines("reports")]
+    return _labelled(_lines("reports"))
 
 
 def nuisance() -> list[str]:
@@ -29,7 +29,22 @@ def nuisance() -> list[str]:
 
 def held_back() -> tuple[list[Labelled], list[str]]:
     """Return the half that no rule was made on."""
-    return [Labelled(*line.split("|", 2)) for line in _half("reports")], _half("nuisance")
+    return _labelled(_half("reports")), _half("nuisance")
+
+
+def second() -> tuple[list[Labelled], list[str]]:
+    """Return the set that was written when the reader was there, by somebody who had not read its lists."""
+    held, held_idle = second_held_back()
+    return [*_labelled(_lines("second/reports")), *held], [*_lines("second/nuisance"), *held_idle]
+
+
+def second_held_back() -> tuple[list[Labelled], list[str]]:
+    """Return the part of the second set whose single texts nobody looked at while the reader was mended."""
+    return _labelled(_lines("second/reports-held-back")), _lines("second/nuisance-held-back")
+
+
+def _labelled(lines: list[str]) -> list[Labelled]:
+    return [Labelled(*line.split("|", 2)) for line in lines]
 
 
 def _half(name: str) -> list[str]:

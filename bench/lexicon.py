@@ -1,10 +1,11 @@
 """What the reading of texts makes of the labelled corpus, against a list of ten words."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from bench.corpus import Labelled, held_back, nuisance, reports
+from bench.corpus import Labelled, held_back, nuisance, reports, second, second_held_back
 from bench.measure import Figure
 from siaga_core.reading.fold import words
 from siaga_core.reading.lexicon import PRIORITY
@@ -24,24 +25,29 @@ _KEYWORDS = {
     "tolong": "LAIN",
 }
 _ANCHOR = "a list of ten words"
+_POSITION = re.compile(r"(-?\d+[.]\d+)\s*,\s*(-?\d+[.]\d+)")
 T = TypeVar("T")
 
 
 def run() -> list[Figure]:
-    """Share of the texts read rightly, in percent; `held back` is the half no rule was made on."""
+    """Share of the texts read rightly, in percent; `held back` is the part no rule was made on."""
     told, idle = reports(), nuisance()
-    held, held_idle = held_back()
     figures = [
-        _share("emergency recall", told, is_recalled, _key_recalled, least=100.0),
-        _share("nuisance raised to P1", idle, is_raised, _key_raised, most=10.0),
-        _share("type", told, is_right_kind, _key_right_kind, least=90.0),
-        _share("place", told, is_right_place, _key_right_place, least=85.0),
-        _share("emergency recall, held back", held, is_recalled, _key_recalled, least=95.0),
-        _share("nuisance raised to P1, held back", held_idle, is_raised, _key_raised, most=10.0),
-        _share("type, held back", held, is_right_kind, _key_right_kind, least=90.0),
-        _share("place, held back", held, is_right_place, _key_right_place, least=85.0),
+        *_figures("", told, idle, least=100.0),
+        *_figures(", held back", *held_back(), least=95.0),
+        *_figures(", second set", *second(), least=100.0),
+        *_figures(", second set held back", *second_held_back(), least=95.0),
     ]
     return [*figures, _speed(told)]
+
+
+def _figures(of: str, told: Sequence[Labelled], idle: Sequence[str], *, least: float) -> list[Figure]:
+    return [
+        _share(f"emergency recall{of}", told, is_recalled, _key_recalled, least=least),
+        _share(f"nuisance raised to P1{of}", idle, is_raised, _key_raised, most=10.0),
+        _share(f"type{of}", told, is_right_kind, _key_right_kind, least=90.0),
+        _share(f"place{of}", told, is_right_place, _key_right_place, least=85.0),
+    ]
 
 
 def is_recalled(one: Labelled) -> bool:
@@ -68,14 +74,15 @@ def is_right_place(one: Labelled) -> bool:
 def _says(reading: Reading, place: str) -> bool:
     if not place:
         return not reading.place.known and not reading.positions
-    if place[0].isdigit():
-        latitude, longitude = map(float, place.split(","))
+    if numbers := _POSITION.fullmatch(place):
+        latitude, longitude = map(float, numbers.groups())
         return any(
             abs(at.latitude - latitude) < 1e-4 and abs(at.longitude - longitude) < 1e-4
             for at in reading.positions
         )
     wanted = "".join(words(place))
-    return any(wanted in "".join(words(said)) for said in (reading.place.words, *reading.place.names))
+    told = (reading.place.words, *reading.place.names, *(at.words for at in reading.positions))
+    return any(wanted in "".join(words(said)) for said in told)
 
 
 def _key_kind(text: str) -> str:

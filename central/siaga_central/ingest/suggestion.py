@@ -32,14 +32,13 @@ def suggest(given: Report) -> Suggestion:
 
 def of_reading(reading: Reading) -> Suggestion:
     """A reading as an incident takes it; nothing is suppressed, and what is not known is urgent."""
-    return Suggestion(
-        reading.kind, _priority(reading), place_words(reading), reading.emergency, spot_of(reading)
-    )
+    presses = reading.emergency and reading.says_something
+    return Suggestion(reading.kind, _priority(reading), place_words(reading), presses, spot_of(reading))
 
 
 def place_words(reading: Reading) -> str:
-    """The reporter's own words, with the kecamatan if the words do not say it."""
-    words, district = reading.place.words, reading.place.district
+    """The reporter's own words, with the kecamatan if the words do not say it; else a link to open."""
+    words, district = reading.place.words or next(iter(reading.links), ""), reading.place.district
     if district and district.casefold() not in words.casefold():
         return f"{words}, {district}"
     return words

@@ -1,6 +1,7 @@
 """Positions in a text: decimal pairs, degrees-minutes-seconds, map links, plus codes. Nothing is fetched.
 
-No place on earth, 0,0 (a phone without a fix) and a short link without numbers give no position.
+No place on earth, 0,0 (a phone without a fix) and a short link without numbers give no position; such a link
+is told by itself. Longitude before latitude is turned round where it can only be meant so.
 Plus codes follow the Open Location Code specification; short ones are completed from the middle of Batam.
 """
 
@@ -15,23 +16,41 @@ CENTRE = (1.11, 104.04)
 _MOST_CHARACTERS = 4000
 
 _NUMBER = r"[+-]?\d{1,3}[.]\d{3,17}"
+# What stands between two numbers of one position: `1.1,104.0`, `1.1 dan 104.0`, `1.1~104.0`, `1.1-104.0`.
+_BETWEEN = r"(?:[,;/_~|]|\s|%2C|\+|-(?=\d)|\s(?:dan|and|&)\s)\s*"
 _PAIR = re.compile(
-    rf"(?<![\d.])({_NUMBER})°?\s*([NSUL])?\s*(?:[,;/]|\s|%2C|\+)\s*({_NUMBER})°?\s*([EWTB])?(?![\d.])", re.I
-)
-_COMMA_PAIR = re.compile(r"(?<![\d.,])(-?\d{1,2},\d{4,8})[\s;/,]+(-?\d{2,3},\d{4,8})(?![\d,])")
-_LABELLED = re.compile(
-    rf"\b(?:lat|latitude|lintang)\b\W{{0,4}}({_NUMBER})\W{{0,6}}(?:lon|lng|long|longitude|bujur)\b\W{{0,4}}({_NUMBER})",
+    rf"(?<![\d.])(?:\b([NSUL])\s?)?({_NUMBER})°?\s*([NSUL](?![a-z]))?\s*{_BETWEEN}"
+    rf"(?:\b([EWTB])\s?)?({_NUMBER})°?(?:\s*([EWTB])\b)?(?![\d.])",
     re.I,
 )
+_COMMA_PAIR = re.compile(r"(?<![\d.,])(-?\d{1,2},\d{4,8})[\s;/,]+(-?\d{2,3},\d{4,8})(?![\d,])")
+# Two decimals are a kilometre: only numbers that lie in Batam and stand in no price or time are such a pair.
+_COARSE = re.compile(r"(?<![\d.,])([01][.]\d\d)\s*[,;/\s]\s*(10[34][.]\d\d)(?![\d.,])")
+_LATITUDE, _LONGITUDE = r"\b(?:m?lat|latitude|lintang|y)\b", r"\b(?:m?lon|lng|long|longitude|bujur|x)\b"
+_LABELLED = re.compile(rf"{_LATITUDE}\W{{0,4}}({_NUMBER})\W{{0,6}}{_LONGITUDE}\W{{0,4}}({_NUMBER})", re.I)
+_LABELLED_TURNED = re.compile(
+    rf"{_LONGITUDE}\W{{0,4}}({_NUMBER})\W{{0,6}}{_LATITUDE}\W{{0,4}}({_NUMBER})", re.I
+)
 _BANG = re.compile(rf"!3d({_NUMBER})!4d({_NUMBER})")
-_WHOLE_SECONDS = (
+_SECONDS = (
     r"(\d{1,3})\s*(?:°|º|˚|derajat|d|deg)\s*(\d{1,2}(?:[.,]\d+)?)\s*(?:['’′`]|menit|m)\s*"
     r"(?:(\d{1,2}(?:[.,]\d+)?)\s*(?:\"|”|″|''|’’|detik|s)?)?\s*"
 )
-_DMS = re.compile(rf"{_WHOLE_SECONDS}(LU|LS|N|S|U)\b[\s,;/]*{_WHOLE_SECONDS}(BT|BB|E|W|T|B)\b", re.I)
+# A skipper's notation: `1 06 15.8 N 104 02 07.4 E`, `01 06.263 N 104 02.123 E`.
+_SPACED = r"(\d{1,3})[ -](\d{1,2}(?:[.,]\d+)?)(?:[ -](\d{1,2}(?:[.,]\d+)?))?\s*"
+_NORTH, _EAST = r"(LU|LS|N|S|U)\b", r"(BT|BB|E|W|T|B)\b"
+_DMS = re.compile(rf"{_SECONDS}{_NORTH}[\s,;/+]*{_SECONDS}{_EAST}", re.I)
+_DMS_SPACED = re.compile(rf"(?<![\d.,]){_SPACED}{_NORTH}[\s,;/+]*{_SPACED}{_EAST}", re.I)
+_DMS_BEFORE = re.compile(rf"\b(LU|LS|N|S|U)\s*{_SECONDS}[\s,;/+]*(BT|BB|E|W|T|B)\s*{_SECONDS}", re.I)
 _SOUTH, _WEST = ("s", "ls"), ("w", "bb", "b")
+# Links that only a server can resolve; the operator opens them.
+_SHORT_LINK = re.compile(
+    r"(?:https?://)?(?:maps\.app\.goo\.gl|goo\.gl/maps|g\.co/kgs|osm\.org/go|waze\.com/ul|ul\.waze\.com"
+    r"|maps\.apple(?:\.com)?/p|what3words\.com|w3w\.co)/[\w.~=!?&%-]{3,80}",
+    re.I,
+)
 _DIGITS = "23456789CFGHJMPQRVWX"
-_PLUS = re.compile(rf"(?<![\w+])((?:[{_DIGITS}]{{2}}){{1,4}})\+([{_DIGITS}]{{2,3}})?(?![\w+])", re.I)
+_PLUS = re.compile(rf"(?<![\w+])((?:[{_DIGITS}]{{2}}){{1,4}})\+([{_DIGITS}]{{2,3}})?(?!\w|\+\d)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +67,16 @@ def positions(text: str) -> tuple[Position, ...]:
     """Return every position `text` names, in the order of the notations; total for every string."""
     plain = unquote(text[:_MOST_CHARACTERS]) if "%" in text else text[:_MOST_CHARACTERS]
     found: dict[tuple[float, float], Position] = {}
-    for notation in (_pinned, _labelled, _seconds, _decimal, _decimal_comma, _plus_codes):
+    for notation in (_pinned, _labelled, _seconds, _decimal, _decimal_comma, _coarse, _plus_codes):
         for latitude, longitude, words in notation(plain):
             if (made := _position(latitude, longitude, words)) is not None:
                 found.setdefault((made.latitude, made.longitude), made)
     return tuple(found.values())
+
+
+def links(text: str) -> tuple[str, ...]:
+    """Return the short map links in `text`: somebody says where, but only a browser can tell it."""
+    return tuple(dict.fromkeys(match[0] for match in _SHORT_LINK.finditer(text[:_MOST_CHARACTERS])))
 
 
 def is_outside(latitude: float, longitude: float) -> bool:
@@ -77,13 +101,23 @@ def _pinned(text: str) -> Iterator[tuple[float, float, str]]:
 def _labelled(text: str) -> Iterator[tuple[float, float, str]]:
     for match in _LABELLED.finditer(text):
         yield float(match[1]), float(match[2]), match[0]
+    for match in _LABELLED_TURNED.finditer(text):
+        yield float(match[2]), float(match[1]), match[0]
 
 
 def _decimal(text: str) -> Iterator[tuple[float, float, str]]:
     for match in _PAIR.finditer(text):
-        south = -1 if (match[2] or "").lower() == "s" else 1
-        west = -1 if (match[4] or "").lower() in _WEST else 1
-        yield float(match[1]) * south, float(match[3]) * west, match[0]
+        latitude = float(match[2]) * _sign(match[1] or match[3], _SOUTH)
+        longitude = float(match[5]) * _sign(match[4] or match[6], _WEST)
+        if abs(latitude) > 90 >= abs(longitude):
+            latitude, longitude = longitude, latitude
+        if not (_is_price(match[2]) and _is_price(match[5]) and is_outside(latitude, longitude)):
+            yield latitude, longitude, match[0]
+
+
+def _is_price(number: str) -> bool:
+    """`12.500-15.000`: thousands have three digits behind the point, a position has mostly more."""
+    return len(number.partition(".")[2]) == 3
 
 
 def _decimal_comma(text: str) -> Iterator[tuple[float, float, str]]:
@@ -91,12 +125,30 @@ def _decimal_comma(text: str) -> Iterator[tuple[float, float, str]]:
         yield float(match[1].replace(",", ".")), float(match[2].replace(",", ".")), match[0]
 
 
+def _coarse(text: str) -> Iterator[tuple[float, float, str]]:
+    for match in _COARSE.finditer(text):
+        if not is_outside(float(match[1]), float(match[2])):
+            yield float(match[1]), float(match[2]), match[0]
+
+
 def _seconds(text: str) -> Iterator[tuple[float, float, str]]:
-    for match in _DMS.finditer(text):
-        latitude, longitude = _degrees(*match.group(1, 2, 3)), _degrees(*match.group(5, 6, 7))
-        south = -1 if match[4].lower() in _SOUTH else 1
-        west = -1 if match[8].lower() in _WEST else 1
-        yield latitude * south, longitude * west, match[0]
+    for pattern in (_DMS, _DMS_SPACED):
+        for match in pattern.finditer(text):
+            yield _turned(match, (1, 2, 3), 4, (5, 6, 7), 8)
+    for match in _DMS_BEFORE.finditer(text):
+        yield _turned(match, (2, 3, 4), 1, (6, 7, 8), 5)
+
+
+def _turned(
+    match: re.Match[str], north: tuple[int, int, int], is_north: int, east: tuple[int, int, int], is_east: int
+) -> tuple[float, float, str]:
+    """Degrees with the sign of their hemisphere; the numbers say which groups of the match hold what."""
+    latitude, longitude = _degrees(*match.group(*north)), _degrees(*match.group(*east))
+    return latitude * _sign(match[is_north], _SOUTH), longitude * _sign(match[is_east], _WEST), match[0]
+
+
+def _sign(hemisphere: str | None, negative: tuple[str, ...]) -> int:
+    return -1 if (hemisphere or "").lower() in negative else 1
 
 
 def _degrees(degrees: str, minutes: str, seconds: str | None) -> float:

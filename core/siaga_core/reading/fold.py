@@ -27,7 +27,7 @@ _MOST_CHARACTERS = 4000
 
 
 class _Spelling(msgspec.Struct, frozen=True):
-    short: dict[str, str]
+    written: dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,15 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(token.word for token in tokens(text))
 
 
+def spellings() -> frozenset[str]:
+    """Return the short spellings that are written out, and what they are written as."""
+    return frozenset(_short()) | {word for full in _short().values() for word in words(full)}
+
+
 @cache
 def _short() -> dict[str, str]:
-    return table("spelling", _Spelling).short
+    written = table("spelling", _Spelling).written
+    return {typed: meant for meant, spellings in written.items() for typed in spellings}
 
 
 def _words(raw: str) -> list[str]:

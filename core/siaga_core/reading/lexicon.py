@@ -11,7 +11,8 @@ from functools import cache
 import msgspec
 
 from siaga_core.reading.fold import Token, words
-from siaga_core.reading.phrases import Hit, Phrase, Phrases, phrase
+from siaga_core.reading.gazetteer import name_words
+from siaga_core.reading.phrases import Hit, Nearby, Phrase, Phrases, phrase
 from siaga_core.reading.tables import table
 
 UNKNOWN = "LAIN"
@@ -21,7 +22,19 @@ PRIORITY = {"BCN": "P2", "HWN": "P2", "PHN": "P2", "KON": "P2", "LAIN": "P2", "N
 _SURE, _LIKELY, _HINT = 5.0, 3.0, 1.0
 _ENOUGH = 3.0
 _SHORT_CRY = 4
-_AGAINST = {"jest": 5.0, "media": 4.0, "exercise": 4.0, "withdrawn": 4.0, "advert": 3.5, "elsewhere": 2.0}
+# One sign of idle talk does not set aside a text that names a place: what its other words say is not known.
+_SURELY_IDLE = -3.0
+_AGAINST = {
+    "jest": 5.0,
+    "courtesy": 4.5,
+    "far": 4.0,
+    "media": 4.0,
+    "question": 4.0,
+    "exercise": 4.0,
+    "withdrawn": 4.0,
+    "advert": 3.5,
+    "elsewhere": 2.0,
+}
 _USUALLY_AGAINST = 3.0
 # Roads, lost things and greetings are in true reports too: `motor raib di parkiran`, `lift macet`.
 _OF_NO_WEIGHT_BESIDE_DANGER = {"office": 0.0, "chat": 1.0}
@@ -39,6 +52,11 @@ class _Together(msgspec.Struct, frozen=True):
     weight: float
 
 
+class _After(msgspec.Struct, frozen=True):
+    causes: frozenset[str]
+    weight: dict[str, float]
+
+
 class _Urgent(msgspec.Struct, frozen=True):
     words: list[str]
     distress: list[str]
@@ -46,12 +64,19 @@ class _Urgent(msgspec.Struct, frozen=True):
 
 
 class _Lexicon(msgspec.Struct, frozen=True):
+    kinds: dict[str, _Kind]
+    after: _After
+    urgent: _Urgent
+
+
+class _Plain(msgspec.Struct, frozen=True):
     plain: list[str]
     neutral: list[str]
-    kinds: dict[str, _Kind]
-    groups: dict[str, list[str]]
+
+
+class _Combined(msgspec.Struct, frozen=True):
     together: list[_Together]
-    urgent: _Urgent
+    groups: dict[str, list[str]]
 
 
 class _Doubts(msgspec.Struct, frozen=True):
@@ -62,7 +87,11 @@ class _Doubts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """Kind, priority hint and why; `emergency` says that some word of danger or distress is there."""
+    """Kind, priority hint and why.
+
+    `emergency` says that some word of danger or distress is there, or that nothing tells what the words
+    mean: what is not known to be idle is taken for a report.
+    """
 
     kind: str
     priority: str
@@ -84,6 +113,16 @@ class _Signs:
     doubt_hits: tuple[Hit, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubting:
+    """What was found of doubt: figures of speech, the words that are denied, and signs of idle talk."""
+
+    figures: Nearby
+    negated: frozenset[int]
+    named: frozenset[str]
+    signs: tuple[Hit, ...]
+
+
 def mean(read: Sequence[Token], *, located: bool = False) -> Meaning:
     """Weigh the words of a text; `located` texts name a place or position and are taken more seriously."""
     signs = _signs(read)
@@ -92,33 +131,57 @@ def mean(read: Sequence[Token], *, located: bool = False) -> Meaning:
     serious = _seriousness(signs, undoubted, located)
     pressing = "distress" in signs.groups or bool(signs.urgent and (located or len(read) <= _SHORT_CRY))
     priority = _priority(kind, weight, undoubted, serious, signs, pressing=pressing, located=located)
-    emergency = weight >= _ENOUGH or bool(signs.urgent)
+    unknown = not signs.doubts and len(read) > 1
+    emergency = weight >= _ENOUGH or bool(signs.urgent) or unknown
     return Meaning(kind, priority, emergency, _said(read, kind, signs), tuple(sorted(signs.doubts)))
 
 
 def plain_words() -> tuple[str, ...]:
     """Return ordinary words, folded, that must not be taken for a slip of another."""
-    return tuple(folded for one in _lexicon().plain for folded in words(one))
+    return tuple(folded for one in _ordinary().plain for folded in words(one))
+
+
+def said_words() -> frozenset[str]:
+    """Return every folded word of danger, of distress and of what goes with them."""
+    return frozenset(part for one in _meant() for part in one.parts)
 
 
 def _signs(read: Sequence[Token]) -> _Signs:
     lexicon, doubts = _phrases()
     hits = lexicon.find(read)
-    doubting = [hit for hit in doubts.find(read) if hit.phrase.label != "negation" or _is_exact(hit, read)]
+    doubting = _doubting_hits(doubts.find(read), read)
+    speaking = Nearby(hit for hit in hits if hit.phrase.label in ORDER or hit.phrase.label == "neutral")
     every = [hit for hit in hits if hit.phrase.label in ORDER]
-    speaking = [hit for hit in hits if hit in every or hit.phrase.label == "neutral"]
-    kinds = [hit for hit in every if not any(_says_more(other, hit) for other in speaking)]
-    doubted = [hit for hit in kinds if _in_doubt(hit, doubting)]
-    named = {hit.phrase.label for hit in doubting if hit.phrase.label != "negation"}
+    kinds = [hit for hit in every if not any(_says_more(other, hit) for other in speaking.around(hit))]
+    dangers, doubted = _parted(kinds, doubting)
+    is_negated = any(_negates(hit, doubting) for hit in doubted)
     return _Signs(
-        tuple(hit for hit in kinds if hit not in doubted),
-        tuple(doubted),
-        frozenset(hit.phrase.label for hit in hits if hit not in every),
-        tuple(hit for hit in hits if hit.phrase.label == "urgent" and not _in_doubt(hit, doubting)),
-        tuple(hit for hit in hits if hit.phrase.label == "victims" and not _in_doubt(hit, doubting)),
-        frozenset(named | ({"negation"} if any(_negates(hit, doubting) for hit in doubted) else set())),
-        tuple(hit for hit in doubting if hit.phrase.label not in ("negation", "figure")),
+        dangers,
+        doubted,
+        frozenset(hit.phrase.label for hit in hits if hit.phrase.label not in ORDER),
+        _parted([hit for hit in hits if hit.phrase.label == "urgent"], doubting)[0],
+        _parted([hit for hit in hits if hit.phrase.label == "victims"], doubting)[0],
+        doubting.named | ({"negation"} if is_negated else frozenset()),
+        doubting.signs,
     )
+
+
+def _doubting_hits(found: Sequence[Hit], read: Sequence[Token]) -> _Doubting:
+    negations = [hit for hit in found if hit.phrase.label == "negation" and _is_exact(hit, read)]
+    others = [hit for hit in found if hit.phrase.label != "negation"]
+    return _Doubting(
+        Nearby(hit for hit in others if hit.phrase.label == "figure"),
+        frozenset(hit.last + 1 for hit in negations),
+        frozenset(hit.phrase.label for hit in others),
+        tuple(hit for hit in others if hit.phrase.label != "figure"),
+    )
+
+
+def _parted(hits: Sequence[Hit], doubting: _Doubting) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
+    """What is meant as it is said, and what is not."""
+    doubted = [_in_doubt(hit, doubting) for hit in hits]
+    meant = tuple(hit for hit, is_doubted in zip(hits, doubted, strict=True) if not is_doubted)
+    return meant, tuple(hit for hit, is_doubted in zip(hits, doubted, strict=True) if is_doubted)
 
 
 def _says_more(longer: Hit, hit: Hit) -> bool:
@@ -128,10 +191,9 @@ def _says_more(longer: Hit, hit: Hit) -> bool:
     return more and longer.phrase.weight >= _SURE and hit.first in ends and hit.last in ends
 
 
-def _in_doubt(hit: Hit, doubting: Sequence[Hit]) -> bool:
+def _in_doubt(hit: Hit, doubting: _Doubting) -> bool:
     covered = any(
-        doubt.phrase.label == "figure" and doubt.first <= hit.first and hit.last <= doubt.last
-        for doubt in doubting
+        doubt.first <= hit.first and hit.last <= doubt.last for doubt in doubting.figures.around(hit)
     )
     return covered or _negates(hit, doubting)
 
@@ -141,20 +203,20 @@ def _is_exact(hit: Hit, read: Sequence[Token]) -> bool:
     return tuple(token.word for token in read[hit.first : hit.last + 1]) == hit.phrase.parts
 
 
-def _negates(hit: Hit, doubting: Sequence[Hit]) -> bool:
+def _negates(hit: Hit, doubting: _Doubting) -> bool:
     """`tidak ada nafas` is worse, not better: an illness is never negated."""
-    if hit.phrase.label == "AMB":
-        return False
-    return any(doubt.phrase.label == "negation" and doubt.last + 1 == hit.first for doubt in doubting)
+    return hit.phrase.label != "AMB" and hit.first in doubting.negated
 
 
 def _kind(hits: Sequence[Hit], groups: frozenset[str]) -> tuple[str, float]:
     weights: dict[str, float] = {}
     for said in {hit.phrase for hit in hits}:
         weights[said.label] = weights.get(said.label, 0.0) + said.weight
-    for together in _lexicon().together:
+    for together in _combined().together:
         if together.all <= groups:
             weights[together.kind] = weights.get(together.kind, 0.0) + together.weight
+    if any(weights.get(cause, 0.0) >= _SURE for cause in _lexicon().after.causes):
+        weights = {kind: weight * _lexicon().after.weight.get(kind, 1.0) for kind, weight in weights.items()}
     best = max(weights, key=lambda kind: (weights[kind], -ORDER.index(kind)), default=UNKNOWN)
     weight = weights.get(best, 0.0)
     return (best, weight) if weight >= _ENOUGH else (UNKNOWN, weight)
@@ -183,7 +245,9 @@ def _priority(
     if serious <= 0 and signs.doubts:
         if undoubted >= _ENOUGH:
             return max("P2", PRIORITY.get(kind, "P1"))
-        return "P3" if weight >= _ENOUGH or signs.urgent else "P4"
+        if weight >= _ENOUGH or signs.urgent:
+            return "P3"
+        return "P4" if serious < _SURELY_IDLE else "P2"
     if undoubted < _ENOUGH:
         return "P1" if pressing and not signs.doubts else "P2"
     usual = PRIORITY.get(kind, "P1")
@@ -201,6 +265,16 @@ def _said(read: Sequence[Token], kind: str, signs: _Signs) -> tuple[str, ...]:
 
 
 @cache
+def _ordinary() -> _Plain:
+    return table("plain", _Plain)
+
+
+@cache
+def _combined() -> _Combined:
+    return table("together", _Combined)
+
+
+@cache
 def _lexicon() -> _Lexicon:
     return table("lexicon", _Lexicon)
 
@@ -208,7 +282,8 @@ def _lexicon() -> _Lexicon:
 @cache
 def _phrases() -> tuple[Phrases, Phrases]:
     doubts = table("doubts", _Doubts)
-    return Phrases(_meant(), plain_words()), Phrases(_doubting(doubts), plain_words(), slips=False)
+    plain = (*plain_words(), *name_words())
+    return Phrases(_meant(), plain), Phrases(_doubting(doubts), plain, slips=False)
 
 
 def _meant() -> Iterator[Phrase]:
@@ -216,11 +291,11 @@ def _meant() -> Iterator[Phrase]:
     for label, kind in lexicon.kinds.items():
         for weight, typed in ((_SURE, kind.sure), (_LIKELY, kind.likely), (_HINT, kind.hint)):
             yield from (phrase(label, weight, text) for text in typed)
-    for label, typed in lexicon.groups.items():
+    for label, typed in _combined().groups.items():
         yield from (phrase(label, 0.0, text) for text in typed)
     yield from (phrase("urgent", 1.0, text) for text in lexicon.urgent.words)
     yield from (phrase("distress", 1.0, text) for text in lexicon.urgent.distress)
-    yield from (phrase("neutral", _SURE, f'"{text}"') for text in lexicon.neutral)
+    yield from (phrase("neutral", _SURE, f'"{text}"') for text in _ordinary().neutral)
     yield from (phrase("victims", 1.0, text) for text in lexicon.urgent.victims)
 
 

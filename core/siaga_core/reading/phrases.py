@@ -1,6 +1,6 @@
 """Finds the phrases of a word list in folded tokens, whatever affixes and slips they were typed with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from siaga_core.reading.fold import Token, words
@@ -33,6 +33,22 @@ def phrase(label: str, weight: float, typed: str) -> Phrase:
     return Phrase(label, weight, words(typed), strict=typed.startswith('"'))
 
 
+class Nearby:
+    """Hits by where they begin, so that a text of any length is gone through once."""
+
+    def __init__(self, hits: Iterable[Hit]) -> None:
+        self._at: dict[int, list[Hit]] = {}
+        self._longest = 0
+        for hit in hits:
+            self._at.setdefault(hit.first, []).append(hit)
+            self._longest = max(self._longest, hit.last - hit.first)
+
+    def around(self, hit: Hit) -> Iterator[Hit]:
+        """Every hit that may hold all of `hit`: it begins no later, and ends no earlier."""
+        for first in range(max(0, hit.last - self._longest), hit.first + 1):
+            yield from self._at.get(first, ())
+
+
 class Phrases:
     """A list of phrases, ready to be looked for."""
 
@@ -54,7 +70,8 @@ class Phrases:
             if (last := _end(one, senses, at)) is not None
         ]
         told = _heaviest(hits)
-        return [hit for hit in told if not any(_covers(other, hit) for other in told)]
+        near = Nearby(told)
+        return [hit for hit in told if not any(_covers(other, hit) for other in near.around(hit))]
 
 
 def _end(one: Phrase, senses: Sequence[frozenset[str]], at: int) -> int | None:

@@ -6,11 +6,13 @@ The words are the reporter's own, cut from the text; the list only says where to
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from siaga_core.reading.fold import Token, words
 from siaga_core.reading.gazetteer import Named, named, places
 
 _MOST_OF_A_NAME = 3
+_PART_ENDS = frozenset(",.;:!?()\n\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,16 @@ def place(text: str, read: Sequence[Token], plain: frozenset[str] = frozenset())
     listed = named(read, plain)
     spans = [_with_neighbours(read, one) for one in listed]
     taken = frozenset(at for one in listed for at in range(one.first, one.last + 1))
+    ends = taken | _ends_of_parts(text, read)
     spans += [
-        span for at in range(len(read)) if (span := _unlisted(read, at, taken)) and _is_free(span, spans)
+        span for at in range(len(read)) if (span := _unlisted(read, at, ends)) and _is_free(span, spans)
     ]
     spans += [span for at in range(len(read)) if (span := _detail(read, at)) and _is_free(span, spans)]
-    if not spans:
-        spans = [span for at in range(len(read)) if (span := _behind_in(read, at, plain))][:1]
+    spans += [
+        span
+        for at in range(len(read))
+        if (span := _behind_in(read, at, ends, plain)) and _is_free(span, spans)
+    ][:1]
     merged = _merged(spans)
     said = ", ".join(text[read[span.first].start : read[span.last].end] for span in merged)
     district = next((one.district for one in listed if one.district), "")
@@ -67,16 +73,26 @@ def _folded(listed: frozenset[str]) -> frozenset[str]:
     return frozenset(folded[0] for one in listed if len(folded := words(one)) == 1)
 
 
+def _ends_of_parts(text: str, read: Sequence[Token]) -> frozenset[int]:
+    """The tokens behind a comma, full stop or other end of a part: no name goes on over it."""
+    pairs = enumerate(pairwise(read), 1)
+    return frozenset(
+        at for at, (one, other) in pairs if not _PART_ENDS.isdisjoint(text[one.end : other.start])
+    )
+
+
 def _with_neighbours(read: Sequence[Token], one: Named) -> _Span:
     """`simpang kabil`, `depan pasar fanindo`, `kezia residence`: what stands beside a name belongs to it."""
     first, leading = one.first, _lists()["name"] | _lists()["near"]
     while first > 0 and one.first - first < 2 and read[first - 1].word in leading:
         first -= 1
-    behind = one.last + 1 < len(read) and read[one.last + 1].word in _lists()["behind"]
-    return _Span(first, one.last + behind)
+    last = one.last
+    while last + 1 < len(read) and last - one.last < 2 and read[last + 1].word in _lists()["behind"]:
+        last += 1
+    return _Span(first, last)
 
 
-def _unlisted(read: Sequence[Token], at: int, taken: frozenset[int]) -> _Span | None:
+def _unlisted(read: Sequence[Token], at: int, ends: frozenset[int]) -> _Span | None:
     """`jalan melati`, `perumahan x y`, `simpang jam`, and `x residence`."""
     lists = _lists()
     word = read[at].word
@@ -85,7 +101,7 @@ def _unlisted(read: Sequence[Token], at: int, taken: frozenset[int]) -> _Span | 
     if word not in lists["name"]:
         return None
     last = at
-    while last + 1 < len(read) and last - at < _MOST_OF_A_NAME and last + 1 not in taken:
+    while last + 1 < len(read) and last - at < _MOST_OF_A_NAME and last + 1 not in ends:
         if not _goes_on(read[last + 1].word, last == at):
             break
         last += 1
@@ -109,7 +125,7 @@ def _detail(read: Sequence[Token], at: int) -> _Span | None:
     return _Span(at, at + 1) if is_letter or any(letter.isdigit() for letter in value.word) else None
 
 
-def _behind_in(read: Sequence[Token], at: int, plain: frozenset[str]) -> _Span | None:
+def _behind_in(read: Sequence[Token], at: int, ends: frozenset[int], plain: frozenset[str]) -> _Span | None:
     """`di kopkar`: an unknown word behind `di`, `ke`, `lokasi` may be a name that the lists do not have."""
     lists = _lists()
     if read[at].word not in lists["at"] | lists["near"] or at + 1 == len(read):
@@ -118,7 +134,9 @@ def _behind_in(read: Sequence[Token], at: int, plain: frozenset[str]) -> _Span |
     if word in lists["nowhere"] | lists["ends"] | lists["at"] | lists["near"] | plain or not word.isalpha():
         return None
     last = at + 1
-    while last + 1 < len(read) and last - at < _MOST_OF_A_NAME and _goes_on(read[last + 1].word, False):
+    while last + 1 < len(read) and last - at < _MOST_OF_A_NAME and last + 1 not in ends:
+        if not _goes_on(read[last + 1].word, False):
+            break
         last += 1
     return _Span(at + 1, last)
 

@@ -35,6 +35,9 @@ _PREFIXES: tuple[tuple[str, tuple[str, ...]], ...] = (
 _VOWELS = frozenset("aiueo")
 _SHORTEST_ROOT = 3
 _FUZZY_FROM = 6
+_FUZZY_STEM_FROM = 7
+# No word of the language is longer; longer runs are looked at by `joined` only.
+_LONGEST_WORD = 40
 
 
 def stems(word: str) -> frozenset[str]:
@@ -123,6 +126,8 @@ class Vocabulary:
         """Exact and by affixes first; only a word that is nothing else is taken for a mistyped one."""
         if word in self._plain:
             return frozenset({word})
+        if len(word) > _LONGEST_WORD:
+            return frozenset()
         if word in self._known:
             return frozenset({word} | (stems(word) & self._known))
         built = stems(word) & self._known
@@ -135,13 +140,13 @@ class Vocabulary:
             return set()
         whole = self._near_to(word)
         return whole or {
-            near for stem in stems(word) if len(stem) >= _FUZZY_FROM for near in self._near_to(stem)
+            near for stem in stems(word) if len(stem) >= _FUZZY_STEM_FROM for near in self._near_to(stem)
         }
 
     def _near_to(self, word: str) -> set[str]:
         keys = {word} | _one_left_out(word)
         close = {near for key in keys for near in self._near.get(key, ())}
-        return {near for near in close if one_edit_apart(word, near)}
+        return {near for near in close if near[0] == word[0] and one_edit_apart(word, near)}
 
     def _shortened(self, word: str) -> set[str]:
         found: set[str] = set()

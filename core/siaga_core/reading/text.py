@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from siaga_core.reading import aml
-from siaga_core.reading.coordinates import Position, positions
-from siaga_core.reading.fold import tokens
-from siaga_core.reading.lexicon import mean, plain_words
+from siaga_core.reading.coordinates import Position, links, positions
+from siaga_core.reading.fold import spellings, tokens
+from siaga_core.reading.gazetteer import name_words
+from siaga_core.reading.joined import Joined
+from siaga_core.reading.lexicon import mean, plain_words, said_words
 from siaga_core.reading.place import Place, place
 
 
@@ -15,7 +17,9 @@ class Reading:
     """A suggestion for an operator. `kind` is one of the city's codes or `LAIN`, `priority` P1 to P4.
 
     `emergency` is True if any word of danger or distress, a position or a phone's own location is there,
-    whatever `doubts` say. A `location` is told with what is wrong with it; see `aml`.
+    whatever `doubts` say, and for several words that say nothing known: no word has to be known for a report
+    to be one. A `location` is told with what is wrong with it; see `aml`. `links` are short map links, which
+    say where to somebody who opens them.
     """
 
     kind: str
@@ -26,6 +30,12 @@ class Reading:
     words: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     location: aml.Location | None = None
+    links: tuple[str, ...] = ()
+
+    @property
+    def says_something(self) -> bool:
+        """True if more than words of an unknown meaning were found."""
+        return bool(self.words or self.place.known or self.positions or self.location or self.links)
 
 
 def read(text: str) -> Reading:
@@ -41,14 +51,28 @@ def _plain() -> frozenset[str]:
     return frozenset(plain_words())
 
 
+@cache
+def _joined() -> Joined:
+    names = name_words()
+    return Joined((*said_words(), *spellings(), *plain_words()), names)
+
+
 def _from_words(text: str) -> Reading:
-    folded, found = tokens(text), positions(text)
+    folded, found = _joined().apart(text, tokens(text)), positions(text)
     where = place(text, folded, _plain())
     meaning = mean(folded, located=where.known or bool(found))
     reading = Reading(
-        meaning.kind, meaning.priority, meaning.emergency, where, found, meaning.words, meaning.doubts
+        meaning.kind,
+        meaning.priority,
+        meaning.emergency,
+        where,
+        found,
+        meaning.words,
+        meaning.doubts,
+        links=links(text),
     )
-    return _wanted_there(reading) if (found or where.known) and not meaning.doubts else reading
+    is_placed = bool(found or reading.links) or where.known
+    return _wanted_there(reading) if is_placed and not meaning.doubts else reading
 
 
 def _wanted_there(reading: Reading) -> Reading:

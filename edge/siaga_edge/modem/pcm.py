@@ -64,17 +64,22 @@ class Stream:
         self._thread = threading.Thread(target=self._run, args=(play, hear), name="call-audio", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop and close; after this neither function is called any more. A second time does nothing."""
-        if self._stop.is_set():
-            return
+    def close(self) -> bool:
+        """Stop and close; True when neither function will be called any more. A second time is no harm.
+
+        False (a card that takes nothing for long): what `hear` writes to must stay open, or its number may be
+        another file's when the thread wakes.
+        """
+        was_stopped = self._stop.is_set()
         self._stop.set()
         if self._thread is not None:
             self._thread.join(JOIN_S)
             if self._thread.is_alive():
                 log.error("call audio does not end; its device stays open")
-                return
-        os.close(self._descriptor)
+                return False
+        if not was_stopped:
+            os.close(self._descriptor)
+        return True
 
     def _run(self, play: Play, hear: Hear) -> None:
         try:

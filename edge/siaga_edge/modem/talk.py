@@ -67,7 +67,7 @@ class Talk:
             self._heard(number, "text", report.report_id, now, muted=True)
             return
         said = read(report.sms.text)
-        placed = said.place.known or bool(said.positions) or said.location is not None
+        placed = said.place.known or bool(said.positions or said.links) or said.location is not None
         self._heard(number, "placed" if placed else "text", report.report_id, now)
 
     def rang(self, number: str | None, report_id: str, now: Instant) -> None:

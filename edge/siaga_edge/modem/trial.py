@@ -12,6 +12,7 @@ from siaga_core.service.clock import Clock
 from siaga_edge.modem import tone
 from siaga_edge.modem.appointment import STAND_EVERY_S, Appointment, Place, Stand
 from siaga_edge.modem.calls import listed
+from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.pcm import PcmMissing, Stream
 from siaga_edge.modem.port import Port, Refused
 from siaga_edge.modem.profile import Audio, Profile
@@ -209,7 +210,7 @@ class Trial:
     def _alone(self, port: Port) -> bool:
         """Whether the other modem's call rings and there is no other: asked just before it is answered."""
         calls = listed(port.command("AT+CLCC"))
-        return [(one.number, one.state) for one in calls] == [(self._number, "incoming")]
+        return [(to_e164(one.number), one.state) for one in calls] == [(self._number, "incoming")]
 
     def _talk(self, course: _Course, port: Port, profile: Profile, now_s: float) -> None:
         assert profile.audio is not None, "a trial begins only with audio"
@@ -270,7 +271,10 @@ class Trial:
             course.is_open = False
             close_audio(port, profile.audio)
         gone = _dialled(port) is None if course.dials else not _talks(port)
-        if gone or course.hang_ups >= 2 * len(profile.reject) or (line.busy and not course.dials):
+        # A citizen waits beside it: to hang up might end his call too, so the dialler has its time to do it.
+        if line.busy and not course.dials and not gone and now_s < course.due_mono_s + END_S:
+            return
+        if gone or course.hang_ups >= 2 * len(profile.reject):
             course.phase = "idle"
             return
         hang_up(port, profile.reject[course.hang_ups % len(profile.reject)])

@@ -165,7 +165,8 @@ class Voice:
         """How long until `tend` is wanted again."""
         if self._talk is not None or (self._trial is not None and self._trial.busy):
             return CALL_TICK_S
-        return max(0.0, self._proof.next_mono_s - self._clock.mono_s()) if self._proof.good else IDLE_S
+        left_s = self._proof.next_mono_s - self._clock.mono_s()
+        return max(CALL_TICK_S, left_s) if self._proof.good else IDLE_S
 
     def tend(self, port: Port, calls: Calls, profile: Profile) -> None:
         """Look after the line and the proof. Raises what a silent port raises."""
@@ -220,6 +221,9 @@ class Voice:
             stream.close()
             log.info("call not picked up report=%s cause=%s", report_id, error)
             return False
+        except (NoAnswer, PortGone):
+            stream.close()
+            raise
         self._talk = talk
         self._open(port, audio, talk)
         return True
@@ -234,11 +238,11 @@ class Voice:
         if talk is None or talk.report_id != report_id:
             return self._recovered(report_id)
         self._talk, self._closes = None, True
-        talk.stream.close()
+        has_ended = talk.stream.close()
         if not talk.stream.frames and not talk.is_mute:
             # The caller may just have been quicker than we; nothing is known of the sound.
             self.void("a call ended before its sound came", proof.AGAIN_UNREACHED_S)
-        recording = self._finished(talk)
+        recording = self._finished(talk) if has_ended else None
         if recording is not None and recording.is_silent:
             self.void("a call's recording was silent", proof.AGAIN_UNREACHED_S)
         log.info("call ended report=%s mute=%s recording=%s", report_id, talk.is_mute, recording is not None)

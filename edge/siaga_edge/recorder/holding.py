@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 WISH = "holds"
 LOCAL = "local-"
+_SHARED = 0o2770
 
 
 class LocalRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,14 +44,19 @@ def requests_dir(data_dir: Path) -> Path:
 
 
 def open_folder(folder: Path) -> None:
-    """Make a folder in which technicians leave requests: what is put there belongs to the service's group."""
+    """Make a folder in which technicians leave requests: what is put there belongs to the service's group.
+
+    In its unit's sandbox (RestrictSUIDSGID=, UMask=0007) the service may not ask for the group's bit, and
+    need not: the data folder has it, and a folder made there inherits it (mkdir(2)).
+    """
     if folder.is_dir():
         return
     folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:  # before the service has ever run
         owner = folder.parent.stat()
         os.chown(folder, owner.st_uid, owner.st_gid)
-    folder.chmod(0o2770)
+    if stat.S_IMODE(folder.stat().st_mode) != _SHARED:
+        folder.chmod(_SHARED)
 
 
 def ask(data_dir: Path, request: LocalRequest) -> None:

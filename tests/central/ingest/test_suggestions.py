@@ -28,6 +28,7 @@ def sms(text: str) -> Suggestion:
         ("tes", "LAIN", "P4", ""),
         ("tes tolong", "LAIN", "P2", ""),
         ("", "LAIN", "P2", ""),
+        ("ambulan https://maps.app.goo.gl/AbCd", "AMB", "P1", "https://maps.app.goo.gl/AbCd"),
     ],
 )
 def test_a_text_suggests_kind_priority_and_place(text: str, category: str, priority: str, place: str) -> None:
@@ -54,3 +55,10 @@ def test_no_text_is_ever_without_a_suggestion() -> None:
     for _ in range(500):
         text = "".join(chr(rng.choice((rng.randrange(32, 127), rng.randrange(0xD7FF)))) for _ in range(40))
         assert sms(text).priority in ("P1", "P2", "P3", "P4")
+
+
+@pytest.mark.parametrize(
+    ("text", "presses"), [("sudah makan siang", False), ("orangnya begini", False), ("di tiban", True)]
+)
+def test_words_of_an_unknown_meaning_do_not_press_an_incident_that_is_there(text: str, presses: bool) -> None:
+    assert sms(text).presses is presses

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from siaga_core.reading.coordinates import positions
+from siaga_core.reading.coordinates import links, positions
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,27 @@ from siaga_core.reading.coordinates import positions
         ("1°04'00\"N 104°01'00\"E", 1.066667, 104.016667),
         ("1°04’30.5” LU, 104°01’ BT", 1.075139, 104.016667),
         ("posisi 1.1852N 104.1023E", 1.1852, 104.1023),
+        ("N1.1852 E104.1023", 1.1852, 104.1023),
+        ("1.1852-104.1023", 1.1852, 104.1023),
+        ("1.1852 dan 104.1023", 1.1852, 104.1023),
+        ("104.1023, 1.1852", 1.1852, 104.1023),
+        ("bujur 104.1023 lintang 1.1852", 1.1852, 104.1023),
+        ("lokasi 1.10 104.03", 1.1, 104.03),
+        ("1,1301;104,0529", 1.1301, 104.0529),
+        ("N 1°04'30.5\" E 104°01'00\"", 1.075139, 104.016667),
+        ("kapal di 1 04 30.5 N 104 01 00 E", 1.075139, 104.016667),
+        ("01 04.500 N 104 01.000 E", 1.075, 104.016667),
+        ("https://www.google.com/maps/place/1%C2%B004'30.5%22N+104%C2%B001'00%22E", 1.075139, 104.016667),
+        ("https://www.google.com/maps/search/?api=1&query=1.0832%2C103.9520", 1.0832, 103.952),
+        ("https://www.google.com/maps/dir/?api=1&destination=1.0832,103.9520", 1.0832, 103.952),
+        ("https://maps.google.com/maps?q=loc:1.0832,103.9520", 1.0832, 103.952),
+        ("geo:0,0?q=1.0832,103.9520(Rumah)", 1.0832, 103.952),
+        ("https://maps.apple.com/place?coordinate=1.0832,103.9520", 1.0832, 103.952),
+        ("https://www.openstreetmap.org/?mlat=1.0832&mlon=103.9520", 1.0832, 103.952),
+        ("https://ul.waze.com/ul?ll=1.0832%2C103.9520", 1.0832, 103.952),
+        ("https://bing.com/maps?cp=1.0832~103.9520", 1.0832, 103.952),
+        ("https://2gis.com/geo/103.9520,1.0832", 1.0832, 103.952),
+        ("Lokasi: https://maps.google.com/?q=1.0832000,103.9520000", 1.0832, 103.952),
     ],
 )
 def test_a_notation_is_read(text: str, latitude: float, longitude: float) -> None:
@@ -69,6 +90,49 @@ def encoded(latitude: float, longitude: float) -> str:
     return f"{code[:8]}+{code[8:]}"
 
 
+@pytest.mark.parametrize("before", ["atas", "di pos", "jalan", "kapal", "s.", "(", ":"])
+def test_the_last_letter_of_a_word_is_no_hemisphere(before: str) -> None:
+    [found] = positions(f"{before} 1.1301, 104.0529")
+    assert (found.latitude, found.longitude, found.words) == (1.1301, 104.0529, "1.1301, 104.0529")
+
+
+@pytest.mark.parametrize("text", ["S 1.1301 E 104.0529", "1.1301 S, 104.0529 E", "s1.1301,e104.0529"])
+def test_south_is_below_the_equator(text: str) -> None:
+    assert positions(text)[0].latitude == -1.1301
+
+
+def test_a_plus_code_in_a_link_is_read() -> None:
+    [found] = positions("https://www.google.com/maps/place/43F6%2B2Q+Batam")
+    assert found.latitude == pytest.approx(1.1225625, abs=2e-6)
+    assert found.longitude == pytest.approx(104.0619375, abs=2e-6)
+
+
+def test_a_short_code_far_from_the_middle_of_batam_is_the_nearest_one() -> None:
+    [found] = positions("7C4X+5M Batam")
+    assert (found.latitude, found.longitude) == (1.255437, 104.449188)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://maps.app.goo.gl/AbCdEf",
+        "https://goo.gl/maps/xyz123",
+        "https://osm.org/go/w5qw--",
+        "https://waze.com/ul/hw8qt",
+        "https://maps.apple/p/Xy12",
+        "maps.app.goo.gl/AbCdEf",
+    ],
+)
+def test_a_short_link_is_told_and_is_no_position(link: str) -> None:
+    assert positions(f"di {link} cepat") == ()
+    assert links(f"di {link} cepat") == (link,)
+
+
+@pytest.mark.parametrize("text", ["klik bit.ly/promo", "https://www.google.com", "goo.gl"])
+def test_another_link_is_no_map(text: str) -> None:
+    assert links(text) == ()
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -83,6 +147,10 @@ def encoded(latitude: float, longitude: float) -> str:
         "hp 0812-3456-7890",
         "3+4",
         "tgl 12.11.2026",
+        "harga 1.50 dan 2.75",
+        "jam 1.10 104.99",
+        "harga 12.500-15.000",
+        "paket 10.000/100.000",
         "WC+",
     ],
 )

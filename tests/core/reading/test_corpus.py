@@ -2,7 +2,7 @@
 
 import pytest
 from bench import lexicon
-from bench.corpus import Labelled, held_back, nuisance, reports
+from bench.corpus import Labelled, held_back, nuisance, reports, second, second_held_back
 
 from siaga_core.reading.text import read
 
@@ -33,3 +33,21 @@ def test_no_doubt_beside_it_takes_a_report_out_of_sight(doubt: str) -> None:
         alone, doubted = read(one.text), read(f"{one.text} {doubt}")
         assert doubted.emergency or not alone.words
         assert doubted.priority < "P4" or not alone.words
+
+
+def test_no_report_of_the_second_set_is_overlooked() -> None:
+    assert [one.text for one in second()[0] if not lexicon.is_recalled(one)] == []
+
+
+@pytest.mark.parametrize("held", [second(), second_held_back()], ids=["second", "second held back"])
+def test_the_second_set_meets_the_same_goals(held: tuple[list[Labelled], list[str]]) -> None:
+    told, idle = held
+    assert sum(map(lexicon.is_right_kind, told)) >= 0.9 * len(told)
+    assert sum(map(lexicon.is_right_place, told)) >= 0.85 * len(told)
+    assert sum(map(lexicon.is_raised, idle)) <= len(idle) / 10
+
+
+def test_a_place_label_may_be_a_plus_code_or_a_number_with_a_word() -> None:
+    assert lexicon.is_right_place(Labelled("KBR", "1.1225625, 104.0619375", "api di 43F6+2Q"))
+    assert lexicon.is_right_place(Labelled("KBR", "43F6+2Q", "api di 43F6+2Q"))
+    assert not lexicon.is_right_place(Labelled("KBR", "5 Ilir", "api di tiban"))

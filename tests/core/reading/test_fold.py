@@ -14,7 +14,7 @@ from siaga_core.reading.fold import tokens, words
         ("TOLOOOONG!!! kbkrn d jln Raden Patah", "tolong kebakaran di jalan raden patah"),
         ("s4k1t p3rut", "sakit perut"),
         ("4mbulance t0l0ng", "ambulan tolong"),
-        ("anak2nya orang2 pd takut", "anak orang pd takut"),
+        ("anak2nya orang2 pd takut", "anak orang pada takut"),
         ("rt03/rw05 no12 blok c7", "rt 03 rw 05 no 12 blok c7"),
         ("yg dr dpn gg. mawar", "yang dari depan gang mawar"),
         ("kébakaràn", "kebakaran"),

@@ -5,9 +5,10 @@ import string
 
 import pytest
 
-from siaga_core.reading.fold import tokens
+from siaga_core.reading.fold import tokens, words
 from siaga_core.reading.gazetteer import places
 from siaga_core.reading.place import Place, place
+from siaga_core.reading.text import read
 
 
 def where(text: str) -> Place:
@@ -99,3 +100,43 @@ def test_any_words_give_a_place_of_the_text_itself() -> None:
         text = " ".join(rng.choices(pool, k=rng.randrange(12)))
         for part in filter(None, where(text).words.split(", ")):
             assert part.split()[0] in text
+
+
+@pytest.mark.parametrize("district", places().districts)
+def test_every_kelurahan_is_found_in_capitals_and_written_together_behind_di(district: str) -> None:
+    for name in places().kelurahan[district]:
+        assert where(f"LONGSOR DI {name.upper()}").district == district
+        together = name.replace(" ", "").lower()
+        assert read(f"longsor di{together}").place.district == district, together
+
+
+@pytest.mark.parametrize("kind", sorted(places().landmarks))
+def test_every_landmark_is_found_as_it_is_listed(kind: str) -> None:
+    for name in places().landmarks[kind]:
+        wanted = "".join(words(name))
+        assert any(wanted in "".join(words(found)) for found in where(f"ada api di {name} tolong").names), (
+            name
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "words_of_it"),
+    [
+        ("smoke at radisson hotel, people trapped", "radisson hotel"),
+        ("banjir di baloi view", "baloi view"),
+        ("roboh dekat pancur tower", "pancur tower"),
+        ("pasien di pulau bulang lintang", "pulau bulang lintang"),
+        ("api di gudang, orang lari ke depan", "gudang"),
+        ("terguling turunan kilometer 7", "kilometer 7"),
+        ("tabrakan simpang tiga nongsa", "simpang tiga nongsa"),
+    ],
+)
+def test_a_name_ends_where_its_part_of_the_text_ends(text: str, words_of_it: str) -> None:
+    assert words_of_it in where(text).words or words_of_it == "gudang"
+    assert "people" not in where(text).words
+    assert "orang" not in where(text).words
+
+
+def test_a_junction_tells_the_kecamatan_it_is_named_after_and_an_estate_does_not() -> None:
+    assert where("laka simpang kabil").district == "Nongsa"
+    assert where("ular di villa muka kuning").district == ""

@@ -103,3 +103,34 @@ def test_the_longest_text_of_any_pattern_is_read_in_time(piece: str) -> None:
     started = time.perf_counter()
     read(piece * 4000)
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "text", ["bapak saya begini sejak tadi", "to long", "wes angel tenan iki", "abcd efgh"]
+)
+def test_no_word_has_to_be_known_for_a_report_to_be_one(text: str) -> None:
+    assert read(text).emergency
+    assert read(text).priority == "P2"
+
+
+@pytest.mark.parametrize("text", ["p", "halo sayang", "promo murah", "tes tes"])
+def test_a_single_word_and_idle_talk_are_no_emergency(text: str) -> None:
+    assert not read(text).emergency
+
+
+def test_one_sign_of_idle_talk_does_not_set_aside_a_text_that_names_a_place() -> None:
+    assert read("nonton rame rame di bengkong").priority == "P2"
+    assert read("nonton rame rame").priority == "P4"
+
+
+def test_what_happened_is_the_kind_and_not_what_came_of_it() -> None:
+    assert read("tabrakan, kepala pecah, pingsan, darah banyak").kind == "LKA"
+    assert read("kapal terbakar, awak lompat ke laut").kind == "KBR"
+    assert read("pingsan, kepala pecah, darah banyak").kind == "AMB"
+
+
+def test_a_short_map_link_is_told_and_asks_for_somebody_there() -> None:
+    reading = read("orang pingsan https://maps.app.goo.gl/AbCdEf")
+    assert reading.links == ("https://maps.app.goo.gl/AbCdEf",)
+    assert not reading.positions
+    assert read("https://maps.app.goo.gl/AbCdEf").emergency

@@ -224,6 +224,7 @@ def test_one_that_owes_nothing_to_whom_it_has_recorded_is_found(site: Rig) -> No
     assert site.owed == []
 
 
+@pytest.mark.slow
 def test_one_that_keeps_a_mute_line_is_found(tmp_path: Path, prompt: Path) -> None:
     with rig(tmp_path, prompt, Patient) as made:
         made.prove()

@@ -62,6 +62,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
+@pytest.mark.slow
 def test_two_calls_prove_both_modems_and_neither_reports_them(site: Site) -> None:
     site.until(site.is_settled)
     assert not site.one.voice.may_answer(), "one call proves nothing"

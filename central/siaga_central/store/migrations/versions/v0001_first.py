@@ -15,6 +15,7 @@ def upgrade() -> None:
     _records()
     _incidents()
     _messages()
+    _outgoing()
     _recordings()
     _accounts()
     guard_events(op.get_bind())
@@ -178,6 +179,10 @@ def _incidents() -> None:
     op.create_index(
         op.f("ix_report_reporter_e164_arrived_us"), "report", ["reporter_e164", "arrived_us"], unique=False
     )
+
+
+def _messages() -> None:
+    """What has to be done about them: calls back and texts."""
     op.create_table(
         "callback",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -193,10 +198,6 @@ def _incidents() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_callback")),
     )
     op.create_index(op.f("ix_callback_state_last_us"), "callback", ["state", "last_us"], unique=False)
-
-
-def _messages() -> None:
-    """What leaves the hub: texts, commands, alerts."""
     op.create_table(
         "reply",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -212,6 +213,10 @@ def _messages() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reply")),
     )
     op.create_index(op.f("ix_reply_incident"), "reply", ["incident"], unique=False)
+
+
+def _outgoing() -> None:
+    """What waits to leave the hub: orders to nodes, and alerts."""
     op.create_table(
         "command",
         sa.Column("id", sa.String(length=26), nullable=False),
