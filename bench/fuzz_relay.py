@@ -467,7 +467,14 @@ def _says(body: str, true: str) -> bool:
     for made in (short, whole):
         if made.get("sms"):
             made["sms"] = {"text": made["sms"]["text"]}
-    return all(whole.get(key) == value for key, value in short.items())
+    return _holds(whole, short)
+
+
+def _holds(whole: Any, short: Any) -> bool:
+    """Whether `whole` has all of `short`: what says nothing stays behind, also inside."""
+    if isinstance(short, dict) and isinstance(whole, dict):
+        return all(_holds(whole.get(key), value) for key, value in short.items())
+    return bool(whole == short)
 
 
 def _rows(world: World, query: str, *values: object) -> list[Any]:
