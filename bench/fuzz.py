@@ -8,7 +8,19 @@ import time
 from dataclasses import asdict, dataclass, field
 from types import ModuleType
 
-NAMES = ("holds", "journal", "kill", "longcut", "modem", "outage", "pdu", "powercut", "restore", "wire")
+NAMES = (
+    "holds",
+    "journal",
+    "kill",
+    "longcut",
+    "modem",
+    "outage",
+    "pdu",
+    "powercut",
+    "relay",
+    "restore",
+    "wire",
+)
 
 
 @dataclass(frozen=True, slots=True)

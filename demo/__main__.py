@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from demo.city import ALERT_CLIENT, OPERATOR, City, Ports, SetUpFailed
+import psutil
+
+from demo.city import ALERT_CLIENT, OPERATOR, SUPERVISOR, TEAM, City, Ports, SetUpFailed
 
 FOLDER = Path(".demo")
 
@@ -20,8 +22,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="script/demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="play it without a person; say what was seen")
     parser.add_argument("--json", action="store_true", help="with --check: the result as JSON")
+    parser.add_argument(
+        "--cut", type=float, metavar="SECONDS", help="while it runs: let the hub stand still for so long"
+    )
     parser.add_argument("--fresh", action="store_true", help="forget the city of the last start")
     options = parser.parse_args()
+    if options.cut:
+        return _cut(options.cut)
     if options.check:
         return _check(as_json=options.json)
     if options.fresh:
@@ -50,6 +57,28 @@ def _play() -> int:
         return 1
     finally:
         city.stop()
+
+
+def _cut(seconds: float) -> int:
+    """Stop the hub's process and let it go on: connected, and silent. 1 when none runs."""
+    hub = [one for one in psutil.process_iter(["cmdline"]) if _is_hub(one.info["cmdline"] or [])]
+    if not hub:
+        _say("pusat tidak berjalan / the hub does not run")
+        return 1
+    for process in hub:
+        process.suspend()
+    _say(f"pusat diam selama {seconds:.0f} s / the hub is silent")
+    try:
+        time.sleep(seconds)
+    finally:
+        for process in hub:
+            process.resume()
+    _say("pusat berjalan lagi / the hub goes on")
+    return 0
+
+
+def _is_hub(words: list[str]) -> bool:
+    return "run" in words and str(FOLDER.resolve() / "hub.toml") in words
 
 
 def _check(*, as_json: bool) -> int:
@@ -94,8 +123,9 @@ Siaga berjalan setelah {took_s:.1f} detik. / Siaga runs.
   Konsol / console : {city.console_url}
   Akun / account   : {OPERATOR}
   Sandi / password : {city.secret("operator")}
+  Pengawas         : {SUPERVISOR}, {city.secret("supervisor")}
 
-Tiga hal untuk dicoba / three things to try (in another terminal, in this folder):
+Empat hal untuk dicoba / four things to try (in another terminal, in this folder):
 
   1. Warga mengirim SMS / a citizen texts:
      {node} sms --control {city.modem_socket} --text "Kebakaran di Jl. Raden Patah, tolong"
@@ -103,6 +133,10 @@ Tiga hal untuk dicoba / three things to try (in another terminal, in this folder
      {node} camera drop --camera cam-simpang-kara --seconds 40 --control {city.camera_socket}
   3. Warga menelepon sekali / a citizen calls once:
      {node} call --control {city.modem_socket} --rings 1
+  4. Pusat putus / the hub is away: lalu kirim SMS seperti 1 / then text as in 1; setelah 20 s:
+     script/demo --cut 120 &
+     {node} sent --control {city.modem_socket} --to {TEAM}
+     {node} sms --control {city.modem_socket} --from {TEAM} --text "TERIMA KODE"
 
 Peringatan untuk telepon operator / alerts for operators' phones:
      mosquitto_sub -h 127.0.0.1 -p {city.ports.operators} --cafile {city.ca_file} \\

@@ -373,9 +373,14 @@ class _Alerts:
     def __init__(self, city: City) -> None:
         command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(city.ports.operators), "--cafile"]
         command += [str(city.ca_file), "-u", ALERT_CLIENT, "-P", city.secret("alert-client")]
-        self._process = subprocess.Popen(
-            [*command, "-t", "siaga/v1/alert/#", "-v", "-W", "600"], stdout=subprocess.PIPE, text=True
-        )
+        # It says so when the broker dies, which is what the check does to it: that belongs to the logs.
+        with city.keeper.log("alert-client").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "-t", "siaga/v1/alert/#", "-v", "-W", "600"],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
 
     def next(self, limit_s: float) -> tuple[str, dict[str, Any]]:
         """The next alert: its topic and what it says."""

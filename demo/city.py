@@ -24,7 +24,9 @@ CAMERAS = {
     "cam-simpang-kara": ("Simpang Kara", 1.1281, 104.0513),
     "cam-nagoya-hill": ("Nagoya Hill", 1.1462, 104.0107),
 }
-OPERATOR = "rina"
+OPERATOR, SUPERVISOR = "rina", "budi"
+# The GSM node's own number, and the phone that is texted while the hub is away.
+OURS, TEAM = "+628111000112", "+628111111111"
 ALERT_CLIENT = "rina-telepon"
 
 
@@ -179,11 +181,13 @@ class City:
         self._say("menyiapkan pusat: otoritas sertifikat, basis data, akun")
         self.secret("admin")
         self.central("init", "--password-file", str(self.folder / "secret" / "admin"))
-        self.secret("operator")
-        self.central(
-            *("user", "add", OPERATOR, "--role", "operator", "--full-name", "Rina Operator"),
-            *("--password-file", str(self.folder / "secret" / "operator")),
-        )
+        people = ((OPERATOR, "operator", "Rina Operator"), (SUPERVISOR, "supervisor", "Budi Pengawas"))
+        for name, role, full_name in people:
+            self.secret(role)
+            self.central(
+                *("user", "add", name, "--role", role, "--full-name", full_name),
+                *("--password-file", str(self.folder / "secret" / role)),
+            )
         self.secret("alert-client")
         self.central(
             *("operator-client", "add", ALERT_CLIENT),
@@ -205,6 +209,9 @@ class City:
                 *("camera", "add", camera, "--node", CAMERA_NODE, "--name", name),
                 *("--latitude", str(latitude), "--longitude", str(longitude)),
             )
+
+        self.central("roster", "modem", GSM_NODE, "--number", OURS)
+        self.central("roster", "phone-add", TEAM, "--name", "Regu A")
 
     def _console_answers(self) -> bool:
         try:

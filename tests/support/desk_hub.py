@@ -26,10 +26,12 @@ GATEWAY = "+628111000112"
 class DeskHub:
     """A store with a GSM node `gsm-1` (our modem) and a camera node `node-1` with its camera `cam-1`."""
 
-    def __init__(self, folder: Path, siren: str = "gsm-1") -> None:
+    def __init__(self, folder: Path, siren: str = "gsm-1", **rules: Any) -> None:
+        """`rules`: a test's own of `Moment`, by which what comes by SMS is believed."""
         self.clock = FakeClock()
         self.store = hub_store(folder, self.clock)
         self.gsm, self.camera_node = NodeVoice("gsm-1"), NodeVoice("node-1", "00000000000000bb")
+        self.rules = rules
         self.policy = Policy(siren_nodes=(siren,))
         self._seq = itertools.count(1)
         self.store.write(self._found)
@@ -55,7 +57,7 @@ class DeskHub:
 
     def take(self, record: Record) -> None:
         """Keep and apply one record, as ingest does."""
-        moment = Moment(self.now_us, lambda: new_id(self.clock), self.policy)
+        moment = Moment(self.now_us, lambda: new_id(self.clock), self.policy, **self.rules)
 
         def work(c: Any) -> None:
             key = (record.node, record.stream, record.epoch)

@@ -36,9 +36,15 @@ ROSTER = Roster(duty=[FIRST, SECOND], gateways=[OURS])
 class FrontDesk:
     """Everything of a modem service but the modem. `hub_takes_all`: it acknowledges what is committed."""
 
-    def __init__(self, folder: Path, make: Callable[..., desk.Desk] = desk.Desk) -> None:
-        self.folder, self.clock, self._make = folder, FakeClock(), make
-        self.hub_takes_all, self.service = True, "modem"
+    def __init__(
+        self,
+        folder: Path,
+        make: Callable[..., desk.Desk] = desk.Desk,
+        service: str = "modem",
+        clock: FakeClock | None = None,
+    ) -> None:
+        self.folder, self.clock, self._make = folder, clock or FakeClock(), make
+        self.hub_takes_all, self.service = True, service
         self.upto = 0
         self._numbers, self._ids, self._slots = itertools.count(1), itertools.count(1), itertools.count(1)
         self.begin()
@@ -46,8 +52,10 @@ class FrontDesk:
     def begin(self) -> None:
         boot = Boot(1, "boot-one")
         schema = f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA}"
-        self.journal = Journal(self.folder / "journal-modem.db", self.clock, boot, extra_schema=schema)
-        self.inbox = Inbox(self.folder / "inbox.db", "modem", self.journal)
+        self.journal = Journal(
+            self.folder / f"journal-{self.service}.db", self.clock, boot, extra_schema=schema
+        )
+        self.inbox = Inbox(self.folder / "inbox.db", self.service, self.journal)
         self.desk = self._make(
             self.journal,
             self.inbox,
@@ -58,7 +66,9 @@ class FrontDesk:
             self.folder / "run",
             lambda: None,
         )
-        self.intake = Intake(self.journal, "modem", self.clock, self.new_id, lambda _s: None, self.desk.heard)
+        self.intake = Intake(
+            self.journal, self.service, self.clock, self.new_id, lambda _s: None, self.desk.heard
+        )
 
     def end(self) -> None:
         self.inbox.close()

@@ -152,12 +152,15 @@ def _roster_commands(group: Any) -> None:
     phone.add_argument("--name", required=True)
     remove = _add(group, "phone-remove", "take a phone off the list")
     remove.add_argument("number")
+    remove.add_argument("--reason", help="why; on record")
     modem = _add(group, "modem", "say which number a node's modem has; it then gets the roster")
     modem.add_argument("node")
     modem.add_argument("--number", required=True, help="as +62...")
     text = "it takes no urgent texts of nodes without internet (a camera site's own modem)"
     modem.add_argument("--sends-only", dest="takes_urgent", action="store_false", default=True, help=text)
-    _add(group, "show", "who is on duty, and which nodes know it")
+    policy = _add(group, "policy", "decide times and limits of nodes that act by themselves")
+    policy.add_argument("values", nargs="+", type=_value, metavar="NAME=VALUE", help="e.g. away_after_s=30")
+    _add(group, "show", "who is on duty, which nodes know it, and the times in force")
 
 
 def _group(commands: Any, name: str, text: str) -> Any:
@@ -204,7 +207,7 @@ def _carry_out(args: argparse.Namespace) -> int:
     order = f"{args.command} {args.deed}" if hasattr(args, "deed") else args.command
     own = ("command", "deed", "config", "json", "password_file", "out")
     keys = {key: value for key, value in vars(args).items() if key not in own and value is not None}
-    if order == "policy set":
+    if order in ("policy set", "roster policy"):
         keys["values"] = dict(args.values)
     if "password_file" in vars(args) and (args.password_file or order != "operator-client add"):
         keys["password"] = _read_password(args.password_file)

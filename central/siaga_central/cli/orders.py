@@ -222,6 +222,7 @@ ORDERS: dict[str, Callable[..., Answer]] = {
     "roster phone-add": roster_orders.add_phone,
     "roster phone-remove": roster_orders.remove_phone,
     "roster modem": roster_orders.set_modem,
+    "roster policy": roster_orders.set_policy,
     "roster show": roster_orders.show,
     "footage grant": footage_orders.grant,
     "footage heads": footage_orders.heads,

@@ -28,7 +28,7 @@ from siaga_central.ingest.desk import Desk
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.worker import Ingest
 from siaga_central.outbox.worker import Outbox
-from siaga_central.store import generations
+from siaga_central.store import generations, roster
 from siaga_central.store.writer import Store
 from siaga_central.timers.bus_watch import BusWatch
 from siaga_central.timers.renewal import Renewal, renew_crl
@@ -59,6 +59,9 @@ def run(config: HubConfig, config_file: Path) -> int:
     store = Store(config.database_url, clock)
     try:
         renew_crl(store, authority, clock)
+        # What the config says citizens are to call goes to the nodes with the roster: it may have changed.
+        instead, now_us = config.city.instead, clock.wall_ns() // 1000
+        store.write(lambda connection: roster.publish(connection, instead, "hub", now_us))
         if authority.root_is_here:
             log.warning("the root's key is on this hub; move it into a safe: authority export-root")
         supervisor = Supervisor(clock)
@@ -187,6 +190,7 @@ def console(config: HubConfig, store: Store, authority: Authority, clock: Clock,
         secure_cookies=config.console.secure_cookies,
         city_latitude=config.city.latitude,
         city_longitude=config.city.longitude,
+        instead=config.city.instead,
     )
     app = create_console(store, settings, clock)
     listen = config.console

@@ -24,6 +24,7 @@ from siaga_central.console.pages import (
     holds,
     incident,
     lanes,
+    roster,
     session,
 )
 from siaga_central.console.stream import Stream
@@ -63,7 +64,7 @@ def create_app(store: Store, settings: ConsoleSettings, clock: Clock) -> FastAPI
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.console, app.state.stream = console, stream
     app.state.watched = set()  # (session, clip): ranges after the first belong to a look already on record
-    for part in (session, lanes, incident, footage, holds, cameras, callbacks, devices, entry):
+    for part in (session, lanes, incident, footage, holds, cameras, callbacks, devices, roster, entry):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_middleware(Headers)

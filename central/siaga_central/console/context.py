@@ -26,6 +26,7 @@ class ConsoleSettings:
     session_s: int = 8 * 3600
     picture_interval_s: int = 60  # a last picture older than twice this is shown as stale
     banner: str = ""
+    instead: str = ""  # what a citizen is told to call when nobody can read a text; goes with the roster
 
 
 class Console:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from siaga_central.console.context import Console
 from siaga_central.store import views
+from siaga_central.store.roster import SUBJECT
 
 T = TypeVar("T")
 Maker = Callable[[T], str | None]
@@ -19,6 +20,7 @@ SIGNAL_LANES = frozenset({"signal"})
 
 # The hub itself: what stands above every page changes for everybody.
 HUB = "hub"
+OF_ALL = (HUB, SUBJECT)  # what no lane shows and any page may
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Packet:
         families = {"incident"} if "act" in lanes else set()
         families |= lanes & {"signal", "callback"}
         items = tuple(item for item in self.items if item.family in families)
-        rest = tuple(item.key for item in items) + (HUB,) * (HUB in self.touched)
+        rest = tuple(item.key for item in items) + tuple(name for name in OF_ALL if name in self.touched)
         touched = self.touched if "act" in lanes else rest
         return Packet(self.seq, items, touched, {lane: n for lane, n in self.counts.items() if lane in lanes})
 
@@ -85,7 +87,7 @@ def _look_up(connection: Connection, subjects: list[str]) -> tuple[list[tuple[st
     found: dict[str, tuple[str, str, Any]] = {}
     touched: list[str] = []
     for subject in subjects:
-        if subject == HUB:
+        if subject in OF_ALL:
             touched.append(subject)
             continue
         incident_id = views.incident_of(connection, subject)

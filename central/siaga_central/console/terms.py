@@ -23,6 +23,16 @@ PRIORITIES = {
     "P3": N_("not urgent"),
     "P4": N_("information"),
 }
+# Times and limits of a node that acts by itself, as siaga_core.wire.roster.NodePolicy names them.
+NODE_POLICY = {
+    "away_after_s": N_("The hub counts as away after (seconds)"),
+    "next_phone_s": N_("The next phone is texted after (seconds)"),
+    "unanswered_s": N_("The citizen hears that nobody reads after (seconds)"),
+    "carry_after_s": N_("Urgent records go by SMS after (seconds)"),
+    "between_replies_s": N_("Between two automatic replies to a number (seconds)"),
+    "replies_an_hour": N_("Automatic replies to a number in an hour"),
+    "same_reply_a_day": N_("The same reply to a number in a day"),
+}
 WORDS = {
     # sources
     "sms": N_("SMS"),

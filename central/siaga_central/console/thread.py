@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from siaga_central.console.wording import N_, clock_time, coordinates, distance
+from siaga_central.console.wording import N_, clock_time, coordinates, day, distance
 from siaga_central.console.wording import moment as moment_of
 
 EVENTS = {
@@ -32,6 +32,13 @@ EVENTS = {
     "away.told": N_("hub away: the node texted a phone on duty"),
     "away.stranger": N_("hub away: a stranger answered with the code, not counted"),
     "away.over": N_("hub reached again"),
+    "away.back": N_("phone on duty told that the hub is reached again"),
+    "roster.phone_added": N_("phone put on the list"),
+    "roster.phone_removed": N_("phone taken off the list"),
+    "roster.phone_moved": N_("order of texting changed, place"),
+    "roster.modem": N_("number of a node's modem"),
+    "roster.trial": N_("trial text sent to"),
+    "policy.set": N_("times and limits changed"),
     "clip.asked": N_("clip asked for"),
     "clip.ready": N_("clip ready"),
     "clip.failed": N_("clip failed"),
@@ -132,9 +139,9 @@ def contact(report: Any, made: Any = None) -> Contact:
 def moment(event: Any) -> Moment:
     """Put an event into words."""
     body = _object(event.body)
-    details = [(key, str(body[key])) for key in _SHOWN if body.get(key)]
+    details = [(key, str(body[key])) for key in _SHOWN if body.get(key) and body[key] != event.actor]
     if body.get("while_away"):
-        details.append(("happened", clock_time(int(body.get("at_us", event.at_us)))))
+        details += _happened(int(body.get("at_us", event.at_us)), int(event.at_us))
     states = None
     if event.kind == "incident.moved":
         states = (str(body.get("from", "")), str(body.get("to", "")))
@@ -149,9 +156,21 @@ def moment(event: Any) -> Moment:
     elif event.kind == "camera.searched":
         span = f"{moment_of(int(body.get('from_us', 0)))} – {clock_time(int(body.get('to_us', 0)))}"
         details = [("span", span), ("state", f"search {body.get('answer', '')}")]
+    elif event.kind.startswith("roster."):
+        keys = ("place", "name", "node", "number", "state", "detail", "reason")
+        details = [(key, str(body[key])) for key in keys if body.get(key)]
+    elif event.kind == "policy.set":
+        details = [(key, f"{key} {value}") for key, value in sorted(_part(body, "values").items())]
     elif event.kind == "reply.state":
         details = [("state", str(body.get("state", ""))), *details]
     return Moment(event.at_us, EVENTS.get(event.kind, event.kind), event.actor, details, states)
+
+
+def _happened(at_us: int, told_us: int) -> list[tuple[str, str]]:
+    """When a node did it, if not in the second of its line; with the day if that is another."""
+    if day(at_us) != day(told_us):
+        return [("happened", moment_of(at_us))]
+    return [("happened", clock_time(at_us))] if clock_time(at_us) != clock_time(told_us) else []
 
 
 def _where(spot: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ class Permission(StrEnum):
     HOLD_FOOTAGE = "hold footage"
     RELEASE_FOOTAGE = "release held footage"
     GRANT_COPIES = "let footage be copied at its node"
+    CHANGE_ROSTER = "change the duty roster"
     SEE_DEVICES = "see devices"
     SEE_QUARANTINE = "see quarantine"
     ACKNOWLEDGE_ALERTS = "acknowledge alerts"
@@ -43,11 +44,12 @@ _OPERATOR = frozenset(
         _P.SEE_NUMBERS,
     }
 )
+_SUPERVISOR = frozenset({_P.RELEASE_FOOTAGE, _P.GRANT_COPIES, _P.CHANGE_ROSTER})
 # The whole truth: a role that is not named for a permission does not have it.
 MATRIX: dict[str, frozenset[Permission]] = {
     "operator": _OPERATOR,
-    "supervisor": _OPERATOR | {_P.RELEASE_FOOTAGE, _P.GRANT_COPIES},
-    "deputy": _OPERATOR | {_P.RELEASE_FOOTAGE, _P.GRANT_COPIES},
+    "supervisor": _OPERATOR | _SUPERVISOR,
+    "deputy": _OPERATOR | _SUPERVISOR,
     "head": frozenset({_P.SEE_INCIDENTS, _P.ACKNOWLEDGE_ALERTS, _P.SEE_DEVICES, _P.SEE_QUARANTINE}),
     "technician": frozenset({_P.SEE_DEVICES, _P.SEE_QUARANTINE}),
     "admin": frozenset({_P.SEE_DEVICES, _P.SEE_QUARANTINE}),

@@ -9,6 +9,8 @@ HANDLED = (
 )
 # To a duty phone: no personal data (SOP XIII.1); the rest is asked for by phone.
 DISPATCH = "SIAGA {code} {priority} {kind}{place}. {number}. Balas: TERIMA {code}, OTW, SELESAI"
+# To try the way to a phone on duty. Nobody is to answer: what a phone says without an alert is a report.
+TRIAL = "SIAGA: SMS uji dari pusat 112 untuk {name}. Tidak perlu dibalas. HP ini terdaftar sebagai HP jaga."
 # The node puts `(ulang) ` before an alert that may have been lost.
 _AGAIN_SEPTETS = 8
 KINDS = {
@@ -35,3 +37,9 @@ def dispatch(code: str, priority: str, category: str, place: str, number: str) -
     room = SINGLE_SEPTETS - _AGAIN_SEPTETS - (septets(transliterated(empty)) or 0)
     where = clipped(f" di {place}", room) if place else ""
     return DISPATCH.format(code=code, priority=priority, kind=kind, place=where, number=number)
+
+
+def trial(name: str) -> str:
+    """The trial text to a phone on duty: one part, however long its name is."""
+    room = SINGLE_SEPTETS - (septets(transliterated(TRIAL.format(name=""))) or 0)
+    return transliterated(TRIAL.format(name=clipped(name, room)))

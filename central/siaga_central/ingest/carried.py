@@ -19,9 +19,22 @@ from siaga_core.wire.report import Report
 
 KINDS = (report.KIND, health.CAMERA_KIND, health.SERVICE_KIND)
 Apply = Callable[[Record, Struct], object]
+# (node, PEM) of the keys that a text may be signed with, and the text: the node whose word it is.
+Author = Callable[[Sequence[tuple[str, str]], wire.Signed], str | None]
 
 
-def take(connection: Connection, given: Report, now_us: int, apply: Apply) -> bool:
+def author(claimed: Sequence[tuple[str, str]], signed: wire.Signed) -> str | None:
+    """The node whose key has signed this; the id in the text only says which keys to try."""
+    octets = wire.signed_octets(signed.content)
+    for node, pem in claimed:
+        if is_signed(public_key(x509.load_pem_x509_certificate(pem.encode())), signed.signature, octets):
+            return node
+    return None
+
+
+def take(
+    connection: Connection, given: Report, now_us: int, apply: Apply, author_of: Author = author
+) -> bool:
     """Whether this text was a carried record or pretended to be one; what is believed is applied.
 
     What is forged, comes again or cannot be read is kept in quarantine, counted and shown. A text with the
@@ -35,10 +48,13 @@ def take(connection: Connection, given: Report, now_us: int, apply: Apply) -> bo
         return True
     try:
         signed = wire.parse(given.sms.text)
-    except BadRecord:
-        return False
+    except BadRecord as error:
+        if not wire.is_torn(given.sms.text):
+            return False
+        _refuse(connection, given, "sms-unreadable", str(error), now_us)
+        return True
     claimed = certificates.of_key_prefix(connection, signed.key_id.hex())
-    node = author(claimed, signed)
+    node = author_of(claimed, signed)
     if node is None:
         _refuse(connection, given, "sms-forged", "no node of ours has signed this", now_us)
         for name in sorted({name for name, _ in claimed}):
@@ -75,15 +91,6 @@ def _believe(
     apply(one, body)
     if isinstance(body, Report):
         early.mark_report(connection, body.report_id)
-
-
-def author(claimed: Sequence[tuple[str, str]], signed: wire.Signed) -> str | None:
-    """The node whose key has signed this; the id in the text only says which keys to try."""
-    octets = wire.signed_octets(signed.content)
-    for node, pem in claimed:
-        if is_signed(public_key(x509.load_pem_x509_certificate(pem.encode())), signed.signature, octets):
-            return node
-    return None
 
 
 def _record(node: str, one: wire.Carried) -> Record:

@@ -1,8 +1,9 @@
 """What field teams text: an answer to an alert is taken as one, anything else is a report like any other."""
 
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from siaga_central.ingest.policy import Policy
 from siaga_central.store import assignments, commands, events
@@ -10,6 +11,21 @@ from siaga_core.reading import field
 from siaga_core.wire.command import SoundSiren
 from siaga_core.wire.envelope import Record
 from siaga_core.wire.report import Report
+
+# Whom an answer from a number is taken as: one assignment, or why it counts for nothing.
+Assigned = Callable[[Connection, field.FieldReply, str, int], Row[Any] | field.Unmatched]
+
+
+def assigned(
+    connection: Connection, reply: field.FieldReply, sender: str, now_us: int
+) -> Row[Any] | field.Unmatched:
+    """The assignment that an answer from `sender` means, or why it means none."""
+    found = field.match(reply, sender, assignments.told(connection, now_us))
+    if isinstance(found, field.Unmatched):
+        return found
+    row = assignments.of_answer(connection, found.code, sender)
+    assert row is not None
+    return row
 
 
 def take(
@@ -19,6 +35,7 @@ def take(
     now_us: int,
     new_id: Callable[[], str],
     policy: Policy,
+    find: Assigned = assigned,
 ) -> bool:
     """Whether this text was a team's answer. A stranger's is noted at its incident and stays a report."""
     if given.sms is None or given.reporter_e164 is None:
@@ -26,15 +43,13 @@ def take(
     reply = field.parse(given.sms.text)
     if reply is None:
         return False
-    found = field.match(reply, given.reporter_e164, assignments.told(connection, now_us))
+    found = find(connection, reply, given.reporter_e164, now_us)
     if isinstance(found, field.Unmatched):
         if found.why == "stranger" and reply.code is not None:
             _note_stranger(connection, reply.code, record, given.sms.text, now_us)
         return False
-    row = assignments.of_answer(connection, found.code, given.reporter_e164)
-    assert row is not None
-    if assignments.answer(connection, row, reply.deed, given.sms.text, record.at.wall_ns // 1000, now_us):
-        _silence(connection, row.incident, now_us, new_id, policy)
+    if assignments.answer(connection, found, reply.deed, given.sms.text, record.at.wall_ns // 1000, now_us):
+        _silence(connection, found.incident, now_us, new_id, policy)
     return True
 
 

@@ -13,6 +13,7 @@ from siaga_central.store import (
     camera_log,
     commands,
     coverage,
+    duty_texts,
     fates,
     footage,
     holds,
@@ -37,11 +38,13 @@ LOCAL = "local-"  # holds that a technician has made at the node
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a projection may know beside its record."""
+    """What a projection may know beside its record, and by which rules it believes what came by SMS."""
 
     now_us: int
     new_id: Callable[[], str]
     policy: Policy
+    author_of: carried.Author = carried.author
+    assigned: fieldwork.Assigned = fieldwork.assigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,8 @@ def _sms_state(connection: Connection, node: str, body: SmsState, now_us: int) -
     id = body.message_id
     if assignments.find(connection, id) is not None:
         assignments.delivered(connection, id, body.state, body.detail, now_us)
+    elif duty_texts.find(connection, id) is not None:
+        duty_texts.delivered(connection, id, body.state, body.detail, f"node:{node}", now_us)
     elif replies.is_known(connection, id):
         replies.delivered(connection, id, body.state, body.detail, f"node:{node}", now_us)
     elif commands.find(connection, id) is None:
@@ -148,7 +153,8 @@ def _sms_state(connection: Connection, node: str, body: SmsState, now_us: int) -
 def _report(connection: Connection, record: Record, given: Report, moment: Moment) -> None:
     """A text is an urgent record of a node without internet, or a team's answer, or a citizen's report."""
     now_us, new_id, policy = moment.now_us, moment.new_id, moment.policy
-    if carried.take(connection, given, now_us, lambda one, body: apply(connection, one, body, moment)):
+    apply_one = lambda one, body: apply(connection, one, body, moment)  # noqa: E731
+    if carried.take(connection, given, now_us, apply_one, moment.author_of):
         return
-    if not fieldwork.take(connection, record, given, now_us, new_id, policy):
+    if not fieldwork.take(connection, record, given, now_us, new_id, policy, moment.assigned):
         contact.take(connection, record, given, now_us, new_id, policy)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from siaga_central.domain import incident as life
 from siaga_central.domain import texts
 from siaga_central.domain.delivery import replaces
-from siaga_central.store import commands, events, incidents, modems
+from siaga_central.store import commands, duty_texts, events, incidents, modems
 from siaga_central.store.schema import assignment, incident, report
 from siaga_core.reading import field
 from siaga_core.wire.command import SendSms
@@ -61,6 +61,9 @@ def from_node(connection: Connection, node: str, step: DutyState, at_us: int, no
                 away=True,
             )  # fmt: skip
             _away(connection, incident_id, "away.told", actor, step, at_us, now_us)
+    elif step.deed == "back":
+        duty_texts.told_back(connection, node, step, at_us, now_us)
+        _away(connection, incident_id, "away.back", actor, step, at_us, now_us)
     elif step.deed in field.RANK:
         for row in _of_phone(connection, step.code, step.number):
             answer(connection, row, step.deed, step.text, at_us, now_us, again=False)

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from siaga_central.domain.delivery import NOT_CONFIRMED
-from siaga_central.store import clips, commands, replies
+from siaga_central.store import assignments, clips, commands, duty_texts, replies
 
 # What an operator reads when the node has said nothing.
 EXPIRED = NOT_CONFIRMED
@@ -20,7 +20,7 @@ def settle(
     actor: str,
     now_us: int,
 ) -> bool:
-    """Note what became of a command and of the reply or clip behind it; False when it is not news."""
+    """Note what became of a command and of the text or clip behind it; False when it is not news."""
     row = commands.find(connection, id)
     if not commands.settle(connection, id, state, detail, result, actor, now_us):
         return False
@@ -31,6 +31,8 @@ def settle(
         uncertain = actor == "hub" and row.state != "queued"
         reached = "UNKNOWN" if uncertain else "FAILED"
         replies.delivered(connection, id, reached, detail or EXPIRED, actor, now_us)
+        assignments.delivered(connection, id, reached, detail or EXPIRED, now_us)
+        duty_texts.delivered(connection, id, reached, detail or EXPIRED, actor, now_us)
     elif row.kind == "clip.fetch":
         clips.fail(connection, id, detail or EXPIRED, now_us)
     return True

@@ -17,6 +17,17 @@ def sender(connection: Connection, node: str, number: str) -> Modem:
     return choose(_written_to(connection, node, number), _known(connection, node), _unwell(connection, node))
 
 
+def by_node(connection: Connection) -> dict[str, list[str]]:
+    """Node -> the services of its modems that have ever been heard of, first modem first."""
+    found = select(mark.c.node, mark.c.stream).distinct().order_by(mark.c.node, mark.c.stream)
+    nodes: dict[str, list[str]] = {}
+    for row in connection.execute(found):
+        name = row.stream.partition(".")[0]
+        if name in MODEMS and name not in nodes.setdefault(row.node, []):
+            nodes[row.node].append(name)
+    return {node: names for node, names in nodes.items() if names}
+
+
 def _written_to(connection: Connection, node: str, number: str) -> Modem | None:
     """The modem that heard this number last; None for one that never wrote, or if it is called otherwise."""
     found = select(func.json_extract(report.c.body, "$.modem")).where(

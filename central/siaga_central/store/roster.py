@@ -5,10 +5,16 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from siaga_central.store import events, wants
+from siaga_central.domain.mask import masked
+from siaga_central.store import events, policies, wants
 from siaga_central.store.schema import duty_phone, modem_number, node, want
 from siaga_core.errors import SiagaError
 from siaga_core.wire.roster import NAME, DutyPhone, Gateway, Roster
+
+SUBJECT = "roster"
+_BAD_PHONE = "a phone needs a number written as +62… and a name of 1 to 60 characters"
+_BAD_MODEM = "a modem's number is written as +62…"
+_BAD_ROSTER = "there are at most 50 phones on duty and 20 modems"
 
 
 class BadRoster(SiagaError):
@@ -17,35 +23,58 @@ class BadRoster(SiagaError):
 
 def add_phone(connection: Connection, number: str, name: str, actor: str, now_us: int) -> None:
     """Put a phone last on the list, or give one that is on it another name. Raises BadRoster."""
-    _checked(DutyPhone(name=name, number=number), DutyPhone)
+    _checked(DutyPhone(name=name, number=number), DutyPhone, _BAD_PHONE)
     if connection.execute(select(duty_phone).where(duty_phone.c.number == number)).first() is None:
         last = connection.execute(select(func.coalesce(func.max(duty_phone.c.place), 0))).scalar_one()
         connection.execute(insert(duty_phone).values(number=number, name=name, place=int(last) + 1))
     else:
         connection.execute(update(duty_phone).where(duty_phone.c.number == number).values(name=name))
-    events.append(connection, now_us, "roster.phone", "roster", actor, {"name": name, "on_duty": True})
+    body = {"name": name, "number": masked(number)}
+    events.append(connection, now_us, "roster.phone_added", SUBJECT, actor, body)
 
 
-def remove_phone(connection: Connection, number: str, actor: str, now_us: int) -> None:
+def remove_phone(connection: Connection, number: str, actor: str, now_us: int, reason: str = "") -> None:
     """Take a phone off the list. Raises BadRoster."""
+    row = phone(connection, number)
+    connection.execute(delete(duty_phone).where(duty_phone.c.number == number))
+    body = {"name": row.name, "number": masked(number), "reason": reason}
+    events.append(connection, now_us, "roster.phone_removed", SUBJECT, actor, body)
+
+
+def move_phone(connection: Connection, number: str, earlier: bool, actor: str, now_us: int) -> None:
+    """Have a phone texted one place earlier or later; at the end of the list nothing. Raises BadRoster."""
+    row = phone(connection, number)
+    order = [one.number for one in phones(connection)]
+    at = order.index(number)
+    to = at - 1 if earlier else at + 1
+    if not 0 <= to < len(order):
+        return
+    order[at], order[to] = order[to], order[at]
+    for place, each in enumerate(order, 1):
+        connection.execute(update(duty_phone).where(duty_phone.c.number == each).values(place=place))
+    body = {"name": row.name, "number": masked(number), "place": str(to + 1)}
+    events.append(connection, now_us, "roster.phone_moved", SUBJECT, actor, body)
+
+
+def phone(connection: Connection, number: str) -> Row[Any]:
+    """One phone on duty. Raises BadRoster."""
     row = connection.execute(select(duty_phone).where(duty_phone.c.number == number)).one_or_none()
     if row is None:
-        raise BadRoster("that number is not on duty; see `siaga-central roster show`")
-    connection.execute(delete(duty_phone).where(duty_phone.c.number == number))
-    events.append(connection, now_us, "roster.phone", "roster", actor, {"name": row.name, "on_duty": False})
+        raise BadRoster("that number is not on duty")
+    return row
 
 
 def set_modem(
     connection: Connection, node_id: str, number: str, takes_urgent: bool, actor: str, now_us: int
 ) -> None:
     """Say which number a node's modem has, and whether it takes others' urgent texts. Raises BadRoster."""
-    _checked(Gateway(node=node_id, number=number, takes_urgent=takes_urgent), Gateway)
+    _checked(Gateway(node=node_id, number=number, takes_urgent=takes_urgent), Gateway, _BAD_MODEM)
     if connection.execute(select(node.c.id).where(node.c.id == node_id)).first() is None:
         raise BadRoster(f"there is no node {node_id}")
     connection.execute(delete(modem_number).where(modem_number.c.node == node_id))
     connection.execute(insert(modem_number).values(node=node_id, number=number, takes_urgent=takes_urgent))
-    body = {"node": node_id, "takes_urgent": takes_urgent}
-    events.append(connection, now_us, "roster.modem", "roster", actor, body)
+    body = {"node": node_id, "number": number, "takes_urgent": takes_urgent}
+    events.append(connection, now_us, "roster.modem", SUBJECT, actor, body)
 
 
 def phones(connection: Connection) -> list[Row[Any]]:
@@ -64,7 +93,9 @@ def publish(connection: Connection, instead: str, actor: str, now_us: int) -> li
         Gateway(node=row.node, number=row.number, takes_urgent=row.takes_urgent) for row in modems(connection)
     ]
     duty = [DutyPhone(name=row.name, number=row.number) for row in phones(connection)]
-    body = msgspec.to_builtins(_checked(Roster(duty=duty, gateways=gateways, instead=instead), Roster))
+    policy = policies.nodes(connection, now_us)[1]
+    made = Roster(duty=duty, gateways=gateways, instead=instead, policy=policy)
+    body = msgspec.to_builtins(_checked(made, Roster, _BAD_ROSTER))
     for gateway in gateways:
         wants.wish(connection, gateway.node, "modem", NAME, body, actor, now_us)
     return [gateway.node for gateway in gateways]
@@ -75,8 +106,8 @@ def convergence(connection: Connection) -> list[Row[Any]]:
     return list(connection.execute(select(want).where(want.c.name == NAME).order_by(want.c.node)))
 
 
-def _checked(given: Any, kind: type[Any]) -> Any:
+def _checked(given: Any, kind: type[Any], why: str) -> Any:
     try:
         return msgspec.convert(msgspec.to_builtins(given), kind)
     except msgspec.ValidationError as error:
-        raise BadRoster(f"{error}; numbers are written +62..., names have 1 to 60 characters") from error
+        raise BadRoster(why) from error

@@ -16,6 +16,7 @@ later are one. The PDUs of a citizen's SMS stay behind: they come over the link.
 
 import base64
 import binascii
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ KEY_ID_BYTES, SIGNATURE_BYTES = 4, 64
 # Five parts; a longer record waits for the link. Every part is money and a chance to be lost.
 CONTENT_MOST_BYTES = 450
 INFLATED_MOST_BYTES = 4096
+_TORN = re.compile(r"[A-Za-z0-9+/]{60,}[\s=]*")
 _HEAD = struct.Struct(">B8sII")
 _CONTEXT = b"siaga carried record 1\0"
 # What most bodies begin and go on with; deflate refers to it, so it is part of the version in MARK.
@@ -74,6 +76,11 @@ class Signed:
 def is_carried(text: str) -> bool:
     """Whether an SMS says that it is one; nothing is verified."""
     return MARK in text[:16]
+
+
+def is_torn(text: str) -> bool:
+    """Whether a text that cannot be taken apart was a record all the same: nobody writes such long words."""
+    return _TORN.fullmatch(text.partition(MARK)[2]) is not None
 
 
 def content_of(record: Carried) -> bytes | None:

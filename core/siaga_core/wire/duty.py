@@ -8,7 +8,7 @@ REPLY_KIND = "reply.auto"
 KIND = "duty"
 
 Template = Literal["report", "place", "call", "bounce"]
-DutyDeed = Literal["sounded", "told", "accepted", "underway", "done", "stranger", "over"]
+DutyDeed = Literal["sounded", "told", "accepted", "underway", "done", "stranger", "over", "back"]
 
 
 class AutoReply(Struct, frozen=True, kw_only=True):
@@ -25,7 +25,8 @@ class DutyState(Struct, frozen=True, kw_only=True):
     """One step of an alarm that the node raised because no hub had taken its report.
 
     `told`: a duty phone was texted, `id` is the text's; `sounded`: the siren was asked for; `over`: the hub
-    has the report, what happened since `sounded` is all here. `name` and `number` are whose step it is.
+    has the report, what happened since `sounded` is all here; `back`: a phone that had been texted was told
+    so, `id` is that text's and the same for every alarm it speaks of. `name` and `number`: whose step it is.
     """
 
     code: str

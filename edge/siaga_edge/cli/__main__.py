@@ -78,6 +78,7 @@ def _add_simulate(commands: Any) -> None:
     group = commands.add_parser("simulate", help=text, description=text)
     kinds = group.add_subparsers(dest="kind", required=True, metavar="KIND")
     played.add_sms_arguments(_kind(kinds, "sms", "an SMS arrives at the simulated modem"))
+    played.add_sent_arguments(_kind(kinds, "sent", "what the node has sent by the simulated modem"))
     played.add_call_arguments(_kind(kinds, "call", "somebody calls the simulated modem"))
     played.add_modem_arguments(_kind(kinds, "modem", "play a modem until told to stop"))
     cameras = _kind(kinds, "camera", "a simulated camera freezes, goes black, drops the line")

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from siaga_core.service.clock import kernel_clock_state
+from siaga_edge.cli import duty
 from siaga_edge.cli.queue import queued
 from siaga_edge.node import NodeConfig
 
@@ -62,6 +63,8 @@ def examine(config: NodeConfig) -> list[Finding]:
     for name, modem in (("modem", config.modem), ("modem kedua / second modem", config.modemb)):
         if modem is not None:
             checks.append((name, lambda port=modem.port: _modem(port)))  # type: ignore[misc]
+    if config.modem is not None:
+        checks.append(("daftar jaga / duty roster", lambda: _roster(config)))
     return [_find(name, check) for name, check in checks]
 
 
@@ -193,3 +196,10 @@ def _modem(port: str) -> str:
             f"{port} tidak ada / is missing", "periksa kabel USB dan catu daya modem / check plug and supply"
         )
     return port
+
+
+def _roster(config: NodeConfig) -> str:
+    takes_part, seen = duty.standing(config)
+    if not takes_part:
+        raise Bad(seen, duty.advice(config))
+    return seen

@@ -16,6 +16,7 @@ from siaga_core.service.database import StoreMissing, open_reader
 from siaga_core.service.logs import mask_number
 from siaga_core.wib import shown
 from siaga_edge import node
+from siaga_edge.cli import duty
 from siaga_edge.inbox import wake
 from siaga_edge.modem import at, pdu
 from siaga_edge.modem.recordings import listed, sha256_of
@@ -77,9 +78,14 @@ def _status(args: argparse.Namespace) -> int:
     age_s = None if status is None else time.time() - status.at_wall_ns / 1e9
     running = age_s is not None and age_s < OLD_S
     if args.json:
-        print(json.dumps({"service": service, "running": running, "status": msgspec.to_builtins(status)}))
+        said = {"service": service, "running": running, "status": msgspec.to_builtins(status)}
+        print(json.dumps(said | {"in_roster": duty.standing(config)[0]}))
     else:
         print(page(service, status, running=running))
+        takes_part, seen = duty.standing(config)
+        print(f"{'daftar jaga / duty roster':32s} {seen}")
+        if not takes_part:
+            print(f"{'':32s} -> {duty.advice(config)}")
     well = status is not None and running and status.ready
     return 0 if well and not any(level == "crit" for level, _ in status.verdicts.values()) else 1  # type: ignore[union-attr]
 

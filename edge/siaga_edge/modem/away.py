@@ -1,19 +1,15 @@
 """What a node does while the hub cannot be reached: whom it wakes, how long it waits. Pure.
 
-The hub is away for a report when it has not acknowledged it AWAY_AFTER_S after the node committed it: not
-the link counts, not the broker, only the hub's own word.
+The hub is away for a report when it has not acknowledged it the policy's `away_after_s` after the node
+committed it: not the link counts, not the broker, only the hub's own word.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-# A hub that restarts takes 5 to 10 s, a link that reconnects up to 15: neither should wake the duty phones.
-AWAY_AFTER_S = 20.0
-# The citizen is told that nobody reads when siren and phones have gone unanswered for this long.
-UNANSWERED_S = 60.0
-# The next phone is texted when the one before has not answered.
-NEXT_PHONE_S = 60.0
+from siaga_core.wire.roster import SHIPPED, NodePolicy
+
 SIREN_MOST_S = 600.0
 # Nobody comes for a text that was surely no emergency; it is kept and handed over like any other.
 LOUD = ("P1", "P2")
@@ -32,9 +28,9 @@ class Alarm:
     told_age_s: float = 0.0
 
 
-def begins(waiting_s: float, *, has_alarm: bool) -> bool:
+def begins(waiting_s: float, *, has_alarm: bool, policy: NodePolicy = SHIPPED) -> bool:
     """Whether a report that waits for the hub's word raises an alarm of its own."""
-    return waiting_s >= AWAY_AFTER_S and not has_alarm
+    return waiting_s >= policy.away_after_s and not has_alarm
 
 
 def first_state(priority: str) -> AlarmState:
@@ -42,16 +38,17 @@ def first_state(priority: str) -> AlarmState:
     return "sounding" if priority in LOUD else "quiet"
 
 
-def next_phone(alarm: Alarm, phones: Sequence[str]) -> int | None:
+def next_phone(alarm: Alarm, phones: Sequence[str], policy: NodePolicy = SHIPPED) -> int | None:
     """Which phone to text now; each is texted once, the next when the one before has not answered."""
     if alarm.state != "sounding" or alarm.told >= len(phones):
         return None
-    return alarm.told if not alarm.told or alarm.told_age_s >= NEXT_PHONE_S else None
+    return alarm.told if not alarm.told or alarm.told_age_s >= policy.next_phone_s else None
 
 
-def is_deserted(alarm: Alarm, *, hub_has_it: bool) -> bool:
+def is_deserted(alarm: Alarm, *, hub_has_it: bool, policy: NodePolicy = SHIPPED) -> bool:
     """Whether it is true that nobody can read a report now."""
-    return not hub_has_it and alarm.state in ("sounding", "quiet") and alarm.age_s >= UNANSWERED_S
+    unanswered = alarm.state in ("sounding", "quiet") and alarm.age_s >= policy.unanswered_s
+    return unanswered and not hub_has_it
 
 
 def siren(alarms: Sequence[Alarm]) -> bool:

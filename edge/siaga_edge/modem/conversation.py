@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from siaga_core.wire.duty import Template
+from siaga_core.wire.roster import SHIPPED, NodePolicy
 
 # fresh, located, rang: a text, a text with a place, a call came and nobody has it yet.
 State = Literal["fresh", "located", "rang", "asked", "reminded", "placed", "bounced"]
@@ -46,9 +47,6 @@ OWED: tuple[State, ...] = ("fresh", "located", "rang")
 REMIND_AFTER_S = 120.0
 # A text after this begins anew: who writes an hour later has something new to say.
 SESSION_S = 1800.0
-BETWEEN_S = 300.0
-SAME_A_DAY = 3
-IN_AN_HOUR = 2
 # A prepaid SIM is let send some ten texts a minute; alerts to duty phones must have their share.
 BUDGET_A_MINUTE = 6
 _DAY_S, _HOUR_S = 86_400.0, 3600.0
@@ -73,10 +71,11 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An automatic reply to a number, `age_s` ago."""
+    """An automatic reply to a number, `age_s` ago; `elsewhere`: by this node's other modem."""
 
     template: Template
     age_s: float
+    elsewhere: bool = False
 
 
 def step(state: State | None, event: Event) -> tuple[State | None, Template | None]:
@@ -90,19 +89,25 @@ def verdict(
     ours: Collection[str],
     said: Sequence[Said],
     sent_last_minute: int,
+    policy: NodePolicy = SHIPPED,
 ) -> Verdict:
     """Whether an automatic reply may go. Limits concern replies alone, never what is kept or shown.
 
     `number` is E.164, None for short codes, names and withheld numbers; `ours` are our own modems' numbers;
-    `said` is what this number has been sent by itself in the last day.
+    `said` is what this number has been sent by itself in the last day, by both modems of the node.
+    `sent_last_minute` is this modem's own: it spares its SIM.
     """
     if number is None or number in ours:
         return "never"
-    if sum(one.template == template and one.age_s < _DAY_S for one in said) >= SAME_A_DAY:
+    same = [one for one in said if one.template == template and one.age_s < _DAY_S]
+    if len(same) >= policy.same_reply_a_day:
         return "never"
-    if any(one.age_s < BETWEEN_S for one in said):
+    if any(one.elsewhere and one.age_s < SESSION_S for one in same):
+        return "never"  # who wrote to both SIMs has heard it
+    if any(one.age_s < policy.between_replies_s for one in said):
         return "later"
-    if sum(one.age_s < _HOUR_S for one in said) >= IN_AN_HOUR or sent_last_minute >= BUDGET_A_MINUTE:
+    in_an_hour = sum(one.age_s < _HOUR_S for one in said)
+    if in_an_hour >= policy.replies_an_hour or sent_last_minute >= BUDGET_A_MINUTE:
         return "later"
     return "now"
 

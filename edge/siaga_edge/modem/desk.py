@@ -21,6 +21,7 @@ from siaga_edge.modem.call import Leg
 from siaga_edge.modem.conversation import Instant
 from siaga_edge.modem.duty import Duty
 from siaga_edge.modem.handover import Handover, Marks
+from siaga_edge.modem.neighbour import Neighbour
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.talk import Talk
 
@@ -51,8 +52,9 @@ class Desk:
         wake_health: Callable[[], object],
         service: str = "modem",
         own: Collection[str] = (),
+        neighbour: Neighbour | None = None,
     ) -> None:
-        """`journal` was opened with SCHEMA; `own` are numbers of this node's SIMs.
+        """`journal` was opened with SCHEMA; `own` are this node's SIMs' numbers; `neighbour` its other modem.
 
         Raises BadText when a text would not be one part.
         """
@@ -60,7 +62,7 @@ class Desk:
         self._journal, self._inbox, self._clock, self._boot = journal, inbox, clock, boot
         self._run_dir, self._wake_health = run_dir, wake_health
         self._service, self._own = service, frozenset(own)
-        self.talk, self.duty = Talk(journal, new_id), Duty(journal, new_id)
+        self.talk, self.duty = Talk(journal, new_id, neighbour), Duty(journal, new_id)
         self._handover = Handover(journal, marks, service)
         self._roster, self._version = Roster(), 0
         self._ticked_mono_s = self._leased_mono_s = float("-inf")
@@ -90,8 +92,8 @@ class Desk:
         self._read_roster()
         now, waiting, roster = self._now(), self._handover.waiting(), self._roster
         self.duty.raise_and_tell(now, waiting, roster)
-        parties = self.duty.parties(now, waiting)
-        self.talk.speak(now, waiting, parties, self._ours(), roster.instead)
+        parties = self.duty.parties(now, waiting, roster.policy)
+        self.talk.speak(now, waiting, parties, self._ours(), roster)
         self._sound(now, now_s)
 
     def due_s(self) -> float:

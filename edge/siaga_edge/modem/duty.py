@@ -12,7 +12,7 @@ from siaga_core.wire import carried
 from siaga_core.wire import duty as wire
 from siaga_core.wire.duty import DutyState
 from siaga_core.wire.report import Report
-from siaga_core.wire.roster import DutyPhone, Roster
+from siaga_core.wire.roster import DutyPhone, NodePolicy, Roster
 from siaga_edge.journal import Journal
 from siaga_edge.modem import away, template
 from siaga_edge.modem.away import Alarm
@@ -42,7 +42,14 @@ CREATE TABLE IF NOT EXISTS alarm_told (
     number TEXT NOT NULL,
     name TEXT NOT NULL,
     wall_ns INTEGER NOT NULL
-) STRICT
+) STRICT;
+CREATE TABLE IF NOT EXISTS alarm_back (
+    code TEXT NOT NULL,
+    number TEXT NOT NULL,
+    id TEXT NOT NULL,
+    wall_ns INTEGER NOT NULL,
+    PRIMARY KEY (code, number)
+) STRICT, WITHOUT ROWID
 """
 # Duty phones are texted within this, so that a flood of reports leaves the SIM able to send at all.
 TEXTS_A_MINUTE = 6
@@ -88,7 +95,7 @@ class Duty:
         begun = 0
         for id in [id for id in waiting if id not in self._settled]:
             one = waiting[id]
-            if one.since.until_s(now) < away.AWAY_AFTER_S:
+            if one.since.until_s(now) < roster.policy.away_after_s:
                 continue
             if begun >= BEGUN_AT_ONCE:
                 break
@@ -97,19 +104,21 @@ class Duty:
                 self._begin(one, now)
                 begun += 1
         phones = [phone.number for phone in roster.duty]
-        for row in self._open():
+        for row in self._not_over():
             if row["report_id"] not in waiting:
                 self._end(row)
                 continue
-            place = away.next_phone(_alarm(row, now), phones)
+            place = away.next_phone(_alarm(row, now), phones, roster.policy)
             if place is not None and self._texts_last_minute(now) < TEXTS_A_MINUTE:
                 self._tell(row, roster.duty[place], now)
+        self._hand_back(now, waiting)
 
-    def parties(self, now: Instant, waiting: Mapping[str, Waiting]) -> dict[str, str]:
+    def parties(self, now: Instant, waiting: Mapping[str, Waiting], policy: NodePolicy) -> dict[str, str]:
         """Number -> `deserted` when nobody can read its report, `taken` when a duty phone answers for it."""
         found: dict[str, str] = {}
         for row in self._open():
-            if away.is_deserted(_alarm(row, now), hub_has_it=row["report_id"] not in waiting):
+            hub_has_it = row["report_id"] not in waiting
+            if away.is_deserted(_alarm(row, now), hub_has_it=hub_has_it, policy=policy):
                 found[row["party"]] = "deserted"
             elif row["state"] in ("accepted", "underway"):
                 found[row["party"]] = "taken"
@@ -131,7 +140,7 @@ class Duty:
 
     def forget(self, before_wall_ns: int) -> None:
         """Drop what is older. Belongs inside a transaction."""
-        for table in ("alarm", "alarm_told"):
+        for table in ("alarm", "alarm_told", "alarm_back"):
             self._connection.execute(f"DELETE FROM {table} WHERE wall_ns < ?", (before_wall_ns,))  # noqa: S608
 
     def _wakes(self, one: Waiting, now: Instant, roster: Roster, ours: set[str]) -> bool:
@@ -142,7 +151,8 @@ class Duty:
         phones = {phone.number for phone in roster.duty}
         if report.reporter_e164 in phones and field.parse(text) is not None:
             return False
-        return away.begins(one.since.until_s(now), has_alarm=self._has_alarm(one))
+        has_alarm = self._has_alarm(one)
+        return away.begins(one.since.until_s(now), has_alarm=has_alarm, policy=roster.policy)
 
     def _has_alarm(self, one: Waiting) -> bool:
         """One alarm per number and half hour: a flood is one alarm, and an old report raises none anew."""
@@ -214,6 +224,52 @@ class Duty:
         self._journal.append_all([(wire.KIND, _step(row, "over"), "urgent")] if loud else [], write)
         log.info("hub has the report, alarm over code=%s", row["code"])
 
+    def _hand_back(self, now: Instant, waiting: Mapping[str, Waiting]) -> None:
+        """Tell the phones that were texted, once, that the hub has what they were texted of.
+
+        Only when no alarm is open any more: until then a phone would be told of some and still be called by
+        others. What a phone said was done is among it: its team too must know whom to speak to now.
+        """
+        if self.is_alarmed:
+            return
+        owed: dict[tuple[str, str], list[sqlite3.Row]] = {}
+        for row in self._not_told_back(now):
+            if row["report_id"] in waiting:
+                return
+            owed.setdefault((row["number"], row["name"]), []).append(row)
+        for (number, name), rows in owed.items():
+            if self._texts_last_minute(now) >= TEXTS_A_MINUTE:
+                return
+            self._tell_back(number, name, rows, now)
+
+    def _tell_back(self, number: str, name: str, rows: list[sqlite3.Row], now: Instant) -> None:
+        id = self._new_id()
+        text = template.back([row["code"] for row in rows])
+
+        def write(connection: sqlite3.Connection) -> None:
+            told = [(row["code"], number, id, now.wall_ns) for row in rows]
+            connection.executemany("INSERT INTO alarm_back VALUES (?, ?, ?, ?)", told)
+            self._ledger.queue(Outgoing(id, number, text, False, 0), now.wall_ns)
+
+        steps = [_step(row, "back", id=id, name=name, number=number) for row in rows]
+        self._journal.append_all([(wire.KIND, step, "urgent") for step in steps], write)
+        log.info("duty phone told that the hub is back to=%s alarms=%d", mask_number(number), len(rows))
+
+    def _not_told_back(self, now: Instant) -> list[sqlite3.Row]:
+        return self._connection.execute(
+            "SELECT a.code, a.report_id, t.number, t.name FROM alarm_told t JOIN alarm a USING (code)"
+            " LEFT JOIN alarm_back b ON b.code = t.code AND b.number = t.number"
+            " WHERE b.code IS NULL AND a.state IN ('over', 'done') AND t.wall_ns > ?"
+            " ORDER BY t.wall_ns, t.id",
+            (now.wall_ns - _KEPT_NS,),
+        ).fetchall()
+
+    def _not_over(self) -> Sequence[sqlite3.Row]:
+        """Alarms of which the hub has not been seen to have the report, those that a team ended too."""
+        return self._connection.execute(
+            "SELECT * FROM alarm WHERE state != 'over' ORDER BY priority, wall_ns"
+        ).fetchall()
+
     def _open(self) -> Sequence[sqlite3.Row]:
         states = "', '".join(away.OPEN)
         return self._connection.execute(
@@ -243,8 +299,11 @@ class Duty:
         return row is not None
 
     def _texts_last_minute(self, now: Instant) -> int:
+        since_wall_ns = now.wall_ns - 60 * 10**9
         row = self._connection.execute(
-            "SELECT count(*) FROM alarm WHERE told > 0 AND told_wall_ns > ?", (now.wall_ns - 60 * 10**9,)
+            "SELECT (SELECT count(*) FROM alarm WHERE told > 0 AND told_wall_ns > ?)"
+            " + (SELECT count(DISTINCT id) FROM alarm_back WHERE wall_ns > ?)",
+            (since_wall_ns, since_wall_ns),
         ).fetchone()
         return int(row[0])
 

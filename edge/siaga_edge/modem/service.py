@@ -14,7 +14,19 @@ from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, bringup, calls, desk, ladder, pin, profile, retention, turns, vitals
+from siaga_edge.modem import (
+    at,
+    bringup,
+    calls,
+    desk,
+    ladder,
+    neighbour,
+    pin,
+    profile,
+    retention,
+    turns,
+    vitals,
+)
 from siaga_edge.modem.calls import Calls
 from siaga_edge.modem.care import Care
 from siaga_edge.modem.direct import DeliveryReports, DirectDelivery
@@ -89,6 +101,7 @@ class ModemService:
             lambda: wake(config.socket_file("health")),
             service,
             own,
+            neighbour.beside(config, service),
         )
         self._care = Care(settings, config.node.run_dir, clock, self._tell, self.sender, own)
         reports = DeliveryReports(self._outbound.status, self._tell)
@@ -450,10 +463,14 @@ class ModemService:
         self._write_status(ready=False)
 
     def _tell(self, verdict: Verdict) -> None:
-        """Note how one thing about modem or SIM is, when its level has changed."""
+        """Note how one thing about modem or SIM is, when its level has changed.
+
+        Each loop-back that came round is noted: when the last one did is what the hub shows.
+        """
         before = self._verdicts.get(verdict.code)
         self._verdicts[verdict.code] = verdict
-        if (before.level if before else "ok") != verdict.level and verdict.level != "unknown":
+        changed = (before.level if before else "ok") != verdict.level and verdict.level != "unknown"
+        if changed or (verdict.code, verdict.level) == (vitals.LOOP, "ok"):
             self._note(verdict.level, verdict.code, verdict.detail)
 
     def _note(self, level: Level, code: str, detail: str) -> None:
@@ -482,9 +499,8 @@ class ModemService:
             write_status(self._config.node.run_dir, self._service, status)
 
     def _say(self, level: Level, code: str, detail: str) -> None:
-        """Tell the hub how the modem is, when that has changed."""
-        if self._said == (level, code) or (self._said is None and level == "ok"):
-            self._said = (level, code)
+        """Tell the hub how the modem is, when that has changed and at each start: it may have been worse."""
+        if self._said == (level, code):
             return
         self._said = (level, code)
         state = ServiceState(

@@ -1,5 +1,6 @@
 """Keeps the conversations: what was said is committed with the report it answers, and said at most once."""
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
@@ -9,10 +10,12 @@ from siaga_core.service.logs import mask_number
 from siaga_core.wire import duty as wire
 from siaga_core.wire.duty import AutoReply, Template
 from siaga_core.wire.report import Report
+from siaga_core.wire.roster import NodePolicy, Roster
 from siaga_edge.journal import Journal
 from siaga_edge.modem import conversation, template
 from siaga_edge.modem.conversation import Event, Instant, Said, State
 from siaga_edge.modem.ledger import Ledger, Outgoing
+from siaga_edge.modem.neighbour import Neighbour
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +47,11 @@ _DAY_NS = 86_400 * 10**9
 class Talk:
     """The conversations of one modem. Used by the thread that owns the journal."""
 
-    def __init__(self, journal: Journal, new_id: Callable[[], str]) -> None:
-        """`journal` was opened with SCHEMA and the ledger's."""
-        self._journal, self._new_id = journal, new_id
+    def __init__(
+        self, journal: Journal, new_id: Callable[[], str], neighbour: Neighbour | None = None
+    ) -> None:
+        """`journal` was opened with SCHEMA and the ledger's; `neighbour`: this node's other modem."""
+        self._journal, self._new_id, self._neighbour = journal, new_id, neighbour
         self._connection = journal.connection
         self._ledger = Ledger(journal.connection)
 
@@ -96,7 +101,7 @@ class Talk:
         waiting: Collection[str],
         parties: Mapping[str, str],
         ours: Collection[str],
-        instead: str,
+        roster: Roster,
     ) -> int:
         """Say what is owed and true now; how many replies were queued.
 
@@ -112,11 +117,7 @@ class Talk:
             after, wanted = conversation.step(row["state"], event)
             if after is None or after == row["state"]:
                 continue
-            verdict = "never" if wanted is None else self._verdict(row["number"], wanted, now, ours)
-            if verdict == "later":
-                continue
-            queued += verdict == "now"
-            self._move(row, after, wanted if verdict == "now" else None, now, instead)
+            queued += self._go_on(row, after, wanted, now, ours, roster)
         return queued
 
     @property
@@ -170,12 +171,37 @@ class Talk:
                 rows += found.fetchall()
         return rows
 
+    def _go_on(
+        self,
+        row: sqlite3.Row,
+        after: State,
+        wanted: Template | None,
+        now: Instant,
+        ours: Collection[str],
+        roster: Roster,
+    ) -> bool:
+        """Move a conversation on if the reply that belongs to it may go or never may; whether it goes."""
+        if wanted is None:
+            self._move(row, after, None, now, roster.instead)
+            return False
+        with self._neighbour.turn() if self._neighbour else contextlib.nullcontext(True) as is_our_turn:
+            verdict = self._verdict(row["number"], wanted, now, ours, roster.policy)
+            if verdict == "later" or not is_our_turn:
+                return False
+            self._move(row, after, wanted if verdict == "now" else None, now, roster.instead)
+        return verdict == "now"
+
     def _verdict(
-        self, number: str, wanted: Template, now: Instant, ours: Collection[str]
+        self, number: str, wanted: Template, now: Instant, ours: Collection[str], policy: NodePolicy
     ) -> conversation.Verdict:
         rows = self._connection.execute("SELECT * FROM said WHERE number = ?", (number,))
         said = [Said(row["template"], _instant(row).until_s(now)) for row in rows]
-        return conversation.verdict(wanted, number, ours, said, self.said_last_minute(now))
+        of_late = self.said_last_minute(now)
+        verdict = conversation.verdict(wanted, number, ours, said, of_late, policy)
+        if verdict != "now" or self._neighbour is None:
+            return verdict
+        said += self._neighbour.said(number, now)
+        return conversation.verdict(wanted, number, ours, said, of_late, policy)
 
     def _move(
         self, row: sqlite3.Row, after: State, wanted: Template | None, now: Instant, instead: str

@@ -1,6 +1,7 @@
 """What the node says by itself: texts as data, checked when they are read."""
 
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
@@ -40,8 +41,8 @@ def texts() -> Texts:
 def checked(given: Texts) -> Texts:
     """Return texts of which each is one part with the longest filling. Raises BadText."""
     missing = set(_TEMPLATES) ^ set(given.citizen)
-    if missing or set(given.duty) != {"alarm"}:
-        raise BadText(f"texts.toml: there must be exactly {', '.join(_TEMPLATES)} and duty.alarm")
+    if missing or set(given.duty) != {"alarm", "back"}:
+        raise BadText(f"texts.toml: there must be exactly {', '.join(_TEMPLATES)}, duty.alarm and duty.back")
     for name, text in given.citizen.items():
         if septets(text.translate(TYPOGRAPHY)) is None:
             raise BadText(f"texts.toml: {name} has letters that one part of an SMS cannot hold")
@@ -49,6 +50,7 @@ def checked(given: Texts) -> Texts:
             _one_part(name, _filled(text, instead))
         if name != "bounce" and "{" in text:
             raise BadText(f"texts.toml: {name} has a place to fill; it must not repeat anything")
+    _one_part("back", given.duty["back"].format(codes="MMMM dan 99 lain"))
     _one_part("alarm", given.duty["alarm"].format(code="MMMM", priority="P1", what="", number=_NUMBER))
     return given
 
@@ -66,6 +68,17 @@ def alarm(code: str, priority: str, what: str, number: str | None, given: Texts 
     room = SINGLE_SEPTETS - AGAIN_SEPTETS - (septets(transliterated(empty)) or 0)
     said = clipped(" ".join(what.split()), room)
     return transliterated(text.format(code=code, priority=priority, what=said, number=number or "?"))
+
+
+def back(codes: Sequence[str], given: Texts | None = None) -> str:
+    """The text to a duty phone when the hub has what it was texted of; codes beyond one part are counted."""
+    text = (given or texts()).duty["back"]
+    for shown in range(len(codes), 0, -1):
+        rest = len(codes) - shown
+        named = ", ".join(codes[:shown]) + (f" dan {rest} lain" if rest else "")
+        if (septets(transliterated(text.format(codes=named))) or SINGLE_SEPTETS + 1) <= SINGLE_SEPTETS:
+            break
+    return transliterated(text.format(codes=named))
 
 
 def _filled(text: str, instead: str) -> str:

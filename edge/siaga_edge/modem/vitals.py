@@ -16,6 +16,7 @@ EXPIRES_SOON_DAYS, EXPIRES_NOW_DAYS = 30, 7
 # A text within one city takes seconds; a network under load minutes.
 LOOP_LIMIT_S = 300.0
 LOOP_FAILURES = 2
+LOOP = "modem.loop"
 LOOP_TEXT = re.compile(r"SIAGA-UJI ([0-9A-F]{8})\Z")
 
 
@@ -145,7 +146,7 @@ def loop_verdict(loop: Loop) -> Verdict:
     """One that fails may be the network's; two in a row are a SIM that looks healthy and is not."""
     level: Level = "crit" if loop.failures >= LOOP_FAILURES else "warn" if loop.failures else "ok"
     detail = f"{loop.failures} loop-back texts in a row did not come round" if loop.failures else ""
-    return Verdict("modem.loop", level, detail)
+    return Verdict(LOOP, level, detail)
 
 
 def _first(pattern: str, answer: list[str]) -> str | None:

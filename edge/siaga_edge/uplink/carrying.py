@@ -18,8 +18,6 @@ from siaga_core.wire.report import Report, SmsPart
 from siaga_core.wire.roster import Roster
 from siaga_edge.journal import StoredRecord
 
-# Beyond a hub's restart and a reconnect, short of a citizen giving up.
-CARRY_AFTER_S = 30.0
 # A prepaid SIM is let send some ten texts a minute, and a record may take three.
 RECORDS_A_MINUTE = 4
 # After this a record is history: it waits for the link.
@@ -45,9 +43,9 @@ def gateway(roster: Roster, node: NodeId) -> str | None:
     return takers[0].number if takers else None
 
 
-def is_due(one: Aged) -> bool:
+def is_due(one: Aged, carry_after_s: float) -> bool:
     """Whether a record has waited long enough, and not too long."""
-    return CARRY_AFTER_S <= one.age_s < TOO_OLD_S and is_pressing(one.record)
+    return carry_after_s <= one.age_s < TOO_OLD_S and is_pressing(one.record)
 
 
 def is_pressing(record: StoredRecord) -> bool:

@@ -44,12 +44,14 @@ class Texting:
     def look(self, waiting: Iterable[tuple[str, StoredRecord]], signer: Signer) -> int:
         """Order texts for (service, record) pairs that have waited too long; how many are new."""
         now_s = self._looked_mono_s = self._clock.mono_s()
-        number = carrying.gateway(self._roster(), self._node)
+        roster = self._roster()
+        number = carrying.gateway(roster, self._node)
         if number is None:
             return 0
         while self._ordered and now_s - self._ordered[0] >= 60:
             self._ordered.popleft()
-        due = [one for one in map(self._aged, waiting) if carrying.is_due(one)]
+        after_s = roster.policy.carry_after_s
+        due = [one for one in map(self._aged, waiting) if carrying.is_due(one, after_s)]
         ordered = 0
         for one in carrying.newest_of_each(due):
             if len(self._ordered) >= carrying.RECORDS_A_MINUTE:

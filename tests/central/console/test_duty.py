@@ -1,10 +1,14 @@
 """The sheet of an incident: texting a phone on duty, its answer, and what reporters are told."""
 
+import json
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import httpx
+import pytest
 
+from siaga_central.console import thread
 from siaga_central.domain import texts
 from siaga_central.store import assignments, roster
 from siaga_central.store import schema as t
@@ -38,6 +42,23 @@ def test_a_phone_on_duty_is_texted_from_the_sheet_and_its_answer_shows(city: Cit
     page = client.get(f"/kejadian/{number}").text
     assert "diterima regu" in page
     assert f"TERIMA {row.code}" in page
+
+
+@pytest.mark.parametrize(
+    ("late_s", "said"),
+    [
+        (0, [("code", "4F7K")]),
+        (90, [("code", "4F7K"), ("happened", "18.05.10")]),
+        (86_400, [("code", "4F7K"), ("happened", "17-11-2026 18.06.40 WIB")]),
+    ],
+)
+def test_what_happened_without_the_hub_has_its_own_time_and_nobody_is_named_twice(
+    late_s: int, said: list[tuple[str, str]]
+) -> None:
+    told_us = 1_795_000_000_000_000
+    body = {"name": "Regu A", "code": "4F7K", "at_us": told_us - late_s * 10**6, "while_away": True}
+    event = SimpleNamespace(at_us=told_us, kind="dispatch.accepted", actor="Regu A", body=json.dumps(body))
+    assert thread.moment(event).details == said
 
 
 def test_reporters_are_told_when_it_is_being_handled(city: City, login: Browse) -> None:

@@ -28,7 +28,15 @@ _TOLD = {
 }
 _HUB = Path(siaga_central.__file__).parent
 # Errors whose text the console shows to an operator.
-_SHOWN = {"HTTPException", "IllegalMove", "BadSpan", "NoSuchIncident", "NoSuchCallback"}
+_SHOWN = {
+    "HTTPException",
+    "IllegalMove",
+    "BadSpan",
+    "NoSuchIncident",
+    "NoSuchCallback",
+    "BadRoster",
+    "BadPolicy",
+}
 
 indonesian = catalogue("id").gettext
 

@@ -54,7 +54,11 @@ def test_a_final_incident_is_the_one_nobody_has_to_touch() -> None:
 def test_only_who_sits_at_a_console_handles_incidents_and_footage() -> None:
     for name, permission in itertools.product(role.ROLES, role.Permission):
         if name in ("operator", "supervisor", "deputy"):
-            lets_go = permission in ("release held footage", "let footage be copied at its node")
+            lets_go = permission in (
+                "release held footage",
+                "let footage be copied at its node",
+                "change the duty roster",
+            )
             assert role.allows(name, permission) == (not lets_go or name != "operator")
     seen = {"see incidents", "see devices", "see quarantine"}
     assert {str(p) for p in role.Permission if role.allows("head", p)} == seen | {"acknowledge alerts"}

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from bench.relay_hub import by_key_id
 
 from siaga_central.console import refusal
-from siaga_central.ingest import carried as ingest
 from siaga_central.store import certificates
 from siaga_central.store import schema as t
 from siaga_core.wire import carried
@@ -133,6 +132,15 @@ def test_a_citizens_words_with_the_mark_stay_a_report(hub: DeskHub, text: str) -
     assert len(hub.rows(t.incident)) == 1
 
 
+def test_a_record_that_was_torn_on_its_way_is_no_incident(hub: DeskHub) -> None:
+    text = text_of(camera(hub, 7), hub.camera_node)
+    for length in (81, 100, len(text) - 1):
+        hub.sms(text[:length], CAMERA_SITE)
+    assert hub.rows(t.incident) == []
+    assert sum(hub.refused().values()) == 3
+    assert status(hub) == "unknown"
+
+
 def test_parts_that_do_not_come_are_shown_when_they_are_given_up(hub: DeskHub) -> None:
     text = text_of(hub.camera_node.record("modem.urgent", 3, citizens(), "report"), hub.camera_node)
     hub.sms(f"{text[:150]} […2/2 belum tiba…]", CAMERA_SITE, parts_total=2)
@@ -142,21 +150,12 @@ def test_parts_that_do_not_come_are_shown_when_they_are_given_up(hub: DeskHub) -
     assert hub.rows(t.incident) == []
 
 
-def test_a_hub_that_does_not_verify_is_found_out(hub: DeskHub) -> None:
-    """A mutant: the id of the key is enough."""
-
-    class Gullible:
-        @staticmethod
-        def author(claimed: Any, _signed: Any) -> str | None:
-            return claimed[0][0] if claimed else None
-
+def test_a_hub_that_does_not_verify_is_found_out(tmp_path: Path) -> None:
+    hub = DeskHub(tmp_path, author_of=by_key_id)
     good = carried.parse(text_of(camera(hub, 7), hub.camera_node))
-    forged = carried.Signed(good.key_id, bytes(64), good.content)
-    with hub.store.read() as connection:
-        claimed = certificates.of_key_prefix(connection, good.key_id.hex())
-    assert Gullible.author(claimed, forged) == "node-1"
-    assert ingest.author(claimed, forged) is None
-    assert ingest.author(claimed, good) == "node-1"
+    hub.sms(carried.text_of(carried.Signed(good.key_id, bytes(64), good.content)), CAMERA_SITE)
+    assert (status(hub), hub.refused()) == ("black", {})
+    hub.close()
 
 
 def test_signed_by_one_node_it_is_never_taken_for_anothers(hub: DeskHub) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from bench.relay_hub import by_code
 from sqlalchemy import Connection
 
 from siaga_central.console.refusal import REASONS
 from siaga_central.domain import texts
-from siaga_central.store import assignments, replies
+from siaga_central.store import assignments, commands, fates, replies
 from siaga_central.store import schema as t
-from siaga_core.reading import field
 from siaga_core.service.clock import new_id
 from siaga_core.wire.duty import AutoReply, DutyState
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, septets
@@ -84,11 +84,11 @@ def test_a_strangers_answer_counts_for_nothing_and_is_a_report(hub: DeskHub, tex
     assert ("dispatch.stranger" in hub.events()) == ("{code}" in text)
 
 
-def test_the_check_above_finds_a_hub_that_matches_by_code_alone() -> None:
-    reply = field.FieldReply("accepted", "4F7K")
-    by_code_alone = [field.Told("4F7K", OTHER, 1)]  # as if whoever answers had been told
-    assert isinstance(field.match(reply, OTHER, by_code_alone), field.Matched)
-    assert field.match(reply, OTHER, [field.Told("4F7K", TEAM, 1)]) == field.Unmatched("stranger")
+def test_the_check_above_finds_a_hub_that_matches_by_code_alone(tmp_path: Path) -> None:
+    hub = DeskHub(tmp_path, assigned=by_code)
+    hub.sms(f"TERIMA {told(hub)}", OTHER)
+    assert hub.rows(t.incident)[0].taken_by == "Regu A", "and the team does not know"
+    hub.close()
 
 
 def test_what_a_team_says_beyond_an_answer_is_a_report_like_any_other(hub: DeskHub) -> None:
@@ -159,6 +159,36 @@ def test_what_happened_without_the_hub_is_taken_once_and_shown_as_such(hub: Desk
     assert incident.taken_by == "Regu A"
     (assignment,) = hub.rows(t.assignment)
     assert assignment.away
+
+
+def test_that_a_phone_was_told_the_hub_is_back_stands_at_each_incident_and_its_text_is_known(
+    hub: DeskHub,
+) -> None:
+    ids = [msgspec.json.decode(hub.sms(text, sender).body, type=Report).report_id
+           for text, sender in ((FIRE, CITIZEN), ("Banjir di Tanjung Uma", "+6281299990001"))]  # fmt: skip
+    text = "01KA6P3ZQ4N8S5T6V7W8000002"
+    for code, report_id in zip(("4F7K", "9KLM"), ids, strict=True):
+        step = DutyState(code=code, report_id=report_id, deed="back", id=text, name="Regu A", number=TEAM)
+        record = hub.record(step, "duty")
+        hub.take(record)
+        hub.take(record)
+    hub.take(hub.record(SmsState(message_id=text, state="DELIVERED"), "sms.state"))
+    assert hub.events("away.") == ["away.back", "away.back"]
+    (row,) = hub.rows(t.duty_text)
+    assert (row.kind, row.number, row.state) == ("back", TEAM, "DELIVERED")
+    assert hub.rows(t.assignment) == []
+    assert hub.refused() == {}
+
+
+@pytest.mark.parametrize(("sent", "state"), [(False, "FAILED"), (True, "UNKNOWN")])
+def test_an_alert_whose_command_expired_does_not_stay_queued(hub: DeskHub, sent: bool, state: str) -> None:
+    told(hub)
+    (row,) = hub.rows(t.assignment)
+    if sent:
+        hub.store.write(lambda c: commands.sent(c, [row.id], hub.now_us))
+    hub.store.write(lambda c: fates.settle(c, row.id, "expired", fates.EXPIRED, {}, "hub", hub.now_us))
+    assert hub.rows(t.assignment)[0].sms_state == state
+    assert ("dispatch.unsent" in hub.events()) == (state == "FAILED")
 
 
 def test_what_a_node_answered_by_itself_stands_in_the_conversation(hub: DeskHub) -> None:

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from siaga_core.service.clock import Boot, SystemClock
 from siaga_core.wire import health
 from siaga_core.wire.health import ServiceState
+from siaga_core.wire.roster import Gateway, Roster
+from siaga_core.wire.want import Want
+from siaga_edge.inbox import InboxWriter
 from siaga_edge.journal import Journal
 from support.pki import Authority
 from support.uplink import NODE, Broker, write_config
@@ -23,6 +27,7 @@ from support.waiting import free_port
 PROGRAM = str(Path(sys.executable).parent / "siaga-node")
 # A machine without a time server is told so, rightly; the other lines do not depend on it.
 CLOCK = "jam / clock"
+ROSTER = "daftar jaga / duty roster"
 
 
 @dataclass
@@ -41,6 +46,14 @@ class Site:
         self.config.write_text(text.replace(old, new, 1))
 
 
+def leave_roster(folder: Path, roster: Roster, version: int = 1) -> None:
+    """As the uplink commits what the hub wants."""
+    inbox = InboxWriter(folder / "data" / "inbox.db")
+    body = msgspec.Raw(msgspec.json.encode(roster))
+    inbox.put_want(Want(node=NODE, service="modem", name="roster", version=version, body=body))
+    inbox.close()
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     authority = Authority(tmp_path / "pki")
@@ -49,6 +62,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     config = write_config(tmp_path, broker.port, authority, authority.issue(NODE, days=90), url)
     for modem in ("no-modem", "no-modemb"):
         (tmp_path / modem).touch()
+    leave_roster(tmp_path, Roster(gateways=[Gateway(node=NODE, number="+628111000112")]))
     (tmp_path / "footage").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as camera:
         port = camera.getsockname()[1]
@@ -78,7 +92,8 @@ def failed(findings: dict[str, dict[str, Any]]) -> set[str]:
 def test_a_node_on_which_nothing_is_broken_passes(site: Site) -> None:
     _, findings = doctor(site)
     assert failed(findings) == set(), findings
-    assert len(findings) == 11
+    assert len(findings) == 12
+    assert "TANPA HP jaga" in findings[ROSTER]["seen"]
     assert {"broker", "gerbang / gateway", "kamera / camera cam-a", "modem", "ffmpeg"} < set(findings)
 
 
@@ -115,7 +130,7 @@ def gateway_is_gone(site: Site) -> None:
 
 
 def data_folder_is_gone(site: Site) -> None:
-    (site.folder / "data").rmdir()
+    shutil.rmtree(site.folder / "data")
 
 
 def camera_is_gone(site: Site) -> None:
@@ -132,6 +147,21 @@ def equipment_is_gone(site: Site) -> None:
     site.edit(sys.executable, "ffmpeg-that-nobody-has")
 
 
+def hub_has_no_entry_for_the_modem(site: Site) -> None:
+    leave_roster(site.folder, Roster(gateways=[Gateway(node="gsm-001", number="+628111000112")]), 2)
+
+
+def roster_never_came(site: Site) -> None:
+    (site.folder / "data" / "inbox.db").unlink()
+
+
+def test_the_line_about_the_roster_names_command_and_page(site: Site) -> None:
+    roster_never_came(site)
+    advice = doctor(site)[1][ROSTER]["advice"]
+    assert f"siaga-central roster modem {NODE} --number" in advice
+    assert "Daftar jaga" in advice
+
+
 HUB = {"broker", "gerbang / gateway"}
 CERTIFICATE = {"sertifikat / certificate"}
 
@@ -146,7 +176,9 @@ CERTIFICATE = {"sertifikat / certificate"}
         (hub_is_gone, HUB),
         (hub_is_not_ours, HUB),
         (gateway_is_gone, {"gerbang / gateway"}),
-        (data_folder_is_gone, {"folder data / data folder"}),
+        (data_folder_is_gone, {"folder data / data folder", ROSTER}),
+        (hub_has_no_entry_for_the_modem, {ROSTER}),
+        (roster_never_came, {ROSTER}),
         (camera_is_gone, {"kamera / camera cam-a"}),
         (second_modem_is_gone, {"modem kedua / second modem"}),
         (equipment_is_gone, {"rekaman / footage", "modem", "ffmpeg"}),

@@ -48,6 +48,7 @@ def test_status_send_inbox_and_replay_of_a_node_that_serves(
     until(lambda: len(service.reports()) == 3 and LONG in service.texts(), 15)
     status, told = answer(capfd, service, "status")
     assert (status, told["running"], told["status"]["ready"]) == (0, True, True)
+    assert told["in_roster"] is False, "said, and no trouble of the modem's"
     assert told["status"]["model"] == "SIMCOM_SIM7600E-H"
     status, told = answer(capfd, service, "send", "--to", SENDER, "--text", "uji coba", "--wait", "10")
     assert (status, told["state"]) == (0, "sent")
@@ -148,7 +149,7 @@ def test_a_service_that_does_not_run_is_status_one_and_a_text_waits_for_it(
 ) -> None:
     service = Service(tmp_path, tmp_path / "modem")
     assert answer(capfd, service, "status") == (
-        1, {"service": "modem", "running": False, "status": None},
+        1, {"service": "modem", "running": False, "status": None, "in_roster": False},
     )  # fmt: skip
     status, told = answer(capfd, service, "send", "--to", SENDER, "--text", "nanti")
     assert (status, told["service_awake"]) == (1, False)

@@ -6,7 +6,9 @@ import random
 import msgspec
 import pytest
 
+from siaga_core.wire.envelope import BadRecord
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, clipped, septets, transliterated
+from siaga_core.wire.roster import NodePolicy, decode_roster
 from siaga_edge.modem import away, conversation, template
 from siaga_edge.modem.away import Alarm
 from siaga_edge.modem.conversation import Instant, Said, step, verdict
@@ -63,6 +65,45 @@ def test_a_number_is_answered_seldom(said: list[Said], verdict_: str) -> None:
     assert verdict("place", CITIZEN, (), said, 0) == verdict_
 
 
+def test_who_wrote_to_both_modems_of_a_node_is_answered_once() -> None:
+    elsewhere = Said("report", 301.0, elsewhere=True)
+    assert verdict("report", CITIZEN, (), [elsewhere], 0) == "never", "he has heard it"
+    assert verdict("place", CITIZEN, (), [elsewhere], 0) == "now"
+    assert verdict("place", CITIZEN, (), [Said("report", 299.0, elsewhere=True)], 0) == "later"
+    assert (
+        verdict("report", CITIZEN, (), [Said("report", conversation.SESSION_S, elsewhere=True)], 0) == "now"
+    )
+
+
+def test_the_citys_policy_counts_and_not_what_ships() -> None:
+    policy = NodePolicy(
+        away_after_s=45, next_phone_s=120, unanswered_s=200, between_replies_s=600, replies_an_hour=1
+    )
+    assert not away.begins(44, has_alarm=False, policy=policy)
+    assert away.begins(45, has_alarm=False, policy=policy)
+    assert away.next_phone(Alarm("sounding", 119, 1, 119), ["a", "b"], policy) is None
+    assert away.next_phone(Alarm("sounding", 120, 1, 120), ["a", "b"], policy) == 1
+    assert not away.is_deserted(Alarm("sounding", 199), hub_has_it=False, policy=policy)
+    assert verdict("place", CITIZEN, (), [Said("report", 599.0)], 0, policy) == "later"
+    assert verdict("place", CITIZEN, (), [Said("report", 700.0)], 0, policy) == "later", "one an hour"
+    assert verdict("place", CITIZEN, (), [Said("report", 3601.0)], 0, policy) == "now"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"away_after_s": 14},
+        {"next_phone_s": 5},
+        {"between_replies_s": 299},
+        {"replies_an_hour": 0},
+        {"away_after_s": 1.5},
+    ],
+)
+def test_a_policy_out_of_bounds_is_no_roster(given: dict[str, float]) -> None:
+    with pytest.raises(BadRecord, match=next(iter(given))):
+        decode_roster(msgspec.json.encode({"policy": given}))
+
+
 def test_short_codes_names_and_our_own_numbers_are_never_answered() -> None:
     assert verdict("report", None, (), [], 0) == "never"
     assert verdict("report", CITIZEN, {CITIZEN}, [], 0) == "never"
@@ -95,6 +136,10 @@ def test_every_text_is_one_part_and_repeats_nothing() -> None:
         text = template.alarm("4F7K", "P1", what, number)
         assert (septets(f"(ulang) {text}") or 999) <= SINGLE_SEPTETS
         assert text.endswith("TERIMA 4F7K")
+    for count in (1, 2, 5, 40):
+        text = template.back(["MMMM"] * count)
+        assert (septets(text) or 999) <= SINGLE_SEPTETS
+        assert ("lain" in text) == (count > 5), text
 
 
 @pytest.mark.parametrize(
@@ -132,8 +177,8 @@ def test_the_next_phone_is_texted_when_the_one_before_has_not_answered() -> None
 
 
 def test_a_restart_of_the_hub_wakes_nobody_and_nobody_is_told_off_too_soon() -> None:
-    assert not away.begins(away.AWAY_AFTER_S - 1, has_alarm=False)
-    assert away.begins(away.AWAY_AFTER_S, has_alarm=False)
+    assert not away.begins(19, has_alarm=False)
+    assert away.begins(20, has_alarm=False)
     assert not away.begins(1e6, has_alarm=True)
     assert not away.is_deserted(Alarm("sounding", 59), hub_has_it=False)
     assert away.is_deserted(Alarm("sounding", 60), hub_has_it=False)

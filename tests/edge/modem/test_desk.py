@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from siaga_core.wire.roster import Roster
+from siaga_core.wire.roster import NodePolicy, Roster
 from siaga_edge.modem import conversation, desk, duty, talk, template
 from siaga_edge.modem.intake import Intake
 from support.front_desk import CITIZEN, FIRST, OTHER, OURS, ROSTER, SECOND, FrontDesk
@@ -233,7 +233,82 @@ def test_a_duty_phones_answer_ends_the_siren_and_counts_once(node: FrontDesk) ->
     assert len(node.queued(FIRST.number)) == 1, "an answer is not answered"
     node.hub_takes_all = True
     node.pass_time(2)
-    assert node.deeds() == ["sounded", "told", "accepted", "over"]
+    assert node.deeds() == ["sounded", "told", "accepted", "over", "back"]
+    assert node.queued(FIRST.number)[1:] == [template.back([code])]
+
+
+def test_phones_that_were_texted_are_told_once_that_the_hub_is_back_whatever_they_answered(
+    node: FrontDesk,
+) -> None:
+    node.roster(ROSTER)
+    node.hub_takes_all = False
+    node.text(FIRE_AT)
+    node.pass_time(21)
+    first = node.bodies("duty")[0]["code"]
+    node.text(f"SELESAI {first}", FIRST.number)
+    node.pass_time(5)
+    node.text(FIRE, OTHER)
+    node.pass_time(85)  # both phones are texted of this one
+    second = node.bodies("duty")[-1]["code"]
+    assert template.back([first]) not in node.queued(FIRST.number), "not true yet"
+    node.hub_takes_all = True
+    node.pass_time(5)
+    node.restart()
+    node.pass_time(120)
+    assert node.queued(FIRST.number)[-1:] == [template.back([first, second])]
+    assert node.queued(SECOND.number)[-1:] == [template.back([second])]
+    backs = [body for body in node.bodies("duty") if body["deed"] == "back"]
+    assert sorted((body["code"], body["name"]) for body in backs) == sorted(
+        [(first, "Regu A"), (second, "Regu A"), (second, "Regu B")]
+    )
+    assert len({body["id"] for body in backs}) == 2, "one text each"
+    assert node.deeds().count("over") == 2
+    node.text(f"SELESAI {second}", SECOND.number)
+    node.pass_time(120)
+    assert node.queued(SECOND.number)[-1:] == [template.back([second])], "and no more"
+
+
+class Hasty(duty.Duty):
+    """A mutant: whoever says that it is done is told at once that the hub is back."""
+
+    def _hand_back(self, now: Any, waiting: Any) -> None:
+        super()._hand_back(now, {})
+
+
+def test_the_check_above_finds_a_desk_that_says_so_before_it_is_true(tmp_path: Path) -> None:
+    def make(*given: Any) -> desk.Desk:
+        made = desk.Desk(*given)
+        made.duty = Hasty(given[0], given[4])
+        return made
+
+    node = FrontDesk(tmp_path, make)
+    node.roster(ROSTER)
+    node.hub_takes_all = False
+    node.text(FIRE_AT)
+    node.pass_time(21)
+    code = node.bodies("duty")[0]["code"]
+    node.text(f"SELESAI {code}", FIRST.number)
+    node.pass_time(2)
+    assert template.back([code]) in node.queued(FIRST.number)
+    node.end()
+
+
+def test_the_citys_own_times_come_with_the_roster(node: FrontDesk) -> None:
+    policy = NodePolicy(away_after_s=60, next_phone_s=120, unanswered_s=300)
+    node.roster(structs.replace(ROSTER, policy=policy))
+    node.hub_takes_all = False
+    node.text(FIRE_AT)
+    node.pass_time(58)
+    assert not node.sounds()
+    node.pass_time(3)
+    assert len(node.queued(FIRST.number)) == 1
+    node.pass_time(115)
+    assert node.queued(SECOND.number) == []
+    node.pass_time(10)
+    assert len(node.queued(SECOND.number)) == 1
+    assert node.queued(CITIZEN) == []
+    node.pass_time(180)
+    assert node.queued(CITIZEN) == [BOUNCE]
 
 
 def test_a_strangers_answer_is_shown_and_changes_nothing(node: FrontDesk) -> None:
@@ -291,7 +366,7 @@ def test_while_the_hub_is_there_nobody_is_told_that_nobody_reads(node: FrontDesk
 class Impatient(duty.Duty):
     """A mutant: the bounce goes out by the age of a report, whoever has it."""
 
-    def parties(self, now: Any, waiting: Any) -> dict[str, str]:
+    def parties(self, now: Any, waiting: Any, policy: Any) -> dict[str, str]:
         return {CITIZEN: "deserted"}
 
 
@@ -407,8 +482,7 @@ def test_many_reports_without_a_hub_all_get_their_alarm_and_phones_are_texted_wi
 
 
 def test_the_second_modem_goes_by_its_own_stream_and_the_nodes_roster(tmp_path: Path) -> None:
-    node = FrontDesk(tmp_path, partial(desk.Desk, service="modemb", own=[OTHER]))
-    node.service = "modemb"
+    node = FrontDesk(tmp_path, partial(desk.Desk, service="modemb", own=[OTHER]), "modemb")
     node.roster(ROSTER)
     assert node.desk.roster == ROSTER
     assert node.bodies("want.state") == [], "the first modem speaks for both"

@@ -12,6 +12,7 @@ from siaga_core.service.clock import Boot
 from siaga_core.wire.report import Report
 from siaga_edge.journal import Journal
 from siaga_edge.modem import profile
+from siaga_edge.modem.care import Care
 from siaga_edge.modem.handover import Handover
 from siaga_edge.modem.port import Port
 from siaga_edge.modem.service import ModemService
@@ -59,7 +60,7 @@ def test_a_modem_that_gives_no_prompt_is_found_out_within_ten_seconds(
     bench.world.look = look
     bench.order()
     bench.run(12)
-    assert "gave no prompt in 5 s" in bench.told("modem")[0][1]
+    assert "gave no prompt in 5 s" in bench.told("modem")[1][1]
     assert noticed_s[0] - begun_s <= 10
 
 
@@ -200,22 +201,94 @@ def test_balance_term_and_network_are_asked_and_alarm(tmp_path: Path, benches: l
 PHONE = "+6281277770000"
 
 
-def test_calls_are_forwarded_at_busy_and_no_reply_and_a_loss_is_told_and_put_right(
+class SetsOnce(Care):
+    """A mutant: what was set once is believed to stay."""
+
+    def _keep_forwarding(self, port: Port, limit_s: float) -> None:
+        if not self._forwards:
+            super()._keep_forwarding(port, limit_s)
+
+
+class ForwardsAll(Care):
+    """A mutant: every call is forwarded, which looks as if it worked."""
+
+    def _keep_forwarding(self, port: Port, limit_s: float) -> None:
+        self._quietly(port, f'AT+CCFC=0,3,"{PHONE}",145', limit_s)
+        super()._keep_forwarding(port, limit_s)
+
+
+class BelievesItsOrder(Care):
+    """A mutant: that the network took the order is enough; nobody asks what it does."""
+
+    def _forwarded(self, port: Port, limit_s: float) -> dict[int, str | None]:
+        super()._forwarded(port, limit_s)
+        return {0: None, 1: PHONE, 2: PHONE} if self._forwards else {0: None, 1: None, 2: None}
+
+
+class LeavesUnconditional(Care):
+    """A mutant: it sets what it wants and does not end what is in the way of it."""
+
+    @staticmethod
+    def _quietly(port: Port, command: str, limit_s: float | None = None) -> list[str]:
+        return [] if command == "AT+CCFC=0,4" else Care._quietly(port, command, limit_s)
+
+
+def forwarding_goes_wrong(bench: Bench, care: type[Care]) -> list[str]:
+    """Calls are forwarded, then somebody dials **21* at the SIM; what is not as it has to be."""
+    service = bench.service
+    service._care = care(
+        service._settings, bench.config.node.run_dir, bench.world, service._tell, service.sender
+    )
+    bench.run(30)
+    forwards, found = bench.dialogue.machine.sim.forwards, list[str]()
+    if forwards != {1: PHONE, 2: PHONE} or bench.told("modem.forwarding"):
+        found.append("not forwarded at busy and no reply")
+    forwards.clear()
+    forwards[0] = PHONE  # the node would never ring again
+    bench.run(620)
+    if forwards != {1: PHONE, 2: PHONE}:
+        found.append("not put right")
+    bench.run(620)
+    if [level for level, _ in bench.told("modem.forwarding")] != ["warn", "ok"]:
+        found.append("the change was not told")
+    if any(word.startswith("AT+CCFC=0,3") for word in bench.commands):
+        found.append("unconditional")
+    return found
+
+
+def test_calls_are_forwarded_at_busy_and_no_reply_and_a_change_is_told_and_put_right(
     tmp_path: Path, benches: list[Bench]
 ) -> None:
-    bench = Bench(tmp_path, forward_to=PHONE, number="+6281111111111")
+    benches.append(Bench(tmp_path, forward_to=PHONE, number="+6281111111111"))
+    assert forwarding_goes_wrong(benches[0], Care) == []
+
+
+@pytest.mark.parametrize(
+    ("mutant", "found"),
+    [
+        (SetsOnce, "the change was not told"),
+        (BelievesItsOrder, "not put right"),
+        (LeavesUnconditional, "not put right"),
+        (ForwardsAll, "unconditional"),
+    ],
+)
+def test_the_check_above_finds_forwarding_that_is_not_looked_after(
+    tmp_path: Path, benches: list[Bench], mutant: type[Care], found: str
+) -> None:
+    benches.append(Bench(tmp_path, forward_to=PHONE, number="+6281111111111"))
+    assert found in forwarding_goes_wrong(benches[0], mutant)
+
+
+def test_the_hub_hears_at_each_start_that_the_modem_is_well_and_of_each_loop_back(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    """What was wrong before a restart would stand at the hub for ever; a modem without a word is unknown."""
+    bench = Bench(tmp_path, loop_to="+6281111111111", number="+6281111111111", loop_every_s=60)
     benches.append(bench)
-    bench.run(30)
-    forwards = bench.dialogue.machine.sim.forwards
-    assert forwards == {1: PHONE, 2: PHONE}
-    assert bench.told("modem.forwarding") == []
-    forwards.clear()
-    forwards[0] = PHONE  # somebody dialled **21*: the node would never ring again
-    bench.run(620)
-    assert forwards == {1: PHONE, 2: PHONE}
-    bench.run(620)
-    assert [level for level, _ in bench.told("modem.forwarding")] == ["warn", "ok"]
-    assert not any(word.startswith("AT+CCFC=0,3") for word in bench.commands), "never unconditional"
+    _bring_round(bench)
+    bench.run(200)
+    assert bench.told("modem") == [("ok", "modem.ok")]
+    assert [level for level, _ in bench.told("modem.loop")] == ["ok"] * 3
 
 
 def test_forwarding_that_the_network_refuses_is_an_alarm(tmp_path: Path, benches: list[Bench]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from siaga_edge.simulate.modem.cli import add_call_arguments, add_sms_arguments
+from siaga_edge.simulate.modem.cli import add_call_arguments, add_sent_arguments, add_sms_arguments
 from siaga_edge.simulate.modem.control import Control, OrderRefused, SimulatorMissing
 from support.simulated_modem import SimulatedModem, simulated_modem
 from support.waiting import until
@@ -224,10 +224,14 @@ def test_the_commands_of_a_technician_say_what_happened(
     commands = parser.add_subparsers()
     add_sms_arguments(commands.add_parser("sms"))
     add_call_arguments(commands.add_parser("call"))
+    add_sent_arguments(commands.add_parser("sent"))
     control = ["--control", str(modem.control_file)]
     sms = parser.parse_args(["sms", "--from", "+62811", "--text", "Tolong", "--json", *control])
     assert sms.run(sms) == 0
     assert json.loads(capsys.readouterr().out)["parts"][0]["state"] == "stored"
+    sent = parser.parse_args(["sent", "--to", "+62811", *control])
+    assert sent.run(sent) == 0
+    assert capsys.readouterr().out == "belum ada SMS keluar\n"
     call = parser.parse_args(["call", "--from", "+62811", "--rings", "1", *control])
     assert call.run(call) == 0
     assert "berdering" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.page import At, page
 from siaga_central.console.refusal import refusal
 from siaga_central.domain.role import Permission
-from siaga_central.store import views
+from siaga_central.store import modems, roster, views
 
 router = APIRouter()
 
@@ -21,12 +21,14 @@ def show(console: At, visitor: Annotated[Visitor, Depends(Needs(Permission.SEE_D
     with console.store.read() as connection:
         nodes, cameras = views.nodes(connection), views.cameras(connection)
         states = {node.id: views.service_states(connection, node.id) for node in nodes}
+        listed, with_modem = {row.node for row in roster.modems(connection)}, modems.by_node(connection)
         seq = views.last_seq(connection)
     found = [
         {
             "row": node,
             "readings": _readings(node.health),
             "states": states[node.id],
+            "unlisted": node.id in with_modem and node.id not in listed,
             "cameras": [camera for camera in cameras if camera.node == node.id],
         }
         for node in nodes

@@ -117,6 +117,22 @@ duty_phone = Table(
     Column("place", Integer, nullable=False),
 )
 
+# Texts to phones on duty that are no alerts: `trial` from the console, `back` from a node that was alone.
+duty_text = Table(
+    "duty_text",
+    metadata,
+    Column("id", String(26), primary_key=True),  # also the id of the command that sends it
+    Column("kind", String(8), nullable=False),
+    Column("number", String(20), nullable=False),
+    Column("node", String(40), nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False, server_default="QUEUED"),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("changed_us", BigInteger, nullable=False),
+    Index(None, "number", "asked_us"),
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -27,6 +27,13 @@ def add_call_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run_call)
 
 
+def add_sent_arguments(parser: argparse.ArgumentParser) -> None:
+    """`simulate sent`: what the node has sent by the simulated modem."""
+    _common(parser)
+    parser.add_argument("--to", metavar="NUMBER", help="to this number alone")
+    parser.set_defaults(run=run_sent)
+
+
 def add_modem_arguments(parser: argparse.ArgumentParser) -> None:
     """`simulate modem`: play a modem until told to stop."""
     modem.add_arguments(parser)
@@ -43,6 +50,15 @@ def run_sms(arguments: argparse.Namespace) -> int:
         {"parts": parts},
         f"SMS dari {arguments.sender}: {len(parts)} bagian, {announced} diumumkan modem",
     )
+    return 0
+
+
+def run_sent(arguments: argparse.Namespace) -> int:
+    """Show the texts that would be on people's phones now, oldest first. Raises SimulatorMissing."""
+    with Control(arguments.control) as control:
+        sent = [one for one in control.sent() if arguments.to in (None, one["to"])]
+    lines = "\n".join(f"ke {one['to']}: {one['text']}" for one in sent)
+    _print(arguments, {"sent": sent}, lines or "belum ada SMS keluar")
     return 0
 
 
