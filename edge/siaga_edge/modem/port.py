@@ -1,38 +1,24 @@
-"""The modem's wire: python-gsmmodem-new's GsmModem with a reader and a dialogue of our own.
+"""The dialogue with a modem: commands and their answers, told from events and from answers that come late.
 
-The library's reader dies of a stray byte, takes events for answers and loses messages (docs/decisions/0005);
-so its connection, reader and `write` are replaced here; its error classes and its queries stand on them.
+The library's takes events for answers and loses messages (docs/decisions/0005); so its `write` is replaced
+here, and its error classes and its queries stand on ours.
 """
 
 import contextlib
 import logging
-import os
 import queue
-import select
 import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from siaga_edge.modem import at
+from siaga_edge.modem.device import CmeError, CmsError, CommandError, Device, TimeoutException
 from siaga_edge.modem.failure import Hung, NoAnswer, NoWord, PortGone, PortMissing, Refused
-
-with warnings.catch_warnings():
-    # The library compares strings with `is` and has invalid escapes; both are loud on import.
-    warnings.simplefilter("ignore")
-    from gsmmodem.exceptions import CmeError, CmsError, CommandError, TimeoutException
-    from gsmmodem.modem import GsmModem
-
-import serial
 
 __all__ = ["Hung", "NoAnswer", "NoWord", "Port", "PortGone", "PortMissing", "Refused"]
 log = logging.getLogger(__name__)
 
-READ_MOST = 4096
-# A driver that takes nothing any more (a hung USB stick) must not hold its owner.
-WRITE_LIMIT_S = 3.0
 SETTLE_TRIES, SETTLE_LIMIT_S = 3, 1.0
 SENT_TRIES = 2  # after a send: with the profile's send_s before it a hang is known within 10 s
 # Answers that had piled up follow each other at one pace: as long as one took is listened for the next.
@@ -56,7 +42,7 @@ _ESCAPE = "\x1b"
 SECOND_LINE_S = 3.0
 
 
-class Port(GsmModem):  # type: ignore[misc]
+class Port(Device):
     """One open modem, used by one thread. `fileno` becomes readable when a line has come."""
 
     def __init__(
@@ -78,13 +64,8 @@ class Port(GsmModem):  # type: ignore[misc]
         self._settles_send, self._late, self._ended, self._owes_word = False, "", False, False
         # Whether it said anything final while settled, and whether it has ever named an answer (never unset).
         self._answered = self._names_answers = False
-        self._lines: queue.Queue[str | None] = queue.Queue()
         self._put_back: deque[str] = deque()
         self._events: list[at.Event] = []
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._prompt = threading.Event()
-        self._unfinished = b""
-        self.noise = 0
         # Hears every event at once, in the owner's thread and perhaps inside another command's answer; one
         # that it takes (True) is not kept for `events`. It must send nothing.
         self.listener: Callable[[at.Event], bool] = lambda _event: False
@@ -92,44 +73,7 @@ class Port(GsmModem):  # type: ignore[misc]
         # this, while trial calls have proved the audio since the port was opened (modem/proof).
         self.audio_is_proved = False
         self._is_trial = False
-        try:
-            self.connect()
-        except PortMissing:
-            self._close_wake()  # it is tried every second while the modem is away
-            raise
-
-    def connect(self, *_: Any, **__: Any) -> None:
-        """Open without flow control (a 3-wire UART has none) and alone; begin to read."""
-        try:
-            if self.port.startswith("socket://"):
-                self.serial = serial.serial_for_url(self.port, timeout=0.2)
-            else:
-                self.serial = serial.Serial(
-                    self.port, self.baudrate, timeout=0.2, write_timeout=WRITE_LIMIT_S, exclusive=True
-                )
-        except (OSError, ValueError) as error:
-            raise PortMissing(
-                f"modem {self.port} cannot be opened: {error}; check plug and supply"
-            ) from error
-        self.alive = True
-        self.rxThread = threading.Thread(target=self._readLoop, name="modem-reader", daemon=True)
-        self.rxThread.start()
-
-    def close(self) -> None:
-        """Stop reading and close."""
-        self.alive = False
-        with contextlib.suppress(OSError):
-            self.serial.close()
-        self.rxThread.join(2)
-        self._close_wake()
-
-    def _close_wake(self) -> None:
-        os.close(self._wake_read)
-        os.close(self._wake_write)
-
-    def fileno(self) -> int:
-        """For select."""
-        return self._wake_read
+        self._begin()
 
     # -- the owner's side ------------------------------------------------------------------------
 
@@ -234,11 +178,6 @@ class Port(GsmModem):  # type: ignore[misc]
             if not at.is_rest(line):
                 self._take_event(line)
 
-    def wait(self, woken: int, limit_s: float) -> bool:
-        """Until a line has come, or `woken` can be read (True), or the time is over."""
-        readable, _, _ = select.select([self.fileno(), woken], [], [], max(0.0, limit_s))
-        return woken in readable
-
     def shout(self, text: str) -> None:
         """Say something to a modem that answers nothing; it may hear all the same. Raises PortGone."""
         self._owes = True
@@ -319,9 +258,7 @@ class Port(GsmModem):  # type: ignore[misc]
 
     def events(self) -> list[at.Event]:
         """What the modem has said by itself since the last call. Raises PortGone."""
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._wake_read, READ_MOST):
-                pass
+        self._rest()
         while self._put_back or not self._lines.empty():
             line = self._line("its silence", self._now_mono_s())
             if line is not None:
@@ -431,10 +368,6 @@ class Port(GsmModem):  # type: ignore[misc]
             raise PortGone(f"modem {self.port} vanished during {pending.partition('=')[0]}; check its plug")
         return line
 
-    def _next(self, limit_s: float) -> str | None:
-        """What the reader has queued. Raises queue.Empty after `limit_s`."""
-        return self._lines.get(timeout=limit_s)
-
     def _take_event(self, line: str) -> None:
         if self._owes and at.is_octets(line):
             return  # of a listing that comes too late; the next one gives it again
@@ -462,54 +395,11 @@ class Port(GsmModem):  # type: ignore[misc]
             return ""
         return second or ""
 
-    def _write(self, text: str) -> None:
-        try:
-            self.serial.write(text.encode("latin-1", "replace"))
-        except (OSError, serial.SerialException) as error:
-            raise PortGone(f"modem {self.port} cannot be written: {error}") from error
-
     def _drain(self) -> None:
         """After a missing answer: leave a prompt. The next command settles first, so a late one is lost."""
         self._owes = True
         with contextlib.suppress(PortGone):
             self._write(_ESCAPE)
-
-    # -- the reader's thread: it queues lines, and nothing it reads can end it -------------------------
-
-    def _readLoop(self) -> None:
-        while self.alive:
-            try:
-                octets = self.serial.read(max(1, min(READ_MOST, self.serial.in_waiting)))
-            except (OSError, TypeError, ValueError, AttributeError, serial.SerialException):
-                break  # pyserial's ports raise any of these when they are closed under a reader
-            if octets:
-                self._take_octets(octets)
-        self._lines.put(None)
-        self._call()
-
-    def _take_octets(self, octets: bytes) -> None:
-        *lines, buffer = (self._unfinished + octets).replace(b"\r", b"\n").split(b"\n")
-        for line in lines:
-            self._put(line)
-        if buffer.lstrip(b"\x00 ") == b">" or buffer.endswith(b"> "):
-            buffer = b""
-            self._prompt.set()
-        self._unfinished = buffer[-READ_MOST:]
-
-    def _put(self, raw: bytes) -> None:
-        text = raw.decode("latin-1").replace("\x00", "").strip()
-        if not text:
-            return
-        if any(not 32 <= ord(letter) < 127 for letter in text):
-            self.noise += 1
-            text = "".join(letter for letter in text if 32 <= ord(letter) < 127).strip()
-        if text:
-            self._lines.put(text)
-            self._call()
-
-    def _call(self) -> None:
-        with contextlib.suppress(OSError):
-            os.write(self._wake_write, b"!")
 
 
 def _library_error(data: str, final: str) -> CommandError:

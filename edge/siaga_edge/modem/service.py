@@ -2,14 +2,12 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from siaga_core.service.clock import Clock, new_id, read_boot
 from siaga_core.service.workers import Heartbeat, Stop
-from siaga_core.wire import anchor, health
-from siaga_core.wire.health import Level, ServiceState
+from siaga_core.wire import anchor
 from siaga_edge.inbox import Inbox, WakeSocket, wake
 from siaga_edge.inbox.reader import EXTRA_SCHEMA
 from siaga_edge.journal import Journal
@@ -39,10 +37,9 @@ from siaga_edge.modem.port import NoAnswer, Port, PortGone, PortMissing, Refused
 from siaga_edge.modem.remedies import LocalRemedies, Remedies, Unavailable
 from siaga_edge.modem.retention import Retention, free_bytes_of
 from siaga_edge.modem.sending import Sender
-from siaga_edge.modem.status import ModemStatus, write_status
+from siaga_edge.modem.standing import STATUS_EVERY_S, Standing
 from siaga_edge.modem.timekeeping import NetworkTime
 from siaga_edge.modem.turns import Turns
-from siaga_edge.modem.vitals import Verdict
 from siaga_edge.modem.voice import Voice
 from siaga_edge.node import Modem, NodeConfig
 
@@ -56,8 +53,8 @@ CALL_TICK_S = 0.5
 # Somebody has to come; whether he has is looked for without haste, and a wrong PIN is never tried meanwhile.
 LOCKED_LOOK_S = 10.0
 CURE_TICK_S = 0.1
-STATUS_EVERY_S = 5.0
 HOUSEKEEPING_EVERY_S = 3600.0
+_SCHEMA = f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA};{retention.SCHEMA}"
 
 
 class ModemService:
@@ -74,77 +71,45 @@ class ModemService:
     ) -> None:
         """`service`: its name there, `modem` or `modemb`; `remedies` and `sender`: a test's own."""
         self._config, self._settings, self._clock, self._service = config, settings, clock, service
-        boot = read_boot(config.node.data_dir)
+        boot, run_dir, name = read_boot(config.node.data_dir), config.node.run_dir, settings.name or service
+        made_id = partial(new_id, clock)
         self._network_time = NetworkTime(config.node.data_dir, clock, boot)
-        self._journal = Journal(
-            config.journal_file(service),
-            clock,
-            boot,
-            extra_schema=f"{EXTRA_SCHEMA};{SCHEMA};{calls.SCHEMA};{desk.SCHEMA};{retention.SCHEMA}",
-        )
-        self._inbox = Inbox(config.inbox_file, service, self._journal)
+        self._journal = journal = Journal(config.journal_file(service), clock, boot, extra_schema=_SCHEMA)
+        self._inbox = Inbox(config.inbox_file, service, journal)
         self._wake = WakeSocket(config.socket_file(service))
-        self.sender = sender or Sender(clock)
+        self.standing, self.sender = Standing(journal, run_dir, service, clock), sender or Sender(clock)
+        tell, wake_health = self.standing.tell, partial(wake, config.socket_file("health"))
         other = other_modem(config, service)
-        self._outbound = Outbound(self._journal, self._inbox, clock, self.sender, other)
+        self._outbound = Outbound(journal, self._inbox, clock, self.sender, other)
         marks = partial(read_marks, config.delivery_file)
-        self._retention = Retention(self._journal, service, clock, marks, free_bytes_of(config.node.data_dir))
+        self._retention = Retention(journal, service, clock, marks, free_bytes_of(config.node.data_dir))
         own = [one.number for one in (config.modem, config.modemb) if one is not None and one.number]
+        beside = neighbour.beside(config, service)
         self._desk = desk.Desk(
-            self._journal,
-            self._inbox,
-            clock,
-            boot,
-            self._new_id,
-            marks,
-            config.node.run_dir,
-            lambda: wake(config.socket_file("health")),
-            service,
-            own,
-            neighbour.beside(config, service),
+            journal, self._inbox, clock, boot, made_id, marks, run_dir, wake_health, service, own, beside
         )
-        self._care = Care(settings, config.node.run_dir, clock, self._tell, self.sender, own)
-        reports = DeliveryReports(self._outbound.status, self._tell)
-        self._intake = Intake(
-            self._journal,
-            settings.name or service,
-            clock,
-            self._new_id,
-            reports.came,
-            self._desk.heard,
-            self._care.is_loop,
-            reports.unreadable,
-        )
+        self._care = Care(settings, run_dir, clock, tell, self.sender, own)
+        reports = DeliveryReports(self._outbound.status, tell)
+        heard, is_loop = self._desk.heard, self._care.is_loop
+        self._intake = Intake(journal, name, clock, made_id, reports.came, heard, is_loop, reports.unreadable)
         self._direct = DirectDelivery(self._intake, self._retention.with_room)
-        wake_health = partial(wake, config.socket_file("health"))
         self._remedies: Remedies = remedies or LocalRemedies(
-            settings, config.node.run_dir, clock, wake_health, second=other is not None
+            settings, run_dir, clock, wake_health, second=other is not None
         )
         self._profiles = profile.load_all()
         self._profile = self._profiles["generic"]
-        self._memories, self._announces = ["SM"], ""
-        self._turns = Turns()
-        self._voice = Voice(config, settings, service, clock, self._tell)
+        self._memories, self._announces, self._turns = ["SM"], "", Turns()
+        self._voice = Voice(config, settings, service, clock, tell)
         self._calls = Calls(
-            self._journal,
-            settings.name or service,
-            clock,
-            self._new_id,
-            settings.reject_after_s,
-            self._desk.missed,
-            self._voice,
+            journal, name, clock, made_id, settings.reject_after_s, self._desk.missed, self._voice
         )
         self._wants_waiting = self._knows_waiting = True
         self._restarted = self._sends_on = False
-        self._said: tuple[Level, str] | None = None
-        self._verdicts: dict[str, Verdict] = {}
         self._port: Port | None = None
-        self._ladder, self._rung, self._model, self._family = Ladder(), "", "", "generic"
-        self._swept_wall_ns = 0
+        self._ladder = Ladder()
         # Once the second modem has been asked, it gets what comes later too, until this one is well.
         self._hands_over, self._handed_mono_s = False, float("-inf")
         self._swept_mono_s = self._checked_mono_s = self._chores_mono_s = self._cleaned_mono_s = float("-inf")
-        self._status_mono_s, self._was_ready = float("-inf"), False
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Serve until asked to stop; a modem that is away or silent is put right rung by rung, for ever."""
@@ -218,10 +183,10 @@ class ModemService:
         except (Unavailable, NoAnswer, PortGone) as error:
             did = f"without success: {error}"
         if step.anew:
-            self._rung = step.rung
+            self.standing.rung = step.rung
             # A rung done is proof that this thread works, while the modem is known and told to be away.
             heartbeat.beat()
-            self._note("warn", "modem.ladder", f"{step.rung}: {did}")
+            self.standing.note("warn", "modem.ladder", f"{step.rung}: {did}")
             log.warning("modem ladder rung=%s did=%s", step.rung, did)
         return step.rung == "reopen" or (step.rung == "drain" and not did.startswith("without"))
 
@@ -293,9 +258,9 @@ class ModemService:
     def _set_up(self, port: Port) -> None:
         """Bring the modem into a known state; the first sweep follows at once."""
         bringup.leave_calls_alone(port)
-        self._model = bringup.model(port)
-        self._family, self._profile = profile.choose(self._profiles, self._model)
-        port.family_events = profile.own_words(self._profiles, self._family)
+        self.standing.model = bringup.model(port)
+        self.standing.family, self._profile = profile.choose(self._profiles, self.standing.model)
+        port.family_events = profile.own_words(self._profiles, self.standing.family)
         tried = self._config.node.data_dir / f"{self._service}-pin-refused"
         bringup.switch_on(port, self._profile.limits.network_s)
         self._unlock(port, tried)
@@ -308,7 +273,9 @@ class ModemService:
         self._swept_mono_s, self._turns = float("-inf"), Turns()
         self._wants_waiting = self._knows_waiting
         stores = ",".join(self._memories)
-        log.info("modem ready model=%s profile=%s stores=%s", self._model, self._family, stores)
+        log.info(
+            "modem ready model=%s profile=%s stores=%s", self.standing.model, self.standing.family, stores
+        )
 
     def _unlock(self, port: Port, tried: Path) -> None:
         pin.unlock(port, self._settings.pin_file, tried, self._profile.pin_tries)
@@ -382,9 +349,9 @@ class ModemService:
         if not finished:
             return False
         self._swept_mono_s = self._clock.mono_s()
-        self._tell(vitals.inbox(is_blind=self._intake.is_blind))
+        self.standing.tell(vitals.inbox(is_blind=self._intake.is_blind))
         if not self._intake.is_blind:
-            self._swept_wall_ns = self._clock.wall_ns()
+            self.standing.swept_wall_ns = self._clock.wall_ns()
         self._well()
         return True
 
@@ -454,60 +421,16 @@ class ModemService:
         """A sweep has succeeded: the trouble, if there was one, is over."""
         if self._ladder.since_mono_s is not None:
             took_s = self._clock.mono_s() - self._ladder.since_mono_s
-            self._note("ok", "modem.ladder", f"well again after {took_s:.0f} s by {self._rung or 'itself'}")
-        self._ladder, self._rung, self._hands_over = ladder.healthy(), "", False
-        self._say("ok", "modem.ok", "")
+            self.standing.note(
+                "ok", "modem.ladder", f"well again after {took_s:.0f} s by {self.standing.rung or 'itself'}"
+            )
+        self._ladder, self.standing.rung, self._hands_over = ladder.healthy(), "", False
+        self.standing.say("ok", "modem.ok")
 
     def _fail(self, code: str, why: str) -> None:
-        self._say("crit", code, why)
+        self.standing.say("crit", code, why)
         self._write_status(ready=False)
 
-    def _tell(self, verdict: Verdict) -> None:
-        """Note how one thing about modem or SIM is, when its level has changed.
-
-        Each loop-back that came round is noted: when the last one did is what the hub shows.
-        """
-        before = self._verdicts.get(verdict.code)
-        self._verdicts[verdict.code] = verdict
-        changed = (before.level if before else "ok") != verdict.level and verdict.level != "unknown"
-        if changed or (verdict.code, verdict.level) == (vitals.LOOP, "ok"):
-            self._note(verdict.level, verdict.code, verdict.detail)
-
-    def _note(self, level: Level, code: str, detail: str) -> None:
-        state = ServiceState(service=self._service, level=level, code=code, detail=detail)
-        self._journal.append(health.SERVICE_KIND, state)
-
     def _write_status(self, *, ready: bool) -> None:
-        now_s = self._clock.mono_s()
-        if now_s - self._status_mono_s < STATUS_EVERY_S and ready == self._was_ready:
-            return
-        self._status_mono_s, self._was_ready = now_s, ready
-        trouble = "" if self._said is None or self._said[0] == "ok" else self._said[1]
-        status = ModemStatus(
-            at_wall_ns=self._clock.wall_ns(),
-            ready=ready,
-            model=self._model,
-            profile=self._family,
-            swept_wall_ns=self._swept_wall_ns,
-            trouble=trouble,
-            rung=self._rung,
-            noise=self._port.noise if self._port else 0,
-            slots=dict(self._intake.slots),
-            verdicts={code: (one.level, one.detail) for code, one in self._verdicts.items()},
-        )
-        with contextlib.suppress(OSError):
-            write_status(self._config.node.run_dir, self._service, status)
-
-    def _say(self, level: Level, code: str, detail: str) -> None:
-        """Tell the hub how the modem is, when that has changed and at each start: it may have been worse."""
-        if self._said == (level, code):
-            return
-        self._said = (level, code)
-        state = ServiceState(
-            service=self._service, level=level, code="modem", detail=f"{code} {detail}".strip()
-        )
-        self._journal.append(health.SERVICE_KIND, state)
-
-    @property
-    def _new_id(self) -> Callable[[], str]:
-        return lambda: new_id(self._clock)
+        noise = self._port.noise if self._port else 0
+        self.standing.write(ready=ready, noise=noise, slots=self._intake.slots)

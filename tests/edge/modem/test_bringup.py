@@ -140,7 +140,7 @@ def test_a_modem_that_cannot_be_read_is_told_of_and_still_rings_and_sends(
     bench.send()
     bench.run(40)
     assert bench.told("modem.inbox") == ["crit"]
-    assert bench.service._swept_wall_ns == 0, "a store that was not read was not swept"
+    assert bench.service.standing.swept_wall_ns == 0, "a store that was not read was not swept"
     assert bench.sent("Petugas menuju lokasi") == 1
     assert len(bench.dialogue.machine.memories["SM"].slots) == 1, "nothing is deleted that was not taken"
 

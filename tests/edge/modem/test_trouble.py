@@ -237,7 +237,7 @@ def forwarding_goes_wrong(bench: Bench, care: type[Care]) -> list[str]:
     """Calls are forwarded, then somebody dials **21* at the SIM; what is not as it has to be."""
     service = bench.service
     service._care = care(
-        service._settings, bench.config.node.run_dir, bench.world, service._tell, service.sender
+        service._settings, bench.config.node.run_dir, bench.world, service.standing.tell, service.sender
     )
     bench.run(30)
     forwards, found = bench.dialogue.machine.sim.forwards, list[str]()
