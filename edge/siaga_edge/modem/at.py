@@ -54,7 +54,8 @@ _EITHER = (
 # Handed over without being stored: a message, a status report, a cell broadcast (27.005 §3.4.1).
 DIRECT = ("+CMT:", "+CDS:", "+CBM:")
 # In PDU mode what follows is octets; in text mode a text, and +CDS says all of itself in one line.
-_BEFORE_OCTETS = re.compile(r'(?:\+CMT: ?(?:"[^"]*")?, ?|\+C(?:DS|BM): ?)(\d+)\s*\Z')
+# Some leave the sender's name out with its comma, and Android's simulated modem says 0 for any length.
+_BEFORE_OCTETS = re.compile(r'(?:\+CMT: ?(?:(?:"[^"]*")?, ?)?|\+C(?:DS|BM): ?)(\d+)\s*\Z')
 # The only questions whose answers are bare octets.
 _READING = ("AT+CMGL", "AT+CMGR")
 # Of the shortest message: no service centre, type, empty address, protocol, coding, time stamp, length
@@ -156,8 +157,8 @@ def direct(event: Event) -> Direct | None:
     if event.line.startswith(DIRECT):
         announced = _BEFORE_OCTETS.match(event.line)
         octets = _octets(event.pdu, int(announced[1])) if announced else ""
-        if announced and event.line.startswith("+CBM:"):
-            octets = _hexadecimal(event.pdu)  # a page has no service centre
+        if announced and (event.line.startswith("+CBM:") or announced[1] == "0"):
+            octets = _hexadecimal(event.pdu)  # a page has no service centre to be left out of the count
         lines = f"{event.line}\n{event.pdu}".encode("latin-1", "replace")
         return Direct(event.line[1:4], octets or lines.hex().upper())
     return Direct("CMT", _hexadecimal(event.line)) if is_octets(event.line) else None

@@ -182,7 +182,12 @@ class Outbound:
                     left.id, left.recipient, left.text, left.at_least_once, 0, left.modems, left.again
                 )
                 self._journal.append_all([], partial(self._queue, text))
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except (
+                OSError
+            ) as error:  # what is queued is not queued again; the folder's owner has to be put right
+                log.warning("text of the other modem cannot be removed path=%s cause=%s", path, error)
 
     def take_back(self) -> None:
         """End the wait for the other modem: it has the alert, or it does not work either."""

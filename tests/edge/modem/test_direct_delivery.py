@@ -283,6 +283,8 @@ def test_a_modem_that_fell_back_to_text_mode_without_a_word_is_read_all_the_same
 
 def test_what_is_octets_and_what_is_lines() -> None:
     assert at.direct(at.Event("+CMT: ,5", "00 0a")) == at.Direct("CMT", "000A")
+    assert at.direct(at.Event("+CMT: 0", "000A")) == at.Direct("CMT", "000A"), "as Android's simulated modem"
+    assert at.follows("+CMT: 0") == at.follows("+CMT: 23") == "octets"
     assert at.direct(at.Event("+CMTI: 1")) is None
     lines = at.direct(at.Event('+CMT: "+628",,"26/11/29"', "ada api"))
     assert lines is not None
