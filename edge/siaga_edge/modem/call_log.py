@@ -47,11 +47,18 @@ class Begun:
     doubted: bool
     blind: bool
     rejections: int
+    lists: bool = False
 
     @property
     def line(self) -> Line:
         """The line as it was."""
-        return Line(self.legs, doubted=self.doubted, blind=self.blind, rejections=self.rejections)
+        return Line(
+            self.legs,
+            doubted=self.doubted,
+            blind=self.blind,
+            lists=self.lists,
+            rejections=self.rejections,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +91,7 @@ class CallLog:
     def add(self, before: Line, entry: Entry) -> None:
         """Something happened to the line as it was; belongs before what it makes is committed."""
         if not before.legs or before != self._line:
-            begun = Begun(
-                self._modem,
-                self._reject_after_s,
-                before.legs,
-                before.doubted,
-                before.blind,
-                before.rejections,
-            )
-            told = msgspec.json.encode(begun).decode()
+            told = msgspec.json.encode(_begun(self._modem, self._reject_after_s, before)).decode()
             self._held, self._spell = [Entry("begun", told, entry.mono_s, entry.wall_ns)], None
         elif entry.kind == "passed" and self._held and self._held[-1].kind == "passed":
             self._held.pop()  # it made nothing: of looks in a row the last says as much
@@ -147,7 +146,7 @@ def read(connection: sqlite3.Connection) -> list[list[Entry]]:
 
 
 def _begun(modem: str, reject_after_s: float, line: Line) -> Begun:
-    return Begun(modem, reject_after_s, line.legs, line.doubted, line.blind, line.rejections)
+    return Begun(modem, reject_after_s, line.legs, line.doubted, line.blind, line.rejections, line.lists)
 
 
 def _next(connection: sqlite3.Connection) -> int:

@@ -171,10 +171,10 @@ def test_what_was_handed_over_is_sent_by_the_other_modem_once(tmp_path: Path) ->
         other.start_second()
         try:
             until(lambda: control.sent(), 30)
+            with closing(sqlite3.connect(tmp_path / "data" / "journal-modem.db")) as journal:
+                query = "SELECT state FROM outgoing"
+                until(lambda: journal.execute(query).fetchall() == [("handed over",)], 10)
         finally:
             service.kill()
             other.kill()
         assert [sent["text"] for sent in control.sent()] == ["Petugas menuju lokasi"]
-        with closing(sqlite3.connect(tmp_path / "data" / "journal-modem.db")) as journal:
-            states = [row[0] for row in journal.execute("SELECT state FROM outgoing")]
-        assert states == ["handed over"]
