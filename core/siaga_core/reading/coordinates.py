@@ -111,8 +111,13 @@ def _decimal(text: str) -> Iterator[tuple[float, float, str]]:
         longitude = float(match[5]) * _sign(match[4] or match[6], _WEST)
         if abs(latitude) > 90 >= abs(longitude):
             latitude, longitude = longitude, latitude
-        if not (_is_price(match[2]) and _is_price(match[5]) and is_outside(latitude, longitude)):
+        if not (_is_price(match[2]) and _is_price(match[5]) and _is_far(latitude, longitude)):
             yield latitude, longitude, match[0]
+
+
+def _is_far(latitude: float, longitude: float) -> bool:
+    """Beyond Indonesia and its seas (6° N to 11° S, 95° to 141° E): nobody asks Batam for help from there."""
+    return not (-11 <= latitude <= 6 and 95 <= longitude <= 141)
 
 
 def _is_price(number: str) -> bool:

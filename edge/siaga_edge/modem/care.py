@@ -74,9 +74,11 @@ class Care:
             ask = f'AT+CUSD=1,"{self._settings.balance_code}",15'
             for line in self._quietly(port, ask, profile.limits.network_s):
                 self.hear(line)  # some give it before their OK
+            return
         if self._settings.forward_to and now_s - self._forward_mono_s >= forwarding.CHECK_EVERY_S:
             self._forward_mono_s = now_s
             self._keep_forwarding(port, profile.limits.network_s)
+            return
         if self._settings.loop_to:
             self._loop_round(port, now_s, profile.limits)
 
@@ -133,7 +135,8 @@ class Care:
         elif vitals.loop_is_late(loop, now_s):
             self._set(vitals.loop_failed(loop))
         due_s = LOOP_AGAIN_S if loop.failures else self._settings.loop_every_s
-        if not self._loop.token and now_s - loop.sent_mono_s >= due_s and not self._sender.waits:
+        is_free = not (self._sender.waits or self._sender.is_kept)
+        if not self._loop.token and now_s - loop.sent_mono_s >= due_s and is_free:
             self._send_loop(port, now_s, limits)
 
     def _send_loop(self, port: Port, now_s: float, limits: Limits) -> None:

@@ -64,6 +64,7 @@ class Intake:
         self.slots: dict[str, tuple[int, int]] = {}
         self.selection = bringup.SELECTIONS[0]  # how a store is selected
         self._blind_stores: set[str] = set()
+        self._selectable: set[str] = set()
         self._has_listed = False
         self._scanned: set[str] = set()
         self._on_status, self._heard, self._is_loop, self._unreadable = on_status, heard, is_loop, unreadable
@@ -74,12 +75,8 @@ class Intake:
         return sum(self._sweep_store(port, memory, profile) for memory in memories)
 
     def _sweep_store(self, port: Port, memory: str, profile: Profile = PLAIN) -> int:
-        try:
-            told = at.slots(port.command(self.selection.format(memory))) if memory else None
-        except Refused:
+        if not self._select(port, memory):
             return 0
-        if told is not None:
-            self.slots[memory] = told
         found = self._read(port, memory, profile)
         if not found:
             return 0
@@ -89,6 +86,32 @@ class Intake:
         if deleted:
             self._journal.append_all([], lambda _connection: self._ledger.deleted(deleted))
         return len(found)
+
+    def _select(self, port: Port, memory: str) -> bool:
+        """Have a store be the one that is read; False if the modem refuses, as some do one for good.
+
+        One that could be had before, or any while none could, is blind then: what lies there is not seen.
+        """
+        if not memory:
+            return True
+        # Until one has been accepted it may want to be asked in another way.
+        for selection in (self.selection, *(() if self._selectable else bringup.SELECTIONS)):
+            try:
+                told = at.slots(port.command(selection.format(memory)))
+            except Refused as error:
+                if at.is_unknown(error.code):
+                    continue
+                break
+            self.selection = selection
+            if not self._selectable:
+                self._blind_stores.clear()  # the others are none of this modem's
+            self._selectable.add(memory)
+            if told is not None:
+                self.slots[memory] = told
+            return True
+        if memory in self._selectable or not self._selectable:
+            self._blind_stores.add(memory)
+        return False
 
     def _read(self, port: Port, memory: str, profile: Profile) -> list[at.Stored]:
         """What lies in the store that is selected. A damaged reading is read again, never deleted on."""

@@ -124,7 +124,7 @@ class Outbound:
         except at.BadAnswer as error:
             self._in_doubt(text, str(error))
         except (NoWord, Hung) as error:
-            self._awaited = (text, part, str(error))
+            self._awaited, self._sender.is_kept = (text, part, str(error)), True
             self._conclude()
             if isinstance(error, Hung):
                 raise
@@ -138,7 +138,7 @@ class Outbound:
         """Note the network's late word on a text, or that it can come no more."""
         if self._awaited is None or self._sender.waits:
             return
-        (text, part, why), self._awaited = self._awaited, None
+        (text, part, why), self._awaited, self._sender.is_kept = self._awaited, None, False
         if (reference := self._sender.late()) is not None:
             self._accepted(text, part, reference)
         else:

@@ -118,7 +118,8 @@ class Port(Device):
                 continue
             begun_s = self._now_mono_s()
             self._write(f"{_ESCAPE}\r")
-            for manner in _MANNERS[tried > 0]:
+            # After a text an error may be its word: so nothing is said then that some modems refuse.
+            for manner in _MANNERS[tried > 0 or self._settles_send]:
                 self._write(f"{manner}\r")
             self._write(f"{question}\r")
             if self._came_round(question, begun_s + limit_s) and self._was_last(begun_s):
@@ -200,7 +201,7 @@ class Port(Device):
         """
         self._ready("AT+CMGS")
         self._open_prompt(length)
-        self._late = ""
+        self._late, self._owes_word = "", False
         try:
             lines = self._dialogue(pdu, "\x1a", limit_s, pending="AT+CMGS", first=False)
         except NoAnswer:
@@ -376,8 +377,14 @@ class Port(Device):
             if self._settles_send:
                 self._late = line
                 return
+            self._owes = True  # it has an OK of its own, which may come with the next command
         event = at.Event(line, self._second_line(line))
-        if not self.listener(event):
+        try:
+            is_taken = self.listener(event)
+        except Exception:
+            self._owes = True  # what is being read now is left half read
+            raise
+        if not is_taken:
             self._events.append(event)
 
     def _second_line(self, line: str) -> str:

@@ -30,6 +30,8 @@ class Sender:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._open: _Open | None = None
+        # Somebody still has to hear of the last part's word: nobody else may begin a part of his own.
+        self.is_kept = False
         self.patience, self.table = Patience(), TABLE
 
     def send(self, port: Port, part: pdu.Submit, limits: Limits) -> int:

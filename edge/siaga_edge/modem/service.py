@@ -217,11 +217,14 @@ class ModemService:
 
     def _open(self) -> Port:
         port = self._remedies.open(profile.every_event(self._profiles))
-        port.listener = lambda event: (
-            any(one.hear(event.line) for one in (self._calls, self._care, self.sender))
-            or self._direct.hear(event)
-        )
+        # It is said once: on a full disk what the hub has gives way, and it is heard again.
+        port.listener = lambda event: self._retention.with_room(partial(self._takes, event))
         return port
+
+    def _takes(self, event: at.Event) -> bool:
+        """Whether what the modem says by itself is somebody's."""
+        heard = any(one.hear(event.line) for one in (self._calls, self._care, self.sender))
+        return heard or self._direct.hear(event)
 
     def _drop(self) -> None:
         self._voice.drop()

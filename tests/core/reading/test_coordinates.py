@@ -164,6 +164,11 @@ def test_a_place_outside_batam_is_kept_and_marked() -> None:
     assert found.latitude == -6.2
 
 
+def test_a_ship_with_three_decimals_in_indonesian_waters_is_a_place() -> None:
+    [found] = positions("kapal tenggelam 0.412, 104.612")
+    assert (found.latitude, found.longitude, found.is_outside) == (0.412, 104.612, True)
+
+
 def test_any_characters_are_read_without_an_error() -> None:
     rng = random.Random(4)
     for _ in range(5000):

@@ -204,6 +204,34 @@ def test_stores_that_could_not_be_selected_at_first_are_asked_for_again_when_the
     assert bench.service._memories == ["SM", "ME", "SR"]
 
 
+def test_a_store_that_can_no_more_be_selected_is_told(tmp_path: Path, benches: list[Bench]) -> None:
+    bench = Bench(tmp_path, Lacks())
+    benches.append(bench)
+    faults = bench.dialogue.machine.faults
+
+    def spoil() -> None:
+        faults.fail, faults.fail_code, faults.fail_count = "+CPMS", 302, 10**6
+
+    bench.world.at(20, spoil)
+    bench.run(60)
+    assert bench.told("modem.inbox") == ["crit"], "what lies there is not seen: it must not look well"
+
+
+def test_a_modem_that_wants_all_its_stores_named_may_have_a_sim_that_is_late(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    """When its SIM was not ready nobody could know how it wants to be asked."""
+    bench = Bench(tmp_path, Lacks(short_selection=True))
+    benches.append(bench)
+    faults = bench.dialogue.machine.faults
+    faults.fail, faults.fail_code, faults.fail_count = "+CPMS", 314, 10**6
+    bench.world.at(15, lambda: setattr(faults, "fail_count", 0))
+    bench.receive("Kebakaran")
+    bench.run(60)
+    assert bench.texts() == ["Kebakaran"]
+    assert bench.told("modem.inbox") == ["crit", "ok"]
+
+
 class Scripted:
     """Answers as told: the refusal's code, or lines."""
 

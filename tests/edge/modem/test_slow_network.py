@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from bench.virtual_modem import VirtualPort
 
 from siaga_edge.modem.patience import TABLE, Mode, Patience, Table
 from siaga_edge.modem.sending import Sender
+from siaga_edge.simulate.modem.lacks import Lacks
 from support.virtual_bench import Bench
 
 
@@ -161,6 +163,59 @@ def test_the_next_text_waits_for_the_word_on_the_one_before(
     bench.run(60)
     assert (bench.outgoing(), bench.outgoing("02")) == ("sent" if own else "unknown", "sent")
     assert (bench.references(), bench.references("02")) == (([1], [2]) if own else ([-1], [1]))
+
+
+class ForgetsWhose(Sender):
+    """The mutant: who sends next does not ask whether somebody still has to hear of the last word."""
+
+    @property
+    def is_kept(self) -> bool:
+        return False
+
+    @is_kept.setter
+    def is_kept(self, _is_kept: bool) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("kind", "free"), [(Sender, False), (ForgetsWhose, True)])
+def test_a_loop_back_waits_until_the_word_on_a_text_has_been_noted(
+    tmp_path: Path, benches: list[Bench], kind: type[Sender], free: bool
+) -> None:
+    bench = Bench(tmp_path, sender=kind, loop_to="+6281111111111", loop_every_s=60)
+    benches.append(bench)
+    bench.service.sender.is_kept = True
+    bench.run(200)
+    assert bool(bench.dialogue.machine.sent) is free
+
+
+def test_the_ok_of_a_late_reference_is_no_answer_to_the_next_command(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    bench.run(12)
+    port = bench.service._remedies.open(())
+    port.settle()
+    bench.dialogue.machine.line.put(b"\r\n+CMGS: 41\r\n", bench.world.mono_s())
+    bench.world.run_until(bench.world.mono_s() + 0.1)
+    port.events()
+    bench.dialogue.machine.line.put(b"\r\nOK\r\n", bench.world.mono_s())
+    assert any(line.startswith("+CPMS:") for line in port.command('AT+CPMS="SM"'))
+    port.close()
+
+
+def test_a_modem_that_refuses_combined_commands_has_not_refused_its_text(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    """Asked whether it is there, it is asked nothing that it refuses: an error would be the text's word."""
+    bench = Bench(tmp_path)
+    benches.append(bench)
+    machine = bench.dialogue.machine
+    machine.profile = replace(machine.profile, lacks=Lacks(combined=True))
+    bench.slow_network(20_000, "send_aside")
+    bench.order(at_least_once=True)
+    bench.run(60)
+    assert (bench.outgoing(), bench.passes()) == ("sent", 1)
 
 
 def test_between_texts_on_a_slow_network_a_sweep_comes_first(tmp_path: Path, benches: list[Bench]) -> None:
