@@ -27,7 +27,6 @@ READY_S, CONNECT_S = 12.0, 30.0
 LISTEN_S = 6.0
 # For the other side's word, and then for the dialler to hang up.
 WORD_S, END_S = 4.0, 6.0
-TICK_S = 0.25
 _DIALLED = re.compile(r"\+CLCC: ?\d+, ?0, ?(\d), ?0")
 
 Phase = Literal["idle", "asked", "dialled", "expects", "listens", "told", "ends"]
