@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.fuzz import Outcome
 from bench.modem_trials import FOR_GOOD, IN_A_SEND, SEND_MOST_S, Trial, late, worst
-from bench.virtual_modem import VirtualPort, VirtualRemedies, World
+from bench.virtual_modem import WALL_S, VirtualPort, VirtualRemedies, World
 from siaga_core.service.workers import Heartbeat, Stop
 from siaga_edge.modem.ladder import Rung
 from siaga_edge.modem.outbound import AGAIN
@@ -420,7 +420,18 @@ def _campaign(
     lost = [text for text in campaign.sent if not texts[text]] + wrong
     for text in lost[:5]:
         sys.stderr.write(f"fuzz modem: lost {text}\n")
+    for text in [text for text, count in texts.items() if count > 1][:5]:
+        came = "; ".join(_ways(config.journal_file("modem"), text))
+        sys.stderr.write(f"fuzz modem: doubled {text}: {came}\n")
     return campaign, len(lost), sum(count - 1 for count in texts.values() if count > 1), unsent
+
+
+def _ways(path: Path, text: str) -> list[str]:
+    """How a text came in: store, slot, simulated second and octets of each time."""
+    query = "SELECT memory, slot, at_wall_ns, pdu FROM pdu WHERE text = ? ORDER BY id"
+    with contextlib.closing(sqlite3.connect(path)) as journal:
+        rows = journal.execute(query, (text,)).fetchall()
+    return [f"{row[0]} {row[1]} at {row[2] / 1e9 - WALL_S:.1f} {row[3]}" for row in rows]
 
 
 def _wrongly_sent(path: Path, campaign: Campaign) -> tuple[list[str], int]:
