@@ -7,8 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from siaga_core.wire.outbound import AT_NODE
 from siaga_edge.cli.__main__ import main
 from siaga_edge.cli.modem import page
 from siaga_edge.modem.intake import Intake
@@ -156,6 +158,41 @@ def test_a_service_that_does_not_run_is_status_one_and_a_text_waits_for_it(
     assert len(list((tmp_path / "data" / "relay-modem").iterdir())) == 1
     with pytest.raises(SystemExit):
         main(["modem", "status", "--second", "--config", str(service.config)])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--to", SENDER, "--text", ""), "pesan kosong"),
+        (("--to", SENDER, "--text", " \n "), "pesan kosong"),
+        (("--to", "+628", "--text", "uji"), "bukan nomor HP"),
+        (("--to", "112", "--text", "uji"), "bukan nomor HP"),
+        (("--to", SENDER, "--text", "a" * 4500), "30 SMS berbayar"),
+        (("--to", SENDER, "--text", "uji", "--wait", "-3"), "0 atau lebih"),
+        (("--to", SENDER, "--text", "uji", "--wait", "nan"), "0 atau lebih"),
+    ],
+)
+def test_a_text_that_cannot_be_meant_is_refused_and_not_left(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    service = Service(tmp_path, tmp_path / "modem")
+    assert main(["modem", "send", "--config", str(service.config), *words]) == 1
+    told = capfd.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "data" / "relay-modem").exists()
+
+
+def test_a_long_text_goes_when_it_is_meant_and_every_text_is_known_as_this_nodes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(tmp_path, tmp_path / "modem")
+    for words in (("0812-3456-7890", "a" * 612), (SENDER, "a" * 4500, "--yes")):
+        to, text, *more = words
+        _, told = answer(capfd, service, "send", "--to", to, "--text", text, *more)
+        left = msgspec.json.decode((tmp_path / f"data/relay-modem/{told['id']}.json").read_bytes())
+        assert (left["recipient"], left["text"]) == (SENDER, text)
+        assert told["id"].startswith(AT_NODE)
 
 
 def test_what_was_handed_over_is_sent_by_the_other_modem_once(tmp_path: Path) -> None:
