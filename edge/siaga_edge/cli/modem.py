@@ -269,8 +269,14 @@ def _replay(args: argparse.Namespace) -> int:
     if not journal.exists():
         sys.stderr.write(f"{journal}: {NOT_YET}\n")
         return 1
+    no_journal = f"{journal}: bukan jurnal modem / is not a modem's journal"
+    if not journal.is_file():
+        raise Refused(no_journal)
     logging.getLogger("siaga_edge.modem").setLevel(logging.ERROR)  # what it takes in was told when it came
-    found = replay(journal)
+    try:
+        found = replay(journal)
+    except sqlite3.DatabaseError as error:
+        raise Refused(f"{no_journal} ({error})") from error
     if args.json:
         print(json.dumps(msgspec.to_builtins(found) | {"is_same": found.is_same}))
     else:

@@ -1,7 +1,10 @@
 """`siaga-node modem`: what a technician sees and does, on a service that runs against the simulated modem."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +24,7 @@ from support.modem_service import SENDER, Service
 from support.simulated_modem import modem_in_thread
 from support.waiting import until
 
+PROGRAM = str(Path(sys.executable).parent / "siaga-node")
 LONG = "Banjir setinggi pinggang di Bengkong, lansia terjebak di lantai dua rumahnya. " * 3
 
 
@@ -193,6 +197,37 @@ def test_a_long_text_goes_when_it_is_meant_and_every_text_is_known_as_this_nodes
         left = msgspec.json.decode((tmp_path / f"data/relay-modem/{told['id']}.json").read_bytes())
         assert (left["recipient"], left["text"]) == (SENDER, text)
         assert told["id"].startswith(AT_NODE)
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_what_is_no_journal_and_no_folder_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# no journal\n" * 100)
+    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE other (x)").connection.close()
+    for journal in (tmp_path / "README.md", tmp_path, tmp_path / "other.db"):
+        told = run("modem", "replay", "--journal", str(journal))
+        assert (told.returncode, told.stderr.count("\n")) == (1, 1), told.stderr
+        assert "bukan jurnal modem" in told.stderr
+    for link, control in (("gone/modem", "control"), ("modem", "README.md/control")):
+        paths = ("--link", str(tmp_path / link), "--control", str(tmp_path / control))
+        told = run("modem", "simulate", *paths)
+        assert (told.returncode, told.stderr.count("\n")) == (1, 1), told.stderr
+        assert "check its folder" in told.stderr
+    assert not (tmp_path / "control").exists()
+
+
+def test_a_reader_who_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    service = Service(tmp_path, tmp_path / "modem")
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as gone:
+        command = [PROGRAM, "modem", "inbox", "--config", str(service.config)]
+        told = subprocess.run(
+            command, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+        )
+    assert (told.returncode, told.stderr) == (141, "")
 
 
 def test_what_was_handed_over_is_sent_by_the_other_modem_once(tmp_path: Path) -> None:
