@@ -24,11 +24,9 @@ from siaga_edge.modem import at, pdu
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.recordings import listed, sha256_of
 from siaga_edge.modem.relay import Left, leave
-from siaga_edge.modem.status import ModemStatus, read_status
+from siaga_edge.modem.status import OLD_S, ModemStatus, read_status
 from siaga_edge.node import NodeConfig
 
-# The service writes its status every 5 s, and at every change.
-OLD_S = 30.0
 NOT_YET = "belum ada; layanan modem belum pernah berjalan / not there; the modem's service has not run yet"
 # What stands in an inbox, beside a plain message.
 KINDS = {
