@@ -247,7 +247,7 @@ def _unit_state(service: str) -> str:
     """systemd's ActiveState of the service's unit; empty where systemd does not run or does not know it."""
     command = ["systemctl", "show", "-p", "LoadState", "-p", "ActiveState", f"siaga-{service}.service"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)  # noqa: S603 – fixed words
+        told = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)  # noqa: S603 - our own words
     except (OSError, subprocess.TimeoutExpired):
         return ""
     states = dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)
