@@ -220,6 +220,8 @@ SENTENCES = (
     N_("no GSM node has been heard yet; nothing was sent"),
     N_("a phone needs a number written as +62… and a name of 1 to 60 characters"),
     N_("a modem's number is written as +62…"),
+    N_("that number is one of our own modems; a phone on duty is a person's"),
+    N_("that number is a phone on duty; a modem's number is its SIM's"),
     N_("there are at most 50 phones on duty and 20 modems"),
     N_("there is no node %(node)s"),
     N_("a trial text to this phone was sent less than a minute ago; wait for its outcome"),

@@ -28,7 +28,7 @@ from siaga_core.wire.envelope import BadRecord, Record
 from siaga_core.wire.grant import GrantUse
 from siaga_core.wire.health import CameraState, Health, LinkState, ServiceState
 from siaga_core.wire.kinds import BODIES, decode_body
-from siaga_core.wire.outbound import SmsState
+from siaga_core.wire.outbound import AT_NODE, SmsState
 from siaga_core.wire.recording import Coverage, HoldState, Segment
 from siaga_core.wire.report import Report
 from siaga_core.wire.want import WantState
@@ -137,7 +137,7 @@ def apply(connection: Connection, record: Record, body: Struct, moment: Moment) 
 
 
 def _sms_state(connection: Connection, node: str, body: SmsState, now_us: int) -> Misfit | None:
-    """Of an answer or an alert; a text that nobody here has asked for was sent at the node by hand."""
+    """Of an answer or an alert; one that a technician sent at the node concerns nobody here."""
     id = body.message_id
     if assignments.find(connection, id) is not None:
         assignments.delivered(connection, id, body.state, body.detail, now_us)
@@ -145,7 +145,7 @@ def _sms_state(connection: Connection, node: str, body: SmsState, now_us: int) -
         duty_texts.delivered(connection, id, body.state, body.detail, f"node:{node}", now_us)
     elif replies.is_known(connection, id):
         replies.delivered(connection, id, body.state, body.detail, f"node:{node}", now_us)
-    elif commands.find(connection, id) is None:
+    elif commands.find(connection, id) is None and not id.startswith(AT_NODE):
         return Misfit("foreign-text", f"{id} was not ordered here")
     return None
 

@@ -14,6 +14,8 @@ from siaga_core.wire.roster import NAME, DutyPhone, Gateway, Roster
 SUBJECT = "roster"
 _BAD_PHONE = "a phone needs a number written as +62… and a name of 1 to 60 characters"
 _BAD_MODEM = "a modem's number is written as +62…"
+_OURS = "that number is one of our own modems; a phone on duty is a person's"
+_ON_DUTY = "that number is a phone on duty; a modem's number is its SIM's"
 _BAD_ROSTER = "there are at most 50 phones on duty and 20 modems"
 
 
@@ -24,6 +26,8 @@ class BadRoster(SiagaError):
 def add_phone(connection: Connection, number: str, name: str, actor: str, now_us: int) -> None:
     """Put a phone last on the list, or give one that is on it another name. Raises BadRoster."""
     _checked(DutyPhone(name=name, number=number), DutyPhone, _BAD_PHONE)
+    if connection.execute(select(modem_number.c.node).where(modem_number.c.number == number)).first():
+        raise BadRoster(_OURS)
     if connection.execute(select(duty_phone).where(duty_phone.c.number == number)).first() is None:
         last = connection.execute(select(func.coalesce(func.max(duty_phone.c.place), 0))).scalar_one()
         connection.execute(insert(duty_phone).values(number=number, name=name, place=int(last) + 1))
@@ -71,6 +75,8 @@ def set_modem(
     _checked(Gateway(node=node_id, number=number, takes_urgent=takes_urgent), Gateway, _BAD_MODEM)
     if connection.execute(select(node.c.id).where(node.c.id == node_id)).first() is None:
         raise BadRoster(f"there is no node {node_id}")
+    if connection.execute(select(duty_phone.c.number).where(duty_phone.c.number == number)).first():
+        raise BadRoster(_ON_DUTY)
     connection.execute(delete(modem_number).where(modem_number.c.node == node_id))
     connection.execute(insert(modem_number).values(node=node_id, number=number, takes_urgent=takes_urgent))
     body = {"node": node_id, "number": number, "takes_urgent": takes_urgent}

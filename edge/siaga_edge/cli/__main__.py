@@ -4,6 +4,8 @@ import argparse
 import json
 import logging
 import os
+import select
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +24,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     require("edge", ("cryptography", "paho"))
     if argv is None and args.command == "footage":
         os.nice(10)  # the services go first
-    return run_main(lambda: int(args.deed(args)))
+    return run_main(lambda: _to_the_end(args))
+
+
+def _to_the_end(args: argparse.Namespace) -> int:
+    """Do it and have it read; a reader who has gone, such as `head`, is no error of ours (as of SIGPIPE)."""
+    try:
+        status = int(args.deed(args))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        poll = select.poll()
+        poll.register(sys.stdout, 0)
+        if not poll.poll(0):  # some other pipe
+            raise
+        # What is left of the buffer would raise again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
 
 
 def parser() -> argparse.ArgumentParser:

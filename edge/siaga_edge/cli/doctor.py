@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import ssl
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from siaga_core.service.clock import kernel_clock_state
 from siaga_edge.cli import duty
 from siaga_edge.cli.queue import queued
+from siaga_edge.modem.status import OLD_S, read_status
 from siaga_edge.node import NodeConfig
 
 LIMIT_S = 3.0
@@ -60,9 +62,12 @@ def examine(config: NodeConfig) -> list[Finding]:
         checks += [("rekaman / footage", lambda: _folder(footage)), ("ffmpeg", lambda: _program(ffmpeg))]
     for camera in config.cameras:
         checks.append((f"kamera / camera {camera.id}", lambda url=camera.rtsp_url: _camera(url)))  # type: ignore[misc]
-    for name, modem in (("modem", config.modem), ("modem kedua / second modem", config.modemb)):
+    for name, service, modem in (
+        ("modem", "modem", config.modem),
+        ("modem kedua / second modem", "modemb", config.modemb),
+    ):
         if modem is not None:
-            checks.append((name, lambda port=modem.port: _modem(port)))  # type: ignore[misc]
+            checks.append((name, lambda one=service, port=modem.port: _modem(config, one, port)))  # type: ignore[misc]
     if config.modem is not None:
         checks.append(("daftar jaga / duty roster", lambda: _roster(config)))
     return [_find(name, check) for name, check in checks]
@@ -190,12 +195,63 @@ def _camera(url: str) -> str:
         raise Bad(f"{parts.hostname}:{parts.port or 554} {error}", advice) from error
 
 
-def _modem(port: str) -> str:
-    if not port.startswith("socket://") and not Path(port).exists():
+def _modem(config: NodeConfig, service: str, port: str) -> str:
+    """The port, and its service: a device that answers nobody is there as well."""
+    if not port.startswith("socket://"):
+        _device(Path(port))
+    status = read_status(config.node.run_dir, service)
+    age_s = None if status is None else time.time() - status.at_wall_ns / 1e9
+    if (trouble := service_trouble(_unit_state(service), age_s)) is not None:
+        advice = f"baca / read: journalctl -u siaga-{service} -n 50; siaga-node modem status"
+        raise Bad(f"{port}; siaga-{service}: {trouble}", advice)
+    if port.startswith("socket://") and (age_s is None or age_s > OLD_S):
+        _answers(port)  # a service that runs has the only connection that many converters allow
+    return port
+
+
+def _device(port: Path) -> None:
+    if not port.exists():
         raise Bad(
             f"{port} tidak ada / is missing", "periksa kabel USB dan catu daya modem / check plug and supply"
         )
-    return port
+    if not port.is_char_device():
+        advice = "hapus lalu cabut dan pasang modem, atau perbaiki port / remove it and replug, or mend port"
+        raise Bad(f"{port} bukan perangkat / is no device", advice)
+
+
+def _answers(port: str) -> None:
+    parts = urlsplit(port)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), LIMIT_S):
+            pass
+    except (OSError, ValueError) as error:
+        raise Bad(f"{port} {error}", "periksa jaringan ke modem / check the network to the modem") from error
+
+
+def service_trouble(unit_state: str, age_s: float | None) -> str | None:
+    """What is wrong with a modem's service, None if nothing is. Pure.
+
+    `unit_state` is systemd's ActiveState, empty where there is no systemd; `age_s` that of the service's
+    status, None without one. A unit that somebody has stopped is expected to say nothing.
+    """
+    if unit_state in ("failed", "activating"):  # `activating` also between two crashes (auto-restart)
+        return f"tidak sampai berjalan / does not come up ({unit_state})"
+    if unit_state == "active" and age_s is None:
+        return "berjalan tanpa memberi kabar / runs and has told nothing"
+    if unit_state in ("active", "") and age_s is not None and age_s > OLD_S:
+        return f"tanpa kabar {age_s:.0f} detik / silent for {age_s:.0f} s"
+    return None
+
+
+def _unit_state(service: str) -> str:
+    """systemd's ActiveState of the service's unit; empty where systemd does not run or does not know it."""
+    command = ["systemctl", "show", "-p", "LoadState", "-p", "ActiveState", f"siaga-{service}.service"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)  # noqa: S603 - our own words
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    states = dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)
+    return states.get("ActiveState", "") if states.get("LoadState") == "loaded" else ""
 
 
 def _roster(config: NodeConfig) -> str:

@@ -11,21 +11,22 @@ from typing import Any
 
 import msgspec
 
+from siaga_core.errors import SiagaError
 from siaga_core.service.clock import SystemClock, new_id
 from siaga_core.service.database import StoreMissing, open_reader
 from siaga_core.service.logs import mask_number
 from siaga_core.wib import shown
+from siaga_core.wire.outbound import AT_NODE
 from siaga_edge import node
 from siaga_edge.cli import duty
 from siaga_edge.inbox import wake
 from siaga_edge.modem import at, pdu
+from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.recordings import listed, sha256_of
 from siaga_edge.modem.relay import Left, leave
-from siaga_edge.modem.status import ModemStatus, read_status
+from siaga_edge.modem.status import OLD_S, ModemStatus, read_status
 from siaga_edge.node import NodeConfig
 
-# The service writes its status every 5 s, and at every change.
-OLD_S = 30.0
 NOT_YET = "belum ada; layanan modem belum pernah berjalan / not there; the modem's service has not run yet"
 # What stands in an inbox, beside a plain message.
 KINDS = {
@@ -35,7 +36,13 @@ KINDS = {
     "text mode": "tanpa PDU / without PDU",
     "unreadable": "tidak terbaca / unreadable",
 }
+# A trial of the way out needs no more, and each part is paid for.
+PARTS_MOST = 4
 LAST_STATES = ("sent", "failed", "unknown")
+
+
+class Refused(SiagaError):
+    """What was asked is not done; the message says why and what would be."""
 
 
 def add_arguments(kinds: Any, default_config: Path) -> None:
@@ -46,6 +53,7 @@ def add_arguments(kinds: Any, default_config: Path) -> None:
     send = _add(kinds, default_config, "send", "send a text by this node's modem, to try the way out", _send)
     send.add_argument("--to", required=True, metavar="NUMBER", help="in international form, +62…")
     send.add_argument("--text", required=True, help="what is longer than 160 letters goes in parts")
+    send.add_argument("--yes", action="store_true", help=f"also when it takes more than {PARTS_MOST} parts")
     text = "at most so long, until the network took it (0: not at all)"
     send.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=text)
     inbox = _add(kinds, default_config, "inbox", "the raw messages kept here, newest last", _inbox)
@@ -114,8 +122,9 @@ def page(service: str, status: ModemStatus | None, *, running: bool) -> str:
 def _send(args: argparse.Namespace) -> int:
     """0 when the service has it, or with --wait when the network took it; 1 when it did not."""
     config, service = _node(args)
-    pdu.encode(args.to, args.text, 1)  # refused here, with its reason, rather than later in a log
-    text = Left(id=new_id(SystemClock()), recipient=args.to, text=args.text, at_least_once=False)
+    recipient = _sendable(args.to, args.text, args.wait, sure=args.yes)
+    id = AT_NODE + new_id(SystemClock())
+    text = Left(id=id, recipient=recipient, text=args.text, at_least_once=False)
     leave(config.relay_dir(service), text)
     awake = wake(config.socket_file(service))
     state = _wait_for(config.journal_file(service), text.id, args.wait) if args.wait else "waiting"
@@ -125,6 +134,27 @@ def _send(args: argparse.Namespace) -> int:
         asleep = "" if awake else "; layanan tidak berjalan, dikirim nanti / not running, sent later"
         print(f"{text.id}: {state}{asleep}")
     return 0 if state == "sent" or (not args.wait and awake) else 1
+
+
+def _sendable(to: str, text: str, wait_s: float, *, sure: bool) -> str:
+    """The number in E.164, if it and the text can be sent. Raises Refused."""
+    if not 0 <= wait_s < float("inf"):
+        raise Refused("--wait: detik, 0 atau lebih / seconds, 0 or more")
+    if not text.strip():
+        raise Refused("--text: pesan kosong tidak dikirim / an empty text is not sent")
+    recipient = to_e164(to)
+    if recipient is None:
+        raise Refused(
+            f"--to {to}: bukan nomor HP yang mungkin; tulis sebagai +62812… /"
+            " no possible subscriber's number; write it as +62812…"
+        )
+    parts = len(pdu.encode(recipient, text, 1))
+    if parts > PARTS_MOST and not sure:
+        raise Refused(
+            f"pesan ini menjadi {parts} SMS berbayar; ulangi dengan --yes bila memang begitu /"
+            f" this takes {parts} paid texts; say --yes if it is meant"
+        )
+    return recipient
 
 
 def _wait_for(journal: Path, id: str, limit_s: float) -> str:
@@ -237,8 +267,14 @@ def _replay(args: argparse.Namespace) -> int:
     if not journal.exists():
         sys.stderr.write(f"{journal}: {NOT_YET}\n")
         return 1
+    no_journal = f"{journal}: bukan jurnal modem / is not a modem's journal"
+    if not journal.is_file():
+        raise Refused(no_journal)
     logging.getLogger("siaga_edge.modem").setLevel(logging.ERROR)  # what it takes in was told when it came
-    found = replay(journal)
+    try:
+        found = replay(journal)
+    except sqlite3.DatabaseError as error:
+        raise Refused(f"{no_journal} ({error})") from error
     if args.json:
         print(json.dumps(msgspec.to_builtins(found) | {"is_same": found.is_same}))
     else:

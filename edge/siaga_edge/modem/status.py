@@ -5,6 +5,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+# The service writes its status every 5 s, and at every change.
+OLD_S = 30.0
+
 
 class ModemStatus(Struct, frozen=True, kw_only=True):
     """How a modem is now, for the command line."""

@@ -37,6 +37,8 @@ _HOUSEKEEPING_EVERY_S = 600.0
 _BATCH_BYTES = {"urgent": 32 * 1024, "bulk": 88 * 1024}
 # A broker or a stranger that sends forgeries must not fill the urgent lane: one record says how many.
 _REPORT_FORGED_EVERY_S = 60.0
+# Unconfirmed until the hub is known; mosquitto stops at 20 (max_inflight_messages) and could not announce it.
+_EARLY_MOST = 8
 
 
 class Carrier:
@@ -79,6 +81,8 @@ class Carrier:
         self._on_wire: dict[int, str] = {}
         self._reported: set[str] = set()
         self._forged, self._forged_reported_s = 0, float("-inf")
+        self._early: list[Message] = []  # came before the hub was known: judged when it is
+        self._doubted: dict[str, str] = {}  # what was not believed last, by topic
         self._cleaned_s = float("-inf")
         self._link_up, self._link_since_s = False, clock.mono_s()
         self._cautious = False
@@ -91,6 +95,7 @@ class Carrier:
         # makes the kernel throw away the refusal too. After such a loss one goes at a time, until one counts.
         self._cautious = bool(self._on_wire)
         self._on_wire.clear()
+        self._early.clear()  # not confirmed, so the broker sends it again
         try:
             self._sources.look(self._delivery)
             self._text()  # also when nobody answers below
@@ -144,8 +149,9 @@ class Carrier:
                 case Published(mid, refused):
                     self._published(mid, refused)
                 case Message():
-                    self._message(event, marks)
-                    link.confirm(event)
+                    for message in self._judgeable(event):
+                        self._message(message, marks)
+                        link.confirm(message)
                 case Lost(reason):
                     lost = lost or reason
         if marks:
@@ -153,6 +159,16 @@ class Carrier:
         if lost:
             raise BrokerUnreachable(f"broker {self._config.hub.broker_host}: connection lost: {lost}")
         return accepted
+
+    def _judgeable(self, message: Message) -> list[Message]:
+        """What can be judged now: before the hub's first announcement nothing else can."""
+        if message.topic == topics.DOWN_HUB:
+            early, self._early = self._early, []
+            return [message, *early]
+        if self._trust.is_known or len(self._early) >= _EARLY_MOST:
+            return [message]
+        self._early.append(message)
+        return []
 
     def _message(self, message: Message, marks: list[Mark]) -> None:
         """Act on one word from above, if the hub has signed it; what it has not is counted and reported."""
@@ -167,6 +183,7 @@ class Carrier:
                 self._acknowledged(decode_ack(inside), marks)
             else:
                 self._commands.want(decode_want(inside))
+                self._believed(message.topic)
         except BadRecord as error:
             self._refuse(message.topic, error)
 
@@ -200,8 +217,16 @@ class Carrier:
             moved = [self._delivery.acknowledged(m.stream, m.epoch, m.upto, now_s) for m in ack.marks]
             self._ledger.commit([mark for mark in moved if mark])
 
+    def _believed(self, topic: str) -> None:
+        """The hub's own word stands again where something else stood: that trouble is over."""
+        code = self._doubted.pop(topic, None)
+        if code is not None and code not in self._doubted.values():
+            detail = f"{topic.rpartition('/')[2]}: the hub's own stands there again"
+            self._note(ServiceState(service="uplink", level="ok", code=code, detail=detail))
+
     def _refuse(self, topic: str, error: BadRecord) -> None:
         self._forged += 1
+        self._doubted[topic] = f"uplink.{error.reason}"
         log.warning("not believed topic=%s count=%d cause=%s", topic, self._forged, error)
         if self._clock.mono_s() - self._forged_reported_s < _REPORT_FORGED_EVERY_S:
             return

@@ -127,7 +127,8 @@ class Link:
 
     def greet(self) -> int:
         """After `Connected`: listen to the hub, then announce the node (retained); the message's number."""
-        self._client.subscribe([(topics.down_filter(self._node), 1), (topics.DOWN_HUB, 1)])
+        # Who the hub is comes first: the broker hands out what it retains filter by filter, in this order.
+        self._client.subscribe([(topics.DOWN_HUB, 1), (topics.down_filter(self._node), 1)])
         return self._client.publish(topics.up_state(self._node), self._birth, qos=1, retain=True).mid
 
     def publish(self, topic: str, payload: bytes) -> int | None:

@@ -29,6 +29,11 @@ class HubTrust:
         if (kept := ledger.announcement()) is not None:
             self._accept(kept)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the hub has ever been heard; before that no seal can be told from another."""
+        return self._key is not None
+
     def hear(self, payload: bytes) -> None:
         """Take an announcement. Raises BadRecord."""
         announced, key = self._inside(payload)

@@ -17,7 +17,7 @@ from siaga_central.store import schema as t
 from siaga_core.service.clock import new_id
 from siaga_core.wire.duty import AutoReply, DutyState
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, septets
-from siaga_core.wire.outbound import SmsState, State
+from siaga_core.wire.outbound import AT_NODE, SmsState, State
 from siaga_core.wire.report import Report
 from support.desk_hub import CITIZEN, OTHER, TEAM, DeskHub
 
@@ -235,10 +235,18 @@ def test_withheld_callers_are_never_taken_for_one(hub: DeskHub) -> None:
 
 
 def test_the_fate_of_a_text_that_nobody_here_ordered_is_kept_counted_and_shown(hub: DeskHub) -> None:
-    """`siaga-node modem send` at the node."""
     for state in ("SENT", "DELIVERED"):
         hub.take(hub.record(SmsState(message_id="01KA6P3ZQ4N8S5T6V7W8000077", state=state), "sms.state"))
     kept = [(row.reason, row.node) for row in hub.rows(t.unapplied)]
     assert kept == [("foreign-text", "gsm-1")] * 2
     assert hub.rows(t.reply) == []
     assert "foreign-text" in REASONS
+
+
+def test_the_fate_of_a_text_that_a_technician_sent_at_the_node_is_no_stray(hub: DeskHub) -> None:
+    """`siaga-node modem send`: told apart by its id, and nothing that somebody here has to look at."""
+    for state in ("SENT", "DELIVERED"):
+        id = f"{AT_NODE}01KA6P3ZQ4N8S5T6V7W8000077"
+        hub.take(hub.record(SmsState(message_id=id, state=state), "sms.state"))
+    assert hub.rows(t.unapplied) == []
+    assert hub.rows(t.reply) == []

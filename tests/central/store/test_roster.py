@@ -9,7 +9,7 @@ import pytest
 from siaga_central.store import roster, wants
 from siaga_core.wire.roster import decode_roster
 from siaga_core.wire.want import WantState
-from support.desk_hub import OTHER, TEAM, DeskHub
+from support.desk_hub import GATEWAY, OTHER, TEAM, DeskHub
 
 
 @pytest.fixture
@@ -65,3 +65,14 @@ def test_who_is_not_there_cannot_be_taken_away(hub: DeskHub) -> None:
         row = wants.find(connection, "gsm-1", "roster")
     assert row is not None
     assert msgspec.json.decode(row.body)["duty"] == []
+
+
+def test_a_modem_of_ours_is_no_phone_on_duty_and_a_phone_no_modem(hub: DeskHub) -> None:
+    """It would answer the alert itself, and nobody would be told."""
+    with pytest.raises(roster.BadRoster, match="one of our own modems"):
+        hub.store.write(lambda c: roster.add_phone(c, GATEWAY, "Regu B", "admin", hub.now_us))
+    with pytest.raises(roster.BadRoster, match="is a phone on duty"):
+        hub.store.write(lambda c: roster.set_modem(c, "gsm-1", TEAM, True, "admin", hub.now_us))
+    with hub.store.read() as connection:
+        assert [row.number for row in roster.phones(connection)] == [TEAM]
+        assert [row.number for row in roster.modems(connection)] == [GATEWAY]

@@ -1,10 +1,12 @@
 """`siaga-node doctor` on a real node: one page, and every broken thing is a failed line with what to do."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +20,10 @@ from siaga_core.wire import health
 from siaga_core.wire.health import ServiceState
 from siaga_core.wire.roster import Gateway, Roster
 from siaga_core.wire.want import Want
+from siaga_edge.cli.doctor import service_trouble
 from siaga_edge.inbox import InboxWriter
 from siaga_edge.journal import Journal
+from siaga_edge.modem.status import ModemStatus, write_status
 from support.pki import Authority
 from support.uplink import NODE, Broker, write_config
 from support.waiting import free_port
@@ -60,8 +64,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
     broker = Broker(tmp_path, authority)
     url = f"https://127.0.0.1:{broker.port}"  # of the gateway only TLS is examined
     config = write_config(tmp_path, broker.port, authority, authority.issue(NODE, days=90), url)
+    terminal = os.openpty()
     for modem in ("no-modem", "no-modemb"):
-        (tmp_path / modem).touch()
+        (tmp_path / modem).symlink_to(os.ttyname(terminal[1]))
     leave_roster(tmp_path, Roster(gateways=[Gateway(node=NODE, number="+628111000112")]))
     (tmp_path / "footage").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as camera:
@@ -73,6 +78,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
         )
         yield Site(tmp_path, config, broker, authority, camera)
     broker.kill()
+    for end in terminal:
+        os.close(end)
 
 
 def doctor(site: Site, *before: str) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -141,6 +148,21 @@ def second_modem_is_gone(site: Site) -> None:
     (site.folder / "no-modemb").unlink()
 
 
+def modem_is_a_plain_file(site: Site) -> None:
+    (site.folder / "no-modem").unlink()
+    (site.folder / "no-modem").touch()
+
+
+def modem_on_the_network_is_gone(site: Site) -> None:
+    site.edit(f'port = "{site.folder}/no-modem"', f'port = "socket://127.0.0.1:{free_port()}"')
+
+
+def modem_service_is_silent(site: Site) -> None:
+    write_status(
+        site.folder / "run", "modem", ModemStatus(at_wall_ns=time.time_ns() - 60 * 10**9, ready=True)
+    )
+
+
 def equipment_is_gone(site: Site) -> None:
     (site.folder / "footage").rmdir()
     (site.folder / "no-modem").unlink()
@@ -180,6 +202,9 @@ CERTIFICATE = {"sertifikat / certificate"}
         (hub_has_no_entry_for_the_modem, {ROSTER}),
         (roster_never_came, {ROSTER}),
         (camera_is_gone, {"kamera / camera cam-a"}),
+        (modem_is_a_plain_file, {"modem"}),
+        (modem_on_the_network_is_gone, {"modem"}),
+        (modem_service_is_silent, {"modem"}),
         (second_modem_is_gone, {"modem kedua / second modem"}),
         (equipment_is_gone, {"rekaman / footage", "modem", "ffmpeg"}),
     ],
@@ -192,6 +217,26 @@ def test_a_broken_thing_is_a_failed_line_with_what_to_do(
     assert status == 1
     assert failed(findings) == lines, findings
     assert all(findings[name]["advice"] and findings[name]["seen"] for name in lines)
+
+
+@pytest.mark.parametrize(
+    ("unit_state", "age_s", "is_trouble"),
+    [
+        ("active", 5.0, False),
+        ("active", 60.0, True),
+        ("active", None, True),
+        ("activating", 1.0, True),
+        ("failed", 1.0, True),
+        ("inactive", 60.0, False),
+        ("", None, False),
+        ("", 5.0, False),
+        ("", 60.0, True),
+    ],
+)
+def test_a_service_that_crashes_or_says_nothing_is_trouble(
+    unit_state: str, age_s: float | None, is_trouble: bool
+) -> None:
+    assert (service_trouble(unit_state, age_s) is not None) == is_trouble
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,19 @@
 """`siaga-node modem`: what a technician sees and does, on a service that runs against the simulated modem."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from siaga_core.wire.outbound import AT_NODE
 from siaga_edge.cli.__main__ import main
 from siaga_edge.cli.modem import page
 from siaga_edge.modem.intake import Intake
@@ -19,6 +24,7 @@ from support.modem_service import SENDER, Service
 from support.simulated_modem import modem_in_thread
 from support.waiting import until
 
+PROGRAM = str(Path(sys.executable).parent / "siaga-node")
 LONG = "Banjir setinggi pinggang di Bengkong, lansia terjebak di lantai dua rumahnya. " * 3
 
 
@@ -156,6 +162,72 @@ def test_a_service_that_does_not_run_is_status_one_and_a_text_waits_for_it(
     assert len(list((tmp_path / "data" / "relay-modem").iterdir())) == 1
     with pytest.raises(SystemExit):
         main(["modem", "status", "--second", "--config", str(service.config)])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--to", SENDER, "--text", ""), "pesan kosong"),
+        (("--to", SENDER, "--text", " \n "), "pesan kosong"),
+        (("--to", "+628", "--text", "uji"), "bukan nomor HP"),
+        (("--to", "112", "--text", "uji"), "bukan nomor HP"),
+        (("--to", SENDER, "--text", "a" * 4500), "30 SMS berbayar"),
+        (("--to", SENDER, "--text", "uji", "--wait", "-3"), "0 atau lebih"),
+        (("--to", SENDER, "--text", "uji", "--wait", "nan"), "0 atau lebih"),
+    ],
+)
+def test_a_text_that_cannot_be_meant_is_refused_and_not_left(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    service = Service(tmp_path, tmp_path / "modem")
+    assert main(["modem", "send", "--config", str(service.config), *words]) == 1
+    told = capfd.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "data" / "relay-modem").exists()
+
+
+def test_a_long_text_goes_when_it_is_meant_and_every_text_is_known_as_this_nodes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(tmp_path, tmp_path / "modem")
+    for words in (("0812-3456-7890", "a" * 612), (SENDER, "a" * 4500, "--yes")):
+        to, text, *more = words
+        _, told = answer(capfd, service, "send", "--to", to, "--text", text, *more)
+        left = msgspec.json.decode((tmp_path / f"data/relay-modem/{told['id']}.json").read_bytes())
+        assert (left["recipient"], left["text"]) == (SENDER, text)
+        assert told["id"].startswith(AT_NODE)
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_what_is_no_journal_and_no_folder_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# no journal\n" * 100)
+    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE other (x)").connection.close()
+    for journal in (tmp_path / "README.md", tmp_path, tmp_path / "other.db"):
+        told = run("modem", "replay", "--journal", str(journal))
+        assert (told.returncode, told.stderr.count("\n")) == (1, 1), told.stderr
+        assert "bukan jurnal modem" in told.stderr
+    for link, control in (("gone/modem", "control"), ("modem", "README.md/control")):
+        paths = ("--link", str(tmp_path / link), "--control", str(tmp_path / control))
+        told = run("modem", "simulate", *paths)
+        assert (told.returncode, told.stderr.count("\n")) == (1, 1), told.stderr
+        assert "check its folder" in told.stderr
+    assert not (tmp_path / "control").exists()
+
+
+def test_a_reader_who_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    service = Service(tmp_path, tmp_path / "modem")
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as gone:
+        command = [PROGRAM, "modem", "inbox", "--config", str(service.config)]
+        told = subprocess.run(
+            command, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+        )
+    assert (told.returncode, told.stderr) == (141, "")
 
 
 def test_what_was_handed_over_is_sent_by_the_other_modem_once(tmp_path: Path) -> None:

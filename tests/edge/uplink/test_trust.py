@@ -163,6 +163,65 @@ def test_a_restored_hub_gets_again_what_it_lacks(scene: Scene) -> None:
     assert scene.told("uplink.restored")
 
 
+def roster_wish(version: int) -> Want:
+    return Want(node=NODE, service="modem", name="roster", version=version, body=Raw(b'{"version":1}'))
+
+
+def test_what_the_hub_left_before_the_node_ever_heard_it_is_taken_without_alarm(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "pki")
+    broker = Broker(tmp_path, authority)
+    hub = StandInHub(broker.port, authority)
+    hub.say(topics.down_want(NODE, "roster"), roster_wish(1), retain=True)
+    uplink = start_uplink(write_config(tmp_path, broker.port, authority, authority.issue(NODE)))
+    try:
+        until(lambda: any(b'"state":"taken"' in body for _, _, body in hub.bodies), 15)
+        assert not any(b"uplink.stranger" in body for _, _, body in hub.bodies)
+    finally:
+        uplink.kill()
+        uplink.wait()
+        hub.stop()
+        broker.kill()
+
+
+def test_what_comes_before_the_announcement_is_judged_after_it(tmp_path: Path) -> None:
+    """The broker may hand out what it likes first; what no seal can tell apart yet waits, forged or not."""
+    authority = Authority(tmp_path / "pki")
+    broker = Broker(tmp_path, authority)
+    hub = StandInHub(broker.port, authority)
+    hub.client.publish(topics.DOWN_HUB, b"", qos=1, retain=True)  # the hub has not announced itself
+    hub.say(topics.down_want(NODE, "roster"), roster_wish(1), retain=True)
+    forger = Signer(ec.generate_private_key(ec.SECP256R1()))
+    forged = topics.down_want(NODE, "other")
+    hub.client.publish(forged, forger.seal(forged, b"{}"), qos=1, retain=True)
+    uplink = start_uplink(write_config(tmp_path, broker.port, authority, authority.issue(NODE)))
+    try:
+        until(lambda: any(b'"online":true' in told for told in hub.presence), 15)
+        time.sleep(0.1)
+        assert not any(b"uplink.stranger" in body for _, _, body in hub.bodies)
+        hub.announce(hub.client)
+        until(lambda: any(b'"state":"taken"' in body for _, _, body in hub.bodies), 15)
+        until(lambda: any(b"uplink.stranger" in body for _, _, body in hub.bodies), 15)
+    finally:
+        uplink.kill()
+        uplink.wait()
+        hub.stop()
+        broker.kill()
+
+
+def test_an_alarm_about_a_desired_state_ends_when_the_hubs_own_stands_there_again(scene: Scene) -> None:
+    scene.append("one")
+    until(lambda: scene.mark() == 1, 15)
+    forger = Signer(ec.generate_private_key(ec.SECP256R1()))
+    scene.say_as(forger, topics.down_want(NODE, "roster"), roster_wish(9))
+    until(lambda: scene.told("uplink.stranger"), 15)
+    scene.hub.say(topics.down_want(NODE, "roster"), roster_wish(1), retain=True)
+
+    def levels() -> list[bool]:
+        return [b'"level":"ok"' in body for _, _, body in scene.hub.bodies if b"uplink.stranger" in body]
+
+    until(lambda: levels() == [False, True], 15)
+
+
 # -- without a broker ------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from siaga_core.errors import SiagaError
 from siaga_core.service.main import run_main
 from siaga_edge.simulate.modem.control import DEFAULT_SOCKET
 from siaga_edge.simulate.modem.dialogue import Dialogue
@@ -38,6 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pin", default="", help="PIN of the SIM; none asked if empty")
 
 
+class CannotPlay(SiagaError):
+    """Device or control socket cannot be made under the name that was given."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        reason = error.strerror or str(error)
+        super().__init__(f"{path}: tidak dapat dibuat; periksa foldernya / check its folder: {reason}")
+
+
 def serve(arguments: argparse.Namespace) -> int:
     """Play the modem; says READY on stdout once device and socket are there."""
     dialogue = Dialogue(
@@ -48,7 +57,10 @@ def serve(arguments: argparse.Namespace) -> int:
         faults=Faults(delay_ms=arguments.delay_ms, expired=arguments.expired),
         seed=arguments.seed,
     )
-    port = Port(dialogue, arguments.link, arguments.control, arguments.audio)
+    try:
+        port = Port(dialogue, arguments.link, arguments.control, arguments.audio)
+    except OSError as error:
+        raise CannotPlay(arguments.control, error) from error
     ways = (peer.partition("=") for peer in arguments.peer)
     port.reach(arguments.number, {number: Path(way) for number, _, way in ways})
 
@@ -57,7 +69,11 @@ def serve(arguments: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    port.plug_in()
+    try:
+        port.plug_in()
+    except OSError as error:
+        port.close()
+        raise CannotPlay(arguments.link, error) from error
     sys.stdout.write(f"READY {arguments.link} {arguments.control}\n")
     sys.stdout.flush()
     port.run()
