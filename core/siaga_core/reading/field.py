@@ -1,13 +1,14 @@
 """What a field team's text says of an alert it was sent: matched by code, then by sender. Pure.
 
-A team answers in a hurry: `TERIMA 4F7K`, `4f7k otw`, `1`, `SELESAI`. From anybody only short texts made of known
-words are answers: a sentence with `terima kasih` in it is a report like any other. From a phone on duty a deed
-and a code of ours among the first words count, whatever follows.
+A team answers in a hurry: `TERIMA 4F7K`, `4f7k otw`, `1`, `SELESAI`. From anybody only short texts made of
+known words are answers: a sentence with `terima kasih` in it is a report like any other. From a phone on duty
+a deed and a code of ours among the first words count, whatever follows.
 """
 
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from siaga_core.reading.text import read
@@ -111,7 +112,7 @@ def _from_duty(text: str, words: list[str], ours: Collection[str]) -> FieldReply
         return FieldReply(deed, named.pop())
     if named or not leading:
         return None
-    for word, after in zip(first, first[1:], strict=False):
+    for word, after in pairwise(first):
         if word.lower() in _WORDS and is_code(after.upper()) and _is_typed_as_code(after, text):
             return FieldReply(deed, after.upper())
     return FieldReply(deed, None) if is_brief(text) else None
@@ -199,7 +200,7 @@ def match(reply: FieldReply, sender: str | None, told: Iterable[Told]) -> Matche
 
 
 def may_join(reply: FieldReply, told: Iterable[Told]) -> bool:
-    """Whether a phone on duty that was not sent this code may answer it: a colleague may have passed it on."""
+    """Whether a phone on duty that was not sent this code may answer it: a colleague may pass it on."""
     return any(one.code == reply.code and one.is_open for one in told)
 
 

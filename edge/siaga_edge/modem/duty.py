@@ -83,15 +83,16 @@ class Duty:
     def answered(self, report: Report, roster: Roster, now: Instant, records: Records) -> bool:
         """Whether this text is a field team's; its answer is taken. Belongs inside the report's transaction.
 
-        A stranger's word is noted and changes nothing: his text is a citizen's like any other. What a phone on
-        duty writes beside an answer stays a report, and is never answered like a citizen's.
+        A stranger's word is noted and changes nothing: his text is a citizen's like any other. What a phone
+        on duty writes beside an answer stays a report, and is never answered like a citizen's.
         """
         number = report.reporter_e164
         if report.sms is None or number is None:
             return False
         text, told = report.sms.text, self._told(now)
         names = {phone.number: phone.name for phone in roster.duty}
-        is_duty = number in names or self._was_alerted(number, now)
+        was_told = any(one.number == number for one in told)
+        is_duty = was_told or number in names or self._was_alerted(number, now)
         hubs = self._codes_of_hub(number, now) if is_duty else set()
         ours = hubs | {one.code for one in told if one.is_open}
         reply = field.parse(text, ours if is_duty else None)
