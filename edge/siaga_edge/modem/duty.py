@@ -233,13 +233,16 @@ class Duty:
         log.warning("duty phone texted code=%s to=%s", row["code"], mask_number(phone.number))
 
     def _ask(self, number: str, told: Sequence[field.Told], now: Instant, records: Records) -> None:
-        """Ask a phone that was texted which of its open alarms it means, or it believes that it has one."""
+        """Ask a phone that was texted which of its open alarms it means, or it believes that it has one.
+
+        Counts among the texts of a minute, but does not wait for them: alarms of which none is taken are many.
+        """
         codes = list(dict.fromkeys(one.code for one in told if one.number == number and one.is_open))
         asked = self._connection.execute(
             "SELECT 1 FROM alarm_asked WHERE number = ? AND wall_ns > ? AND wall_ns <= ?",
             (number, now.wall_ns - ASKED_AGAIN_NS, now.wall_ns),
         ).fetchone()
-        if not codes or asked is not None or self._texts_last_minute(now) >= TEXTS_A_MINUTE:
+        if not codes or asked is not None:
             return
         id = self._new_id()
         self._connection.execute("INSERT INTO alarm_asked VALUES (?, ?, ?)", (id, number, now.wall_ns))

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from siaga_core.reading import field
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, septets
-from siaga_edge.modem import template
+from siaga_edge.modem import desk, duty, template
 from support.front_desk import CITIZEN, FIRST, OTHER, ROSTER, SECOND, FrontDesk
 
 FIRE_AT = "Kebakaran besar di Nagoya depan Hotel Harmoni"
@@ -71,6 +72,27 @@ def test_a_citizens_text_is_never_taken_for_an_answer(node: FrontDesk, text: str
     node.hub_takes_all = True
     node.pass_time(2)
     assert len(node.queued(OTHER)) == 1, "he is answered like any citizen"
+
+
+class Gullible(duty.Duty):
+    """A mutant: everybody's text is read as a phone on duty's."""
+
+    def _was_alerted(self, _number: str, _now: Any) -> bool:
+        return True
+
+
+def test_the_check_above_finds_a_desk_that_reads_everybody_like_a_phone_on_duty(tmp_path: Path) -> None:
+    def make(*given: Any) -> desk.Desk:
+        made = desk.Desk(*given)
+        made.duty = Gullible(given[0], given[4])
+        return made
+
+    node = FrontDesk(tmp_path, make)
+    node.roster(ROSTER)
+    node.text("Terima kasih, tolong ada kebakaran di Nagoya", OTHER)
+    node.pass_time(2)
+    assert node.queued(OTHER) == [], "and the citizen is told nothing"
+    node.end()
 
 
 def test_what_else_a_phone_on_duty_writes_raises_an_alarm_and_is_not_answered_like_a_citizens(
