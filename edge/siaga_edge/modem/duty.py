@@ -235,7 +235,7 @@ class Duty:
     def _ask(self, number: str, told: Sequence[field.Told], now: Instant, records: Records) -> None:
         """Ask a phone that was texted which of its open alarms it means, or it believes that it has one.
 
-        Counts among the texts of a minute, but does not wait for them: alarms of which none is taken are many.
+        Counts among the texts of a minute, but does not wait for them: open alarms may be many.
         """
         codes = list(dict.fromkeys(one.code for one in told if one.number == number and one.is_open))
         asked = self._connection.execute(
