@@ -261,35 +261,11 @@ def sent_reference(answer: list[str]) -> int:
     raise BadAnswer(f"+CMGS gave no reference but {answer!r}")
 
 
-def caller(line: str) -> str | None:
-    """The number in a +CLIP line; None when it is withheld. UCS-2 in hexadecimal is read too."""
-    found = re.match(r'\+(?:CLIP|CCWA): ?"([^"]*)",? ?(\d*)', line)
-    if found is None or not found[1]:
-        return None
-    number, kind = found[1], found[2]
-    if re.fullmatch(r"(?:00[23][0-9A-Ba-b])+", number):
-        number = bytes.fromhex(number).decode("utf-16-be", "replace")
-    if kind == "145" and not number.startswith("+"):
-        number = f"+{number}"
-    return number if re.search(r"\d", number) else None
-
-
-def has_incoming_call(answer: list[str]) -> bool:
-    """Whether an AT+CLCC answer lists a call that comes in and is not over."""
-    calls = (re.match(r"\+CLCC: ?\d+,(\d),(\d)", line) for line in answer)
-    return any(call is not None and call[1] == "1" for call in calls)
-
-
 def answers_a_call(command: str) -> bool:
     """Whether `command` picks up a call, now (ATA) or after so many rings (ATS0=1), or swaps to one."""
     plain = re.sub(r"\s", "", command).upper()
     swaps = re.search(r"\+CHLD=[12]", plain)
     return bool(re.match(r"AT(?:.*;)?A(?:;|\Z)", plain) or re.search(r"S0=0*[1-9]", plain) or swaps)
-
-
-def call_ended(line: str) -> bool:
-    """Whether a line says that a call is over."""
-    return line.startswith(("NO CARRIER", "MISSED_CALL", "VOICE CALL: END", "^CEND", "BUSY"))
 
 
 def _hexadecimal(line: str) -> str:

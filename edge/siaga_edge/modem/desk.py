@@ -66,7 +66,7 @@ class Desk:
         self._handover = Handover(journal, marks, service)
         self._roster, self._version = Roster(), 0
         self._ticked_mono_s = self._leased_mono_s = float("-inf")
-        self._leased = False
+        self._leased, self._can_ask = False, True
         self._read_roster()
 
     def heard(self, report: Report, records: list[tuple[str, Struct, Lane]]) -> None:
@@ -126,8 +126,15 @@ class Desk:
         self._leased = bool(reason)
 
     def _lease(self, lease: SirenLease, leased_mono_s: float) -> None:
-        siren.ask(self._run_dir, self._service, lease)
         self._leased_mono_s = leased_mono_s
+        try:
+            siren.ask(self._run_dir, self._service, lease)
+        except OSError as error:  # phones are texted all the same
+            if self._can_ask:
+                log.warning("siren cannot be asked for cause=%s", error)
+            self._can_ask = False
+            return
+        self._can_ask = True
         self._wake_health()
 
     def _read_roster(self) -> None:

@@ -166,8 +166,14 @@ class Duty:
         return self._connection.execute(query).fetchone() is not None
 
     def forget(self, before_wall_ns: int) -> None:
-        """Drop what is older. Belongs inside a transaction."""
-        for table in ("alarm", "alarm_told", "alarm_back", "alarm_asked", "alarm_answer"):
+        """Drop alarms that are older and over. Belongs inside a transaction.
+
+        Wall time may have jumped: of what is not over the hub does not have the report, and it stays.
+        """
+        self._connection.execute("DELETE FROM alarm WHERE wall_ns < ? AND state = 'over'", (before_wall_ns,))
+        for table in ("alarm_told", "alarm_back"):
+            self._connection.execute(f"DELETE FROM {table} WHERE code NOT IN (SELECT code FROM alarm)")  # noqa: S608
+        for table in ("alarm_asked", "alarm_answer"):
             self._connection.execute(f"DELETE FROM {table} WHERE wall_ns < ?", (before_wall_ns,))  # noqa: S608
 
     def _wakes(self, one: Waiting, now: Instant, roster: Roster, ours: set[str]) -> bool:

@@ -32,11 +32,9 @@ Heard = Callable[[Report, list[tuple[str, Struct, Lane]]], None]
 
 @dataclass
 class Batch:
-    """What one store's listing makes: records and rows of one transaction."""
+    """What one store's listing makes: records of one transaction, and what is told after it."""
 
     records: list[tuple[str, Struct, Lane]] = field(default_factory=list)
-    writes: list[Callable[[sqlite3.Connection], None]] = field(default_factory=list)
-    slots: list[tuple[str, int]] = field(default_factory=list)
     reports: list[pdu.StatusReport] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -206,12 +204,17 @@ class Intake:
         self._commit(one.memory, [at.Stored(0, one.pdu)])
 
     def hand_on(self) -> None:
-        """Tell what has been committed of texts of ours, and which status reports nobody can read."""
-        told, self._told_of = self._told_of, Batch()
-        for status in told.reports:
-            self._on_status(status)
-        for why in told.unreadable:
-            self._unreadable(why)
+        """Tell what has been committed of texts of ours, and which status reports nobody can read.
+
+        What is told raises when the disk is full; that one and the rest are told the next time.
+        """
+        told = self._told_of
+        while told.reports:
+            self._on_status(told.reports[0])
+            del told.reports[0]
+        while told.unreadable:
+            self._unreadable(told.unreadable[0])
+            del told.unreadable[0]
 
     def _commit(self, memory: str, found: list[at.Stored]) -> None:
         batch = Batch()

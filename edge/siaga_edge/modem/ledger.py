@@ -70,6 +70,8 @@ CREATE INDEX IF NOT EXISTS sent_part_open ON sent_part (at_wall_ns) WHERE state 
 DIRECT = frozenset({"CMT", "CDS", "CBM"})
 # How far back the copy of a message that came on both ways is looked for.
 _COPIES_AMONG = 1000
+# A text of ours in one of these states has not had its last word.
+_UNDER_WAY = "('queued', 'sending', 'left')"
 _TEXTS = "SELECT outgoing.*, modems, again FROM outgoing LEFT JOIN passed_on USING (id)"
 
 
@@ -218,9 +220,16 @@ class Ledger:
         )
 
     def forget(self, before_wall_ns: int) -> None:
-        """Drop texts of ours that are older, and what was waited for. What came in is Retention's."""
-        self._connection.execute("DELETE FROM outgoing WHERE at_wall_ns < ?", (before_wall_ns,))
-        self._connection.execute("DELETE FROM awaited WHERE first_wall_ns < ?", (before_wall_ns,))
+        """Drop texts of ours that are older and over. What came in is Retention's.
+
+        Wall time may have jumped: what is to be sent, or may still be reported on, stays whatever its age.
+        """
+        self._connection.execute(
+            f"DELETE FROM outgoing WHERE at_wall_ns < ? AND state NOT IN {_UNDER_WAY}"  # noqa: S608
+            " AND id NOT IN (SELECT id FROM sent_part WHERE state = 'SENT')",
+            (before_wall_ns,),
+        )
+        self._connection.execute("DELETE FROM awaited WHERE report_id NOT IN (SELECT report_id FROM message)")
         for table in ("sent_part", "passed_on"):
             self._connection.execute(f"DELETE FROM {table} WHERE id NOT IN (SELECT id FROM outgoing)")  # noqa: S608
 

@@ -23,6 +23,7 @@ class Neighbour:
 
     def __init__(self, journal_file: Path, turn_file: Path) -> None:
         self._journal_file, self._turn_file = journal_file, turn_file
+        self._has_turns = True
 
     def said(self, number: str, now: Instant) -> list[Said]:
         """Its automatic replies to a number; none when its journal is not there or cannot be read.
@@ -45,13 +46,23 @@ class Neighbour:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[bool]:
-        """Whether it is this modem's turn to look and answer; it is until the block ends."""
-        self._turn_file.parent.mkdir(parents=True, exist_ok=True)
+        """Whether it is this modem's turn to look and answer; it is until the block ends.
+
+        Where no lock can be made it is always: both may answer, which is better than none.
+        """
         try:
+            self._turn_file.parent.mkdir(parents=True, exist_ok=True)
             lock = WriterLock(self._turn_file)
         except AlreadyOpen:
             yield False
             return
+        except OSError as error:
+            if self._has_turns:
+                log.warning("modems answer without taking turns file=%s cause=%s", self._turn_file, error)
+            self._has_turns = False
+            yield True
+            return
+        self._has_turns = True
         try:
             yield True
         finally:

@@ -24,7 +24,7 @@ from siaga_edge.modem.ledger import Ledger, Outgoing, SentPart
 from siaga_edge.modem.number import to_e164
 from siaga_edge.modem.port import Hung, NoAnswer, NoWord, Port, PortGone, Refused
 from siaga_edge.modem.profile import Limits
-from siaga_edge.modem.relay import Left, found, is_untaken, leave, take_back
+from siaga_edge.modem.relay import Left, found, is_untaken, leave, take_back, withdraw
 from siaga_edge.modem.sending import Sender
 from siaga_edge.node import NodeConfig
 
@@ -74,6 +74,7 @@ class Outbound:
         self._ledger = Ledger(journal.connection)
         # The text of which the network's word may still come, and why it is in doubt.
         self._awaited: tuple[Outgoing, SentPart, str] | None = None
+        self._stuck: set[Path] = set()  # files left by one modem to the other that cannot be removed
 
     def recover(self) -> None:
         """Settle what was being sent when the service died or the modem went.
@@ -182,12 +183,7 @@ class Outbound:
                     left.id, left.recipient, left.text, left.at_least_once, 0, left.modems, left.again
                 )
                 self._journal.append_all([], partial(self._queue, text))
-            try:
-                path.unlink(missing_ok=True)
-            except (
-                OSError
-            ) as error:  # what is queued is not queued again; the folder's owner has to be put right
-                log.warning("text of the other modem cannot be removed path=%s cause=%s", path, error)
+            self._removes(path, partial(path.unlink, missing_ok=True))  # queued, it is not queued again
 
     def take_back(self) -> None:
         """End the wait for the other modem: it has the alert, or it does not work either."""
@@ -195,7 +191,7 @@ class Outbound:
             if self._other is not None and not is_untaken(self._other.folder, text.id):
                 self._settle(text.id, "done", "the other modem has it", [], partial(self._let_go, text.id))
                 continue
-            if self._clock.wall_ns() < until_wall_ns:
+            if self._clock.wall_ns() < until_wall_ns or not self._withdraws(text.id):
                 continue
             newest = {part.state for part in self._ledger.parts(text.id, text.tries)}
             last = fate.of_text(self._ledger.passes(text.id))
@@ -206,7 +202,25 @@ class Outbound:
             else:
                 self._note(text, "queued", None, "queued")
             if self._other is not None:
-                take_back(self._other.folder, text.id)
+                self._removes(self._other.folder / text.id, partial(take_back, self._other.folder, text.id))
+
+    def _withdraws(self, id: str) -> bool:
+        """Whether the other modem cannot take a text any more; while it can, it is not sent here as well."""
+        if self._other is None:
+            return True
+        return self._removes(self._other.folder / id, partial(withdraw, self._other.folder, id))
+
+    def _removes(self, path: Path, remove: Callable[[], None]) -> bool:
+        """Whether what one modem left to the other could be removed; that it could not is told once."""
+        try:
+            remove()
+        except OSError as error:
+            if path not in self._stuck:
+                log.warning("text left to a modem cannot be removed path=%s cause=%s", path, error)
+            self._stuck.add(path)
+            return False
+        self._stuck.discard(path)
+        return True
 
     def _leave(self, text: Outgoing, why: str, part: SentPart | None = None, state: Last = "UNKNOWN") -> None:
         """Leave an alert to the other modem, then let go of it here; `part`, the last one, is `state` now."""

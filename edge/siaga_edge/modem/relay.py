@@ -28,21 +28,35 @@ class Left(Struct, frozen=True, kw_only=True):
 def leave(folder: Path, text: Left) -> None:
     """Leave a text for the other modem; when this returns, it outlives a power cut."""
     folder.mkdir(parents=True, exist_ok=True)
+    _withdrawn(folder, text.id).unlink(missing_ok=True)
     write_atomic(_path(folder, text.id), msgspec.json.encode(text))
 
 
 def is_untaken(folder: Path, id: str) -> bool:
-    """Whether a text that was left still lies there."""
-    return _path(folder, id).exists()
+    """Whether a text that was left still lies there, withdrawn or not."""
+    return _path(folder, id).exists() or _withdrawn(folder, id).exists()
+
+
+def withdraw(folder: Path, id: str) -> None:
+    """Have a text that was left not be taken any more; it may have been this very moment. Raises OSError.
+
+    It still counts as untaken, until `take_back`: who dies in between finds it so.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        _path(folder, id).rename(_withdrawn(folder, id))
 
 
 def take_back(folder: Path, id: str) -> None:
-    """Have a text that was left not be taken any more; it may have been this very moment."""
-    _path(folder, id).unlink(missing_ok=True)
+    """Remove a text that was withdrawn. Raises OSError."""
+    _withdrawn(folder, id).unlink(missing_ok=True)
 
 
 def _path(folder: Path, id: str) -> Path:
     return folder / f"{id}.json"
+
+
+def _withdrawn(folder: Path, id: str) -> Path:
+    return folder / f"{id}.withdrawn"
 
 
 def found(folder: Path) -> Iterator[tuple[Path, Left]]:

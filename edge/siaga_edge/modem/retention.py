@@ -1,8 +1,9 @@
 """How long a node keeps raw messages and what calls were made of: until the hub has them, and 90 days more.
 
 What was never acknowledged is kept for good. The 90 days are counted while the service runs: a Pi's wall
-clock may jump by months, and a jump must not drop anything. When the disk is full, what the hub has gives way
-to what it does not have yet, the oldest first.
+clock may jump by months, and a jump must not drop anything of it. Texts of ours and alarms go by wall time,
+and only when they are over: after a jump sooner than 90 days. When the disk is full, what the hub has gives
+way to what it does not have yet, the oldest first.
 """
 
 import contextlib

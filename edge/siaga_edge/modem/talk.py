@@ -133,8 +133,7 @@ class Talk:
         return sum(_instant(row).until_s(now) < 60 for row in rows)
 
     def forget(self, before_wall_ns: int) -> None:
-        """Drop what is older. Belongs inside a transaction."""
-        self._connection.execute("DELETE FROM talk WHERE heard_wall_ns < ?", (before_wall_ns,))
+        """Drop replies that are older; conversations end by themselves. Belongs inside a transaction."""
         self._connection.execute("DELETE FROM said WHERE wall_ns < ?", (before_wall_ns,))
 
     def _end_sessions(self, now: Instant) -> None:

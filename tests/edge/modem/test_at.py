@@ -103,22 +103,6 @@ def test_the_stores_of_a_modem(answer: list[str], found: list[str]) -> None:
     assert at.memories(answer) == found
 
 
-@pytest.mark.parametrize(
-    ("line", "number"),
-    [
-        ('+CLIP: "+6281234567890",145,"",0,"",0', "+6281234567890"),
-        ('+CLIP: "6281234567890",145', "+6281234567890"),
-        ('+CLIP: "081234567890",129,,,,0', "081234567890"),
-        ('+CLIP: "0030003800310031",129', "0811"),
-        ('+CLIP: "",128,,,,1', None),
-        ("+CLIP: garbage", None),
-        ('+CCWA: "0811",129,1', "0811"),
-    ],
-)
-def test_who_calls(line: str, number: str | None) -> None:
-    assert at.caller(line) == number
-
-
 def test_the_reference_of_what_was_sent() -> None:
     assert at.sent_reference(["", "+CMGS: 17"]) == 17
     with pytest.raises(BadAnswer):
@@ -134,9 +118,7 @@ def test_no_line_at_all_raises_anything() -> None:
         at.classify(whole, rng.choice(("", "AT+CMGL=4", whole)))
         for total in (
             at.failure,
-            at.caller,
             at.is_boot,
-            at.call_ended,
             at.follows,
             at.is_octets,
             at.text_sender,
@@ -148,4 +130,3 @@ def test_no_line_at_all_raises_anything() -> None:
             at.memories([whole]),
             at.read_message([whole, line]),
         )
-        at.has_incoming_call([whole])

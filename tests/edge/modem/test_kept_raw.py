@@ -11,10 +11,10 @@ import pytest
 from siaga_core.service.clock import Boot
 from siaga_edge.journal import Journal
 from siaga_edge.journal.marks import read_marks
-from siaga_edge.modem import at, calls, retention
+from siaga_edge.modem import at, calls, pdu, retention
 from siaga_edge.modem.direct import DirectDelivery
 from siaga_edge.modem.intake import Intake
-from siaga_edge.modem.ledger import SCHEMA
+from siaga_edge.modem.ledger import SCHEMA, Ledger, Outgoing
 from siaga_edge.modem.retention import KEEP_S, Retention
 from siaga_edge.simulate.modem import tpdu
 from support.clock import FakeClock
@@ -161,6 +161,27 @@ def test_a_full_disk_takes_the_oldest_of_what_the_hub_has_and_nothing_else(kept:
     assert kept.last_seq() == 450, "no record is lost"
 
 
+def test_a_clock_that_jumps_drops_no_text_that_is_under_way_and_no_wait_for_a_part(kept: Kept) -> None:
+    ledger = Ledger(kept.journal.connection)
+    for state in ("queued", "sending", "left", "sent", "reported", "failed", "handed over"):
+        ledger.queue(Outgoing(state, SENDER, "x", True, 0), kept.clock.wall_ns())
+        ledger.set_outgoing(state, "sent" if state == "reported" else state)
+    for id, part in (("sent", "SENT"), ("reported", "DELIVERED")):
+        ledger.cut(id, 0, 1, kept.clock.wall_ns())
+        ledger.set_part(ledger.parts(id, 0)[0], part)  # type: ignore[arg-type]
+    first, _ = tpdu.deliver(SENDER, "Tabrakan beruntun di Jembatan Barelang. " * 6, kept.utc())
+    kept.intake.commit("SM", [at.Stored(1, first.hex().upper())])
+    kept.clock.jump_wall(400 * DAY_S)
+    kept.retention.tend()
+    rows = kept.journal.connection.execute("SELECT id FROM outgoing ORDER BY id")
+    assert [row[0] for row in rows] == ["left", "queued", "sending", "sent"]
+    assert kept.intake.give_up_missing() == 1, "the hub hears that the part did not come"
+    kept.acknowledge()
+    kept.retention.tend()
+    kept.pass_days(91)
+    assert (kept.count("message"), kept.count("awaited")) == (0, 0)
+
+
 class KeepsRaw(Retention):
     """The mutant: raw messages stay, and what comes finds no room."""
 
@@ -199,6 +220,29 @@ def handed_over(direct: DirectDelivery, kept: Kept, count: int) -> int:
         head = f"+CMT: ,{len(octets) - 1 - octets[0]}"
         told += direct.hear(at.Event(head, octets.hex().upper()))
     return told
+
+
+def test_delivery_reports_that_found_the_disk_full_are_all_told_when_there_is_room(kept: Kept) -> None:
+    applied, unread, room = list[int](), list[str](), [1]
+
+    def came(report: pdu.StatusReport) -> None:
+        if not room[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        room[0] -= 1
+        applied.append(report.reference)
+
+    intake = Intake(kept.journal, "modem", kept.clock, kept.new_id, came, unreadable=unread.append)
+    when = kept.utc()
+    for reference in (1, 2, 3):
+        octets = tpdu.status_report(reference, SENDER, when, when, 0, "").hex().upper()
+        intake.take_direct(at.Direct("CDS", octets))
+    intake.take_direct(at.Direct("CDS", "0006010B91"))
+    with pytest.raises(sqlite3.OperationalError):
+        intake.hand_on()
+    room[0] = 9
+    for _ in range(2):
+        intake.hand_on()
+    assert (applied, len(unread)) == ([1, 2, 3], 1)
 
 
 def test_calls_go_spell_by_spell_when_the_hub_has_had_all_of_them_for_as_long(kept: Kept) -> None:

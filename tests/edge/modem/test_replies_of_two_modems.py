@@ -119,6 +119,20 @@ def test_a_journal_that_cannot_be_read_keeps_nobody_from_being_answered(tmp_path
     node.end()
 
 
+def test_where_no_lock_can_be_made_each_modem_answers_by_its_own_limits_and_says_so_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "no folder").touch()
+    beside = Neighbour(tmp_path / "other.db", tmp_path / "no folder" / "replies")
+    node = FrontDesk(tmp_path, partial(desk.Desk, neighbour=beside))
+    for number in (CITIZEN, OTHER):
+        node.text(FIRE, number)
+        node.pass_time(2)
+        assert node.queued(number) == [REPORT]
+    node.end()
+    assert caplog.text.count("without taking turns") == 1
+
+
 @pytest.mark.timeout(60)
 def test_two_services_of_one_node_answer_a_citizen_once(tmp_path: Path) -> None:
     """Real processes, the two looking at the same moment: the hub takes both texts at once."""

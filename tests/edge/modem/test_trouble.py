@@ -185,6 +185,21 @@ def test_a_citizen_who_writes_a_loop_back_text_is_heard(tmp_path: Path, benches:
     assert bench.reports() == 2
 
 
+def test_a_loop_back_text_that_cannot_be_noted_costs_nothing_that_came_with_it(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench = Bench(tmp_path, loop_to="+6281111111111")
+    benches.append(bench)
+    (bench.config.node.run_dir / "loop").parent.mkdir(exist_ok=True)
+    (bench.config.node.run_dir / "loop").touch()  # where its folder would be
+    bench.run(12)
+    bench.receive("SIAGA-UJI 0123ABCD", "+6281111111111")
+    bench.receive("Kebakaran", "+6281234567890")
+    bench.run(12)
+    assert bench.texts() == ["Kebakaran"]
+    assert not bench.dialogue.machine.memories["SM"].slots
+
+
 def test_balance_term_and_network_are_asked_and_alarm(tmp_path: Path, benches: list[Bench]) -> None:
     bench = Bench(tmp_path, balance_code="*888#", balance_least=50_000)
     benches.append(bench)

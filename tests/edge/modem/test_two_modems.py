@@ -19,6 +19,7 @@ from siaga_edge.journal import Journal
 from siaga_edge.modem.ledger import SCHEMA, Outgoing, SentPart
 from siaga_edge.modem.outbound import TRIES_MOST, Last, Other, Outbound
 from siaga_edge.modem.port import NoAnswer
+from siaga_edge.modem.relay import withdraw
 from siaga_edge.simulate.modem.dialogue import Dialogue
 from siaga_edge.simulate.modem.machine import Now
 from siaga_edge.simulate.modem.profile import PROFILES
@@ -240,6 +241,39 @@ def test_an_alert_that_nobody_has_tried_moves_without_the_mark_and_back_if_it_is
     assert first.texts == ["Siaga banjir"], "the other modem did not take it, and this one works again"
     second.round()
     assert second.texts == []
+
+
+def test_what_cannot_be_taken_back_stays_the_others_until_it_can(
+    make: Callable[..., Pair], caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = make()
+    first.order()
+    first.outbound.take_orders()
+    assert first.outbound.hand_over() == 1
+    folder = first.folder / f"relay-{second.name}"
+    in_the_way = folder / f"{ID}.withdrawn"
+    in_the_way.mkdir()
+    for _ in range(8):
+        first.round()
+    assert first.texts == [], "the other modem may still send it"
+    assert caplog.text.count("cannot be removed") == 1
+    in_the_way.rmdir()
+    first.round()
+    second.round()
+    assert (first.texts, second.texts) == (["Siaga banjir"], [])
+    assert not list(folder.iterdir())
+
+
+def test_who_dies_while_taking_a_text_back_goes_on_with_it(make: Callable[..., Pair]) -> None:
+    first, second = make()
+    first.order()
+    first.outbound.take_orders()
+    assert first.outbound.hand_over() == 1
+    withdraw(first.folder / f"relay-{second.name}", ID)
+    second.round()
+    for _ in range(6):
+        first.round()
+    assert (first.texts, second.texts) == (["Siaga banjir"], [])
 
 
 class LetsGoFirst(Outbound):
