@@ -31,6 +31,7 @@ EVENTS = {
     "away.sounded": N_("hub away: the node's siren sounded"),
     "away.told": N_("hub away: the node texted a phone on duty"),
     "away.stranger": N_("hub away: a stranger answered with the code, not counted"),
+    "away.asked": N_("hub away: the answer named no open code, phone asked which"),
     "away.over": N_("hub reached again"),
     "away.back": N_("phone on duty told that the hub is reached again"),
     "roster.phone_added": N_("phone put on the list"),

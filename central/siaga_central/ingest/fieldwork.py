@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from siaga_central.ingest.policy import Policy
-from siaga_central.store import assignments, commands, events
+from siaga_central.store import assignments, commands, events, roster
 from siaga_core.reading import field
 from siaga_core.wire.command import SoundSiren
 from siaga_core.wire.envelope import Record
@@ -37,13 +37,22 @@ def take(
     policy: Policy,
     find: Assigned = assigned,
 ) -> bool:
-    """Whether this text was a team's answer. A stranger's is noted at its incident and stays a report."""
+    """Whether this text was a team's answer. A stranger's is noted at its incident and stays a report.
+
+    A phone on duty that was not texted of an incident answers it all the same with its code.
+    """
     if given.sms is None or given.reporter_e164 is None:
         return False
-    reply = field.parse(given.sms.text)
+    number, told = given.reporter_e164, assignments.told(connection, now_us)
+    name = next((one.name for one in roster.phones(connection) if one.number == number), None)
+    is_duty = name is not None or any(one.number == number for one in told)
+    reply = field.parse(given.sms.text, {one.code for one in told if one.is_open} if is_duty else None)
     if reply is None:
         return False
-    found = find(connection, reply, given.reporter_e164, now_us)
+    found = find(connection, reply, number, now_us)
+    if isinstance(found, field.Unmatched) and name is not None and field.may_join(reply, told):
+        at_us = record.at.wall_ns // 1000
+        found = assignments.join(connection, new_id(), reply.code or "", (name, number), at_us)
     if isinstance(found, field.Unmatched):
         if found.why == "stranger" and reply.code is not None:
             _note_stranger(connection, reply.code, record, given.sms.text, now_us)

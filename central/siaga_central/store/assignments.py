@@ -61,9 +61,9 @@ def from_node(connection: Connection, node: str, step: DutyState, at_us: int, no
                 away=True,
             )  # fmt: skip
             _away(connection, incident_id, "away.told", actor, step, at_us, now_us)
-    elif step.deed == "back":
-        duty_texts.told_back(connection, node, step, at_us, now_us)
-        _away(connection, incident_id, "away.back", actor, step, at_us, now_us)
+    elif step.deed in ("back", "asked"):
+        duty_texts.by_node(connection, node, step, at_us, now_us)
+        _away(connection, incident_id, f"away.{step.deed}", actor, step, at_us, now_us)
     elif step.deed in field.RANK:
         for row in _of_phone(connection, step.code, step.number):
             answer(connection, row, step.deed, step.text, at_us, now_us, again=False)
@@ -116,6 +116,24 @@ def told(connection: Connection, now_us: int) -> list[field.Told]:
         field.Told(row.code, row.number, row.told_us, row.closed_us is None and row.state != "done")
         for row in rows
     ]
+
+
+def join(connection: Connection, id: str, code: str, phone: tuple[str, str], at_us: int) -> Row[Any]:
+    """Put (name, number), on duty but not texted, to the incident of a known code; he told himself."""
+    name, number = phone
+    newest = (
+        select(assignment).where(assignment.c.code == code).order_by(assignment.c.told_us.desc()).limit(1)
+    )
+    row = connection.execute(newest).one()
+    connection.execute(
+        insert(assignment).values(
+            id=id, incident=row.incident, code=code, node=row.node, name=name, number=number, text="",
+            told_by=name, told_us=at_us, state="told", state_us=at_us, away=row.away, sms_state="",
+        )
+    )  # fmt: skip
+    found = find(connection, id)
+    assert found is not None
+    return found
 
 
 def of_answer(connection: Connection, code: str, number: str) -> Row[Any] | None:

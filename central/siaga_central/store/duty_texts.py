@@ -1,4 +1,4 @@
-"""Texts to phones on duty that are no alerts: a trial asked for on the console, and a node's "back again"."""
+"""Texts to phones on duty that are no alerts: a trial asked for on the console, what a node says or asks."""
 
 from typing import Any
 
@@ -36,10 +36,10 @@ def order_trial(
     events.append(connection, now_us, "roster.trial", SUBJECT, actor, body)
 
 
-def told_back(connection: Connection, node: str, step: DutyState, at_us: int, now_us: int) -> None:
-    """A node has told a phone that the hub is reached again; one text may speak of several incidents."""
+def by_node(connection: Connection, node: str, step: DutyState, at_us: int, now_us: int) -> None:
+    """A node has told a phone that the hub is back, or asked it for a code; one text may speak of several."""
     if find(connection, step.id) is None:
-        _add(connection, step.id, "back", step.number, node, f"node:{node}", at_us, now_us)
+        _add(connection, step.id, step.deed, step.number, node, f"node:{node}", at_us, now_us)
 
 
 def delivered(connection: Connection, id: str, state: str, detail: str, actor: str, now_us: int) -> bool:

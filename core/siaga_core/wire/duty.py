@@ -8,7 +8,7 @@ REPLY_KIND = "reply.auto"
 KIND = "duty"
 
 Template = Literal["report", "place", "call", "bounce"]
-DutyDeed = Literal["sounded", "told", "accepted", "underway", "done", "stranger", "over", "back"]
+DutyDeed = Literal["sounded", "told", "accepted", "underway", "done", "stranger", "over", "back", "asked"]
 
 
 class AutoReply(Struct, frozen=True, kw_only=True):
@@ -26,7 +26,8 @@ class DutyState(Struct, frozen=True, kw_only=True):
 
     `told`: a duty phone was texted, `id` is the text's; `sounded`: the siren was asked for; `over`: the hub
     has the report, what happened since `sounded` is all here; `back`: a phone that had been texted was told
-    so, `id` is that text's and the same for every alarm it speaks of. `name` and `number`: whose step it is.
+    so, `id` is that text's and the same for every alarm it speaks of; `asked`: a phone whose answer did not
+    say which alarm it means was asked for the code, `id` likewise. `name` and `number`: whose step it is.
     """
 
     code: str

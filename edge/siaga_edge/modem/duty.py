@@ -49,6 +49,15 @@ CREATE TABLE IF NOT EXISTS alarm_back (
     id TEXT NOT NULL,
     wall_ns INTEGER NOT NULL,
     PRIMARY KEY (code, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alarm_asked (
+    id TEXT PRIMARY KEY,
+    number TEXT NOT NULL,
+    wall_ns INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alarm_answer (
+    report_id TEXT PRIMARY KEY,
+    wall_ns INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID
 """
 # Duty phones are texted within this, so that a flood of reports leaves the SIM able to send at all.
@@ -56,6 +65,8 @@ TEXTS_A_MINUTE = 6
 # A round must not hold up the next sweep, however many wrote while the hub was away.
 BEGUN_AT_ONCE = 20
 _KEPT_NS = 86_400 * 10**9
+# A phone whose answers do not say which alarm they mean is asked once in this time.
+ASKED_AGAIN_NS = 300 * 10**9
 Records = list[tuple[str, DutyState, str]]
 
 
@@ -72,21 +83,37 @@ class Duty:
     def answered(self, report: Report, roster: Roster, now: Instant, records: Records) -> bool:
         """Whether this text is a field team's; its answer is taken. Belongs inside the report's transaction.
 
-        A stranger's word is noted and changes nothing: his text is a citizen's like any other.
+        A stranger's word is noted and changes nothing: his text is a citizen's like any other. What a phone
+        on duty writes beside an answer stays a report, and is never answered like a citizen's.
         """
-        reply = field.parse(report.sms.text) if report.sms else None
         number = report.reporter_e164
-        if reply is None or number is None:
+        if report.sms is None or number is None:
             return False
-        found = field.match(reply, number, self._told(now))
+        text, told = report.sms.text, self._told(now)
+        names = {phone.number: phone.name for phone in roster.duty}
+        was_told = any(one.number == number for one in told)
+        is_duty = was_told or number in names or self._was_alerted(number, now)
+        hubs = self._codes_of_hub(number, now) if is_duty else set()
+        ours = hubs | {one.code for one in told if one.is_open}
+        reply = field.parse(text, ours if is_duty else None)
+        if reply is None:
+            if is_duty and field.is_meant(text):
+                self._ask(number, told, now, records)
+            return is_duty
+        found = field.match(reply, number, told)
+        if isinstance(found, field.Unmatched) and number in names and field.may_join(reply, told):
+            found = field.Matched(reply.code or "")
         if isinstance(found, field.Matched):
-            self._take(found.code, reply.deed, number, report, records)
-            return True
-        if found.why == "stranger" and reply.code is not None:
-            alarm = self._row(reply.code)
-            body = _step(alarm, "stranger", number=number, text=report.sms.text if report.sms else "")
+            self._take(found.code, reply.deed, number, report, records, names.get(number, ""))
+        elif found.why == "stranger" and reply.code is not None:
+            body = _step(self._row(reply.code), "stranger", number=number, text=text)
             records.append((wire.KIND, body, "urgent"))
-        return any(phone.number == number for phone in roster.duty) or self._was_alerted(number, now)
+        elif reply.code not in hubs:
+            self._ask(number, told, now, records)
+        if is_duty and (isinstance(found, field.Matched) or reply.code in hubs or field.is_brief(text)):
+            row = (report.report_id, now.wall_ns)
+            self._connection.execute("INSERT OR IGNORE INTO alarm_answer VALUES (?, ?)", row)
+        return is_duty
 
     def raise_and_tell(self, now: Instant, waiting: Mapping[str, Waiting], roster: Roster) -> None:
         """Raise alarms for reports that no hub takes, text the next phones, end what the hub has taken."""
@@ -146,6 +173,8 @@ class Duty:
         self._connection.execute("DELETE FROM alarm WHERE wall_ns < ? AND state = 'over'", (before_wall_ns,))
         for table in ("alarm_told", "alarm_back"):
             self._connection.execute(f"DELETE FROM {table} WHERE code NOT IN (SELECT code FROM alarm)")  # noqa: S608
+        for table in ("alarm_asked", "alarm_answer"):
+            self._connection.execute(f"DELETE FROM {table} WHERE wall_ns < ?", (before_wall_ns,))  # noqa: S608
 
     def _wakes(self, one: Waiting, now: Instant, roster: Roster, ours: set[str]) -> bool:
         report = one.report
@@ -154,6 +183,9 @@ class Duty:
             return False
         phones = {phone.number for phone in roster.duty}
         if report.reporter_e164 in phones and field.parse(text) is not None:
+            return False
+        answer = "SELECT 1 FROM alarm_answer WHERE report_id = ?"
+        if self._connection.execute(answer, (report.report_id,)).fetchone() is not None:
             return False
         has_alarm = self._has_alarm(one)
         return away.begins(one.since.until_s(now), has_alarm=has_alarm, policy=roster.policy)
@@ -206,17 +238,44 @@ class Duty:
         self._journal.append_all([(wire.KIND, step, "urgent")], write)
         log.warning("duty phone texted code=%s to=%s", row["code"], mask_number(phone.number))
 
-    def _take(self, code: str, deed: field.Deed, number: str, report: Report, records: Records) -> None:
+    def _ask(self, number: str, told: Sequence[field.Told], now: Instant, records: Records) -> None:
+        """Ask a phone that was texted which of its open alarms it means, or it believes that it has one.
+
+        Counts among the texts of a minute, but does not wait for them: open alarms may be many.
+        """
+        codes = list(dict.fromkeys(one.code for one in told if one.number == number and one.is_open))
+        asked = self._connection.execute(
+            "SELECT 1 FROM alarm_asked WHERE number = ? AND wall_ns > ? AND wall_ns <= ?",
+            (number, now.wall_ns - ASKED_AGAIN_NS, now.wall_ns),
+        ).fetchone()
+        if not codes or asked is not None:
+            return
+        id = self._new_id()
+        self._connection.execute("INSERT INTO alarm_asked VALUES (?, ?, ?)", (id, number, now.wall_ns))
+        self._ledger.queue(Outgoing(id, number, template.which(codes), False, 0), now.wall_ns)
+        for code in codes:
+            name = self._name(code, number)
+            step = _step(self._row(code), "asked", id=id, name=name, number=number)
+            records.append((wire.KIND, step, "urgent"))
+        log.info("duty phone asked which alarm to=%s open=%d", mask_number(number), len(codes))
+
+    def _name(self, code: str, number: str) -> str:
+        row = self._connection.execute(
+            "SELECT name FROM alarm_told WHERE code = ? AND number = ?", (code, number)
+        ).fetchone()
+        return str(row["name"]) if row is not None else ""
+
+    def _take(
+        self, code: str, deed: field.Deed, number: str, report: Report, records: Records, name: str = ""
+    ) -> None:
+        """`name` is the roster's, for a phone that was not texted of this alarm."""
         row = self._row(code)
         if not field.is_news(row["state"] if row["state"] in field.RANK else "told", deed):
             return
-        told = self._connection.execute(
-            "SELECT name FROM alarm_told WHERE code = ? AND number = ?", (code, number)
-        ).fetchone()
         if row["state"] != "over":
             self._connection.execute("UPDATE alarm SET state = ? WHERE code = ?", (deed, code))
             text = report.sms.text if report.sms else ""
-            body = _step(row, deed, name=told["name"], number=number, text=text)
+            body = _step(row, deed, name=self._name(code, number) or name, number=number, text=text)
             records.append((wire.KIND, body, "urgent"))
         log.info("duty phone answered code=%s deed=%s from=%s", code, deed, mask_number(number))
 
@@ -287,7 +346,7 @@ class Duty:
     def _told(self, now: Instant) -> list[field.Told]:
         rows = self._connection.execute(
             "SELECT t.code, t.number, t.wall_ns, a.state FROM alarm_told t JOIN alarm a USING (code)"
-            " WHERE t.wall_ns > ?",
+            " WHERE t.wall_ns > ? ORDER BY t.wall_ns, t.id",
             (now.wall_ns - _KEPT_NS,),
         )
         return [
@@ -302,12 +361,22 @@ class Duty:
         ).fetchone()
         return row is not None
 
+    def _codes_of_hub(self, number: str, now: Instant) -> set[str]:
+        """Codes that the hub has had texted to this number lately: what is said of them is for the hub."""
+        rows = self._connection.execute(
+            "SELECT text FROM outgoing WHERE recipient = ? AND at_least_once = 1 AND at_wall_ns > ?"
+            " AND id NOT IN (SELECT id FROM alarm_told)",
+            (number, now.wall_ns - _KEPT_NS),
+        )
+        return {word for row in rows for word in row["text"].split()[:3] if field.is_code(word)}
+
     def _texts_last_minute(self, now: Instant) -> int:
         since_wall_ns = now.wall_ns - 60 * 10**9
         row = self._connection.execute(
             "SELECT (SELECT count(*) FROM alarm WHERE told > 0 AND told_wall_ns > ?)"
-            " + (SELECT count(DISTINCT id) FROM alarm_back WHERE wall_ns > ?)",
-            (since_wall_ns, since_wall_ns),
+            " + (SELECT count(DISTINCT id) FROM alarm_back WHERE wall_ns > ?)"
+            " + (SELECT count(*) FROM alarm_asked WHERE wall_ns > ?)",
+            (since_wall_ns,) * 3,
         ).fetchone()
         return int(row[0])
 

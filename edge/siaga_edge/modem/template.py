@@ -41,8 +41,9 @@ def texts() -> Texts:
 def checked(given: Texts) -> Texts:
     """Return texts of which each is one part with the longest filling. Raises BadText."""
     missing = set(_TEMPLATES) ^ set(given.citizen)
-    if missing or set(given.duty) != {"alarm", "back"}:
-        raise BadText(f"texts.toml: there must be exactly {', '.join(_TEMPLATES)}, duty.alarm and duty.back")
+    if missing or set(given.duty) != {"alarm", "back", "which"}:
+        exactly = ", ".join((*_TEMPLATES, "duty.alarm", "duty.back", "duty.which"))
+        raise BadText(f"texts.toml: there must be exactly {exactly}")
     for name, text in given.citizen.items():
         if septets(text.translate(TYPOGRAPHY)) is None:
             raise BadText(f"texts.toml: {name} has letters that one part of an SMS cannot hold")
@@ -51,6 +52,7 @@ def checked(given: Texts) -> Texts:
         if name != "bounce" and "{" in text:
             raise BadText(f"texts.toml: {name} has a place to fill; it must not repeat anything")
     _one_part("back", given.duty["back"].format(codes="MMMM dan 99 lain"))
+    _one_part("which", given.duty["which"].format(codes="MMMM dan 99 lain"))
     _one_part("alarm", given.duty["alarm"].format(code="MMMM", priority="P1", what="", number=_NUMBER))
     return given
 
@@ -72,7 +74,15 @@ def alarm(code: str, priority: str, what: str, number: str | None, given: Texts 
 
 def back(codes: Sequence[str], given: Texts | None = None) -> str:
     """The text to a duty phone when the hub has what it was texted of; codes beyond one part are counted."""
-    text = (given or texts()).duty["back"]
+    return _with_codes((given or texts()).duty["back"], codes)
+
+
+def which(codes: Sequence[str], given: Texts | None = None) -> str:
+    """The text to a duty phone whose answer does not say which of its alarms it means."""
+    return _with_codes((given or texts()).duty["which"], codes)
+
+
+def _with_codes(text: str, codes: Sequence[str]) -> str:
     for shown in range(len(codes), 0, -1):
         rest = len(codes) - shown
         named = ", ".join(codes[:shown]) + (f" dan {rest} lain" if rest else "")

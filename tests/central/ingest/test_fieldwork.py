@@ -250,3 +250,51 @@ def test_the_fate_of_a_text_that_a_technician_sent_at_the_node_is_no_stray(hub: 
         hub.take(hub.record(SmsState(message_id=id, state=state), "sms.state"))
     assert hub.rows(t.unapplied) == []
     assert hub.rows(t.reply) == []
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [("Terima {code} siap komandan", "accepted"), ("selesai {code}, api padam", "done")],
+)
+def test_words_after_an_answer_are_the_teams_note(hub: DeskHub, text: str, state: str) -> None:
+    said = text.format(code=told(hub))
+    hub.sms(said, TEAM)
+    assert len(hub.rows(t.incident)) == 1
+    assert hub.rows(t.assignment)[0].state == state
+    (event,) = [row for row in hub.rows(t.event) if row.kind == f"dispatch.{state}"]
+    assert said in str(event.body)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Terima kasih, tolong ada kebakaran di Batu Aji",
+        "selesai sudah, rumah terbakar",
+        "selesai {code}, api padam",
+    ],
+)
+def test_a_citizens_text_is_never_swallowed(hub: DeskHub, text: str) -> None:
+    said = text.format(code=told(hub))
+    hub.sms(said, OTHER)
+    assert [row.summary for row in hub.rows(t.incident)][1:] == [said]
+    assert hub.rows(t.assignment)[0].state == "told"
+
+
+def test_a_phone_on_duty_answers_a_colleagues_code_with_its_own_name(hub: DeskHub) -> None:
+    code = told(hub, ("Regu B", OTHER))
+    hub.sms(f"TERIMA {code}", TEAM)
+    (incident,) = hub.rows(t.incident)
+    assert incident.taken_by == "Regu A"
+    assert {(row.name, row.state) for row in hub.rows(t.assignment)} == {
+        ("Regu B", "told"),
+        ("Regu A", "accepted"),
+    }
+    assert hub.events("dispatch.stranger") == []
+
+
+def test_that_a_phone_was_asked_for_the_code_stands_at_the_incident(hub: DeskHub) -> None:
+    report_id = msgspec.json.decode(hub.sms(FIRE).body, type=Report).report_id
+    id = "01KA6P3ZQ4N8S5T6V7W8000003"
+    step = DutyState(code="4F7K", report_id=report_id, deed="asked", id=id, name="Regu A", number=TEAM)
+    hub.take(hub.record(step, "duty"))
+    hub.take(hub.record(SmsState(message_id=id, state="SENT"), "sms.state"))
+    assert hub.events("away.") == ["away.asked"]
+    assert [(row.kind, row.state) for row in hub.rows(t.duty_text)] == [("asked", "SENT")]

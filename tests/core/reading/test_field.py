@@ -72,3 +72,59 @@ def test_codes_differ_from_those_that_are_taken_and_from_every_word() -> None:
         if len(taken) > 200:
             break
     assert field.code_of(b"\0" * 16, {first}) != first
+
+
+OURS = {"3NWR", "RGXP"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        ("Terima 3nwr siap komandan", FieldReply("accepted", "3NWR")),
+        ("selesai 3NWR, api padam", FieldReply("done", "3NWR")),
+        ("otw RGXP 5 menit lagi", FieldReply("underway", "RGXP")),
+        ("siap, otw RGXP 5 menit lagi", FieldReply("underway", "RGXP")),
+        ("terima RGXP 3 unit jalan", FieldReply("accepted", "RGXP")),
+        ("terima 3NWR, belum selesai", FieldReply("accepted", "3NWR")),
+        ("3 RGXP", FieldReply("done", "RGXP")),
+        ("otw 5 menit lagi", FieldReply("underway", None)),
+        ("TERIMA AK4C siap komandan", FieldReply("accepted", "AK4C")),
+        ("belum selesai 3NWR", None),
+        ("tidak bisa terima 3NWR saya di luar kota", None),
+        ("3 orang luka RGXP", None),
+        ("kebakaran di jalan RGXP", None),
+        ("terima kasih semua", None),
+        ("ok ada kebakaran", None),
+        ("selesai, api padam", None),
+        ("ok di Nagoya banjir", None),
+        ("terima 3NWR dan RGXP", None),
+        ("ada kebakaran baru di Batu Aji, tolong kirim unit, nanti selesai 3NWR", None),
+        ("api merambat ke ruko sebelah, butuh bantuan", None),
+    ],
+)
+def test_from_a_phone_on_duty_a_deed_and_an_open_code_count_whatever_follows(
+    text: str, reply: FieldReply | None
+) -> None:
+    assert parse(text, OURS) == reply
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Terima kasih, tolong ada kebakaran di Nagoya",
+        "selesai sudah, rumah terbakar",
+        "Terima 3nwr siap komandan",
+        "otw RGXP 5 menit lagi",
+        "selesai 3NWR, api padam",
+        "otw 5 menit lagi",
+    ],
+)
+def test_what_anybody_writes_is_never_read_as_a_phone_on_duty_would_be(text: str) -> None:
+    assert parse(text) is None
+
+
+def test_a_colleagues_code_is_taken_while_it_is_open() -> None:
+    told = [Told("3NWR", OTHER, 1), Told("RGXP", OTHER, 2, is_open=False)]
+    assert field.may_join(FieldReply("accepted", "3NWR"), told)
+    assert not field.may_join(FieldReply("accepted", "RGXP"), told)
+    assert not field.may_join(FieldReply("accepted", None), told)

@@ -334,7 +334,7 @@ class Trusting(duty.Duty):
 
         return [replace(one, number=OTHER) for one in super()._told(now)]
 
-    def _take(self, code: str, deed: Any, number: str, report: Any, records: Any) -> None:
+    def _take(self, code: str, deed: Any, number: str, report: Any, records: Any, name: str = "") -> None:
         super()._take(code, deed, FIRST.number, report, records)
 
 
