@@ -250,6 +250,8 @@ def test_the_fate_of_a_text_that_a_technician_sent_at_the_node_is_no_stray(hub: 
         hub.take(hub.record(SmsState(message_id=id, state=state), "sms.state"))
     assert hub.rows(t.unapplied) == []
     assert hub.rows(t.reply) == []
+
+
 @pytest.mark.parametrize(
     ("text", "state"),
     [("Terima {code} siap komandan", "accepted"), ("selesai {code}, api padam", "done")],
