@@ -126,8 +126,7 @@ class Calls:
 
         `reject` are the profile's commands for it, tried in turn until AT+CLCC agrees.
         """
-        if self._expected is not None and expected.is_overdue(self._expected, self._clock.mono_s()):
-            self._release()
+        self._release_overdue()
         if not self.busy:
             return
         asked = self._line.doubted
@@ -142,6 +141,7 @@ class Calls:
 
     def wait(self) -> None:
         """Time passes without a modem; a call that cannot be looked after any more ends."""
+        self._release_overdue()
         if self.busy:
             self._step(call.Passed())
 
@@ -183,6 +183,10 @@ class Calls:
         self._expected = replace(self._expected, held=None)
         self._commit([leg])
         self._line = replace(self._line, legs=(*self._line.legs, leg))
+
+    def _release_overdue(self) -> None:
+        if self._expected is not None and expected.is_overdue(self._expected, self._clock.mono_s()):
+            self._release()
 
     def _citizens(self, answer: list[str] | None) -> list[str] | None:
         """A list of AT+CLCC without the expected call."""

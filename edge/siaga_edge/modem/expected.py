@@ -13,6 +13,8 @@ from siaga_edge.modem.number import to_e164
 
 # +CLIP follows RING within the same second where it comes at all (3GPP TS 27.007 §7.6).
 HOLD_S = 1.5
+# From the last moment at which it may come to its end, by the times of modem/trial: 28 s and some commands.
+TRIAL_S = 45.0
 
 # ours: of the trial call, no record. hold: keep on disk until it is known. release: the held ring was a
 # citizen's, note it now and then this sign. other: none of ours.
@@ -21,7 +23,7 @@ Verdict = Literal["ours", "hold", "release", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """`number` will call until `until_mono_s`. `came`: it rings, or is talked to."""
+    """`number` will call until `until_mono_s`. `came`: it rings, or is talked to, for TRIAL_S more."""
 
     number: str
     until_mono_s: float
@@ -39,6 +41,8 @@ def hear(
 ) -> tuple[Expected, Verdict]:
     """What a sign of the modem belongs to. `busy`: a citizen's call is not over."""
     match event:
+        case _ if now_mono_s >= expected.until_mono_s + TRIAL_S:
+            return expected, "other" if expected.held is None else "release"
         case Rang() if not busy and (expected.came or expected.held is not None):
             return expected, "ours"
         case Rang() if not busy and now_mono_s < expected.until_mono_s:

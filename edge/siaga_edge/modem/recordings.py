@@ -103,9 +103,10 @@ class Recordings:
     def __init__(self, folder: Path, most_octets: int = MOST_OCTETS) -> None:
         self.folder, self._most_octets = folder, most_octets
 
-    def begin(self, report_id: str) -> Recording:
+    def begin(self, report_id: str, now_wall_s: float) -> Recording:
         """Make room and begin one. Raises OSError."""
         self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self.prune(now_wall_s)
         return Recording(self.folder, report_id)
 
     def recover(self, report_id: str) -> CallRecording | None:
@@ -123,17 +124,19 @@ class Recordings:
         return shutil.disk_usage(there).free >= FREE_LEAST_OCTETS
 
     def prune(self, now_wall_s: float) -> int:
-        """Remove what is too old or too much, the oldest first; how many."""
-        kept = listed(self.folder)
+        """Remove what is too old or too much, the oldest first; how many. A failure is logged."""
         room, removed = self._most_octets, 0
-        for one in reversed(kept):
-            room -= one.octets
-            if room < 0 or now_wall_s - one.at_wall_s > KEEP_S:
-                one.path.unlink(missing_ok=True)
-                removed += 1
-        for part in self.folder.glob(f"*{_PART}"):
-            if now_wall_s - part.stat().st_mtime > KEEP_S:
-                part.unlink()
+        try:
+            for one in reversed(listed(self.folder)):
+                room -= one.octets
+                if room < 0 or now_wall_s - one.at_wall_s > KEEP_S:
+                    one.path.unlink(missing_ok=True)
+                    removed += 1
+            for part in self.folder.glob(f"*{_PART}"):
+                if now_wall_s - part.stat().st_mtime > KEEP_S:
+                    part.unlink()
+        except OSError as error:
+            log.warning("recordings not removed cause=%s", error)
         if removed:
             log.info("recordings removed count=%d", removed)
         return removed

@@ -406,6 +406,7 @@ class ModemService:
         self._cleaned_mono_s = now_s
         self._outbound.give_up_waiting()
         self._retention.tend()
+        self._voice.prune()
         self._journal.append_all([], lambda _connection: self._desk.forget())
 
     def _sleep(self, port: Port) -> None:

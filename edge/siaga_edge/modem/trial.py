@@ -59,6 +59,7 @@ class _Course:
     """One trial call under way."""
 
     id: str
+    line: Line
     dials: bool
     phase: Phase
     due_mono_s: float
@@ -95,10 +96,13 @@ class Trial:
         self._session = secrets.token_hex(4)
 
     def drop(self) -> None:
-        """The port is gone, and the call's sound with it."""
-        if self._course is not None and self._course.stream is not None:
-            self._course.stream.close()
+        """The port is gone, and the call's sound with it; whoever rings from now on is a citizen."""
+        course = self._course
         self._course, self._session, self._stood_mono_s = None, "", float("-inf")
+        if course is not None:
+            if course.stream is not None:
+                course.stream.close()
+            course.line.expect_nobody()
 
     def tend(
         self,
@@ -144,7 +148,7 @@ class Trial:
             if found is not None and found.id != self._last_id:
                 self._last_id = found.id
                 line.expect(self._number, now_s + CONNECT_S)
-                self._course = _Course(found.id, False, "expects", now_s + CONNECT_S)
+                self._course = _Course(found.id, line, False, "expects", now_s + CONNECT_S)
                 self._place.say(found.id, "ready")
             return
         peer = self._place.peer(now_s)
@@ -158,7 +162,7 @@ class Trial:
         )
         self._place.arrange(made)
         wake()
-        self._course = _Course(made.id, True, "asked", now_s + READY_S)
+        self._course = _Course(made.id, line, True, "asked", now_s + READY_S)
 
     def _go_on(self, course: _Course, port: Port, line: Line, profile: Profile, now_s: float) -> None:
         match course.phase:

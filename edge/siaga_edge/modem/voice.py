@@ -135,7 +135,11 @@ class Voice:
         if self._trial is not None:
             self._trial.begin()
         if self._settings.answer:
-            self._recordings.prune(self._clock.wall_ns() / 1e9)
+            self.prune()
+
+    def prune(self) -> None:
+        """Remove recordings that are too old or too many, also of a time when callers were answered."""
+        self._recordings.prune(self._clock.wall_ns() / 1e9)
 
     def void(self, why: str, pause_s: float = 0.0) -> None:
         """Nothing is picked up until it is proved again, which is tried no sooner than it would have been."""
@@ -254,7 +258,7 @@ class Voice:
         """Sound on the connected line; if it does not come the next look hangs up."""
         try:
             trial.open_audio(port, audio)
-            talk.recording = self._recordings.begin(talk.report_id)
+            talk.recording = self._recordings.begin(talk.report_id, self._clock.wall_ns() / 1e9)
         except (NoSound, OSError) as error:
             self._is_mute(talk, str(error))
             return

@@ -205,7 +205,11 @@ def test_a_broken_sms_shows_what_is_missing_and_what_nobody_could_read(city: Cit
     parts = [SmsPart(number=1, pdu="0791AB")]
     number = city.sms("tolong […2/3]", parts_total=3, parts=parts, undecodable="unknown alphabet")
     sheet = login("operator").get(f"/kejadian/{number}").text
-    assert ("1/3" in sheet, "0791AB" in sheet, "unknown alphabet" in sheet) == (True, True, True)
+    assert ("1 dari 3 bagian sudah tiba" in sheet, "0791AB" in sheet, "unknown alphabet" in sheet) == (
+        True,
+        True,
+        True,
+    )
 
 
 @pytest.mark.sop("R01")

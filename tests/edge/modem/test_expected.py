@@ -2,14 +2,19 @@
 
 import itertools
 import random
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from siaga_edge.journal import Journal
-from siaga_edge.modem import expected
+from siaga_edge.modem import expected, trial
+from siaga_edge.modem.appointment import Appointment, Place
 from siaga_edge.modem.call import Doubted, Event, Leg, Listed, Named, Rang, Waits
 from siaga_edge.modem.calls import SCHEMA, Calls
 from siaga_edge.modem.expected import Expected
+from siaga_edge.modem.profile import load_all
+from siaga_edge.modem.trial import Trial
 from support.clock import FakeClock
 
 OTHER, CITIZEN = "+6285222222222", "+6281234567890"
@@ -108,6 +113,55 @@ def test_after_its_time_the_same_number_is_a_call_like_any_other(
     clock.advance(31)
     calls.hear("RING")
     assert len(records(journal)) == 1
+
+
+def test_after_a_trial_call_that_nobody_ended_whoever_rings_is_noted(
+    calls: Calls, journal: Journal, clock: FakeClock
+) -> None:
+    calls.expect(OTHER, clock.mono_s() + 30)
+    for line in ("RING", f'+CLIP: "{OTHER}",145'):
+        calls.hear(line)
+    clock.advance(30 + expected.TRIAL_S)
+    calls.hear("RING")
+    assert len(records(journal)) == 1
+    assert expected.TRIAL_S > trial.LISTEN_S + trial.LISTEN_S + trial.WORD_S + 2 * trial.END_S
+
+
+@pytest.mark.parametrize("lost", [Trial.drop, Trial.begin])
+def test_a_trial_call_whose_port_is_lost_is_expected_no_more(
+    calls: Calls, journal: Journal, clock: FakeClock, tmp_path: Path, lost: Callable[[Trial], None]
+) -> None:
+    made = Trial(Place(tmp_path, "modemb", "modem"), "none", OTHER, clock, dials=False)
+    there = Place(tmp_path, "modem", "modemb")
+    made.begin()
+    profile = load_all()["sim7600"]
+
+    def tend() -> None:
+        made.tend(None, calls, profile, lambda: None, is_free=True, wants=False)  # type: ignore[arg-type]
+
+    tend()
+    stand, until_s = there.peer(clock.mono_s()), clock.mono_s() + 12
+    assert stand is not None
+    there.arrange(Appointment(id="t", dialler="d", dialled=stand.session, until_mono_s=until_s))
+    tend()
+    for line in ("RING", f'+CLIP: "{OTHER}",145'):
+        calls.hear(line)
+    assert calls.trial_rings
+    lost(made)
+    calls.hear("RING")
+    assert len(records(journal)) == 1
+
+
+def test_a_ring_that_is_held_when_the_modem_goes_away_is_a_citizens(
+    calls: Calls, journal: Journal, clock: FakeClock
+) -> None:
+    calls.expect(OTHER, clock.mono_s() + 30)
+    calls.hear("RING")
+    calls.wait()
+    assert records(journal) == []
+    clock.advance(expected.HOLD_S)
+    calls.wait()
+    assert '"state":"ringing"' in records(journal)[0]
 
 
 def lost(hear: object, seed: int) -> bool:

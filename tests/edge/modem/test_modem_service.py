@@ -1,5 +1,6 @@
 """The service against the simulated modem: whatever the modem does, no report is lost or doubled."""
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,17 @@ def test_an_answer_is_sent_once_and_its_delivery_followed(
     modem[1].report(sent["reference"])
     until(lambda: service.states("01KA6P3ZQ4N8S5T6V7W8X9Y0Z1")[-1:] == ["DELIVERED"], 15)
     assert service.states("01KA6P3ZQ4N8S5T6V7W8X9Y0Z1") == ["QUEUED", "SENT", "DELIVERED"]
+
+
+def test_a_recording_that_is_too_old_goes_also_when_callers_are_not_answered_any_more(
+    tmp_path: Path, modem: tuple[Path, Control], request: pytest.FixtureRequest
+) -> None:
+    old = tmp_path / "data/recordings-modem/lama.wav"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(bytes(1000))
+    os.utime(old, (1000.0, 1000.0))
+    request.getfixturevalue("service")
+    until(lambda: not old.exists(), 15)
 
 
 @pytest.mark.parametrize("trouble", ["unplug", "hang", "reset"])

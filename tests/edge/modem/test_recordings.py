@@ -23,7 +23,7 @@ def spoken(path: Path) -> bytes:
 
 
 def test_a_finished_one_is_a_wav_with_the_hash_that_is_told(tmp_path: Path) -> None:
-    made = Recordings(tmp_path / "r").begin("one")
+    made = Recordings(tmp_path / "r").begin("one", 0)
     for _ in range(120):
         made.take(FRAME)
     told = made.finish()
@@ -38,7 +38,7 @@ def test_a_finished_one_is_a_wav_with_the_hash_that_is_told(tmp_path: Path) -> N
 
 def test_silence_is_told_and_nothing_at_all_is_no_recording(tmp_path: Path) -> None:
     folder = Recordings(tmp_path)
-    silent, empty = folder.begin("silent"), folder.begin("empty")
+    silent, empty = folder.begin("silent", 0), folder.begin("empty", 0)
     silent.take(tone.SILENCE)
     told = silent.finish()
     assert told is not None
@@ -50,7 +50,7 @@ def test_silence_is_told_and_nothing_at_all_is_no_recording(tmp_path: Path) -> N
 @pytest.mark.parametrize("torn", [0, 1, 319])
 def test_what_was_being_recorded_when_the_power_went_is_made_whole(tmp_path: Path, torn: int) -> None:
     folder = Recordings(tmp_path)
-    made = folder.begin("one")
+    made = folder.begin("one", 0)
     for _ in range(50):
         made.take(FRAME)
     with (tmp_path / "one.part").open("ab") as part:
@@ -70,6 +70,23 @@ def test_the_oldest_give_way_to_room_and_to_time(tmp_path: Path) -> None:
     assert [one.path.stem for one in listed(tmp_path)] == ["b", "c", "d"]
     assert Recordings(tmp_path).prune(1002.5 + recordings.KEEP_S) == 2
     assert [one.path.stem for one in listed(tmp_path)] == ["d"]
+
+
+def test_room_is_made_before_the_next_one_begins(tmp_path: Path) -> None:
+    for place, name in enumerate(("a", "b", "c", "d")):
+        (tmp_path / f"{name}.wav").write_bytes(bytes(1000))
+        os.utime(tmp_path / f"{name}.wav", (1000.0 + place, 1000.0 + place))
+    Recordings(tmp_path, most_octets=3000).begin("e", 2000.0).finish()
+    assert [one.path.stem for one in listed(tmp_path)] == ["b", "c", "d"]
+
+
+def test_one_that_cannot_be_removed_keeps_nobody_from_being_recorded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.wav").mkdir()
+    os.utime(tmp_path / "a.wav", (1000.0, 1000.0))
+    Recordings(tmp_path).begin("b", 2000.0 + recordings.KEEP_S).finish()
+    assert "recordings not removed" in caplog.text
 
 
 def test_the_prompt_is_played_as_it_is_with_a_beep_after_it(tmp_path: Path) -> None:
