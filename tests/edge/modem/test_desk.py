@@ -9,7 +9,6 @@ import pytest
 from msgspec import structs
 
 from siaga_core.wire.roster import NodePolicy, Roster
-from siaga_edge.inbox import siren
 from siaga_edge.modem import conversation, desk, duty, talk, template
 from siaga_edge.modem.intake import Intake
 from support.front_desk import CITIZEN, FIRST, OTHER, OURS, ROSTER, SECOND, FrontDesk
@@ -414,20 +413,6 @@ def test_without_a_roster_the_siren_sounds_all_the_same(node: FrontDesk) -> None
     assert node.sounds()
 
 
-def test_a_siren_that_cannot_be_asked_for_ends_nothing_and_is_asked_for_when_it_can(
-    node: FrontDesk, caplog: pytest.LogCaptureFixture
-) -> None:
-    (node.folder / "run").touch()  # where the run directory would be
-    node.hub_takes_all = False
-    node.text("Tolong ada kebakaran besar")
-    node.pass_time(200)
-    assert node.desk.duty.is_alarmed
-    assert caplog.text.count("siren cannot be asked") == 1
-    (node.folder / "run").unlink()
-    node.pass_time(10)
-    assert siren.asked(node.folder / "run") is not None
-
-
 def test_the_roster_is_applied_once_and_a_newer_one_replaces_it(node: FrontDesk) -> None:
     node.roster(ROSTER)
     node.restart()
@@ -454,23 +439,6 @@ def test_a_clock_that_is_set_right_does_not_make_a_second_reply(node: FrontDesk)
     node.text(FIRE)
     node.pass_time(2)
     assert node.queued() == [REPORT]
-
-
-def test_a_clock_that_jumps_drops_no_alarm_until_the_hub_has_its_report(node: FrontDesk) -> None:
-    node.hub_takes_all = False
-    node.text("Tolong ada kebakaran besar")
-    node.pass_time(200)
-    count = "SELECT (SELECT count(*) FROM alarm), (SELECT count(*) FROM alarm_told)"
-    before = tuple(node.journal.connection.execute(count).fetchone())
-    assert before[0] == 1
-    for state, left in (("sounding", before), ("done", before), ("over", (0, 0))):
-        with node.journal.connection:
-            node.journal.connection.execute("UPDATE alarm SET state = ?", (state,))
-        node.clock.jump_wall(400 * 86_400.0)
-        node.journal.append_all([], lambda _connection: node.desk.forget())
-        assert tuple(node.journal.connection.execute(count).fetchone()) == left, state
-    talks = node.journal.connection.execute("SELECT count(*) FROM talk").fetchone()[0]
-    assert talks == 1, "a conversation ends by itself"
 
 
 def test_a_report_that_was_seen_to_raises_no_new_alarm_however_long_the_hub_is_away(node: FrontDesk) -> None:
