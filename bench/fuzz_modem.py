@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -317,9 +317,8 @@ def trouble(
     kinds: tuple[str, ...] = (),
 ) -> Outcome:
     """One campaign, with the service's hands and patience or a mutant's; `kinds`: of faults, or all."""
-    logging.getLogger("siaga_edge").setLevel(logging.CRITICAL)
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+    with _quiet(), tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         campaign, lost, doubled, unsent = _campaign(
             Path(folder), trials, random.Random(seed), remedies, table, kinds or tuple(FAULTS)
         )
@@ -340,6 +339,18 @@ def trouble(
     too_many = unsent > max(1, UNSENT_MOST * len(campaign.ordered) / 2)
     failed = campaign.stuck + len(late_ones) + too_many
     return Outcome("modem", trials, lost, doubled, failed, 0, seed, figures)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Thousands of faults are told of by the figures, not by the log."""
+    logger = logging.getLogger("siaga_edge")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 class NoPowerNoUsb(VirtualRemedies):
