@@ -108,10 +108,7 @@ def _look_up(connection: Connection, subjects: list[str]) -> tuple[list[tuple[st
 
 def _item(console: Console, language: str, seq: int, family: str, lane: str, row: Any) -> Item:
     if family == "incident":
-        key, order = (
-            f"incident-{row.incident.id}",
-            row.deadline_us if lane == "act" else -row.incident.changed_us,
-        )
+        key, order = f"incident-{row.incident.id}", row.place
         html = console.render("row_incident.html", language, line=row, lane=lane, seq=seq) if lane else ""
     elif family == "callback":
         key, order = f"callback-{row.id}", row.last_us

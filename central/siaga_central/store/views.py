@@ -11,6 +11,8 @@ from siaga_central.store import schema as t
 
 Rows = Sequence[Any]
 
+# More than any moment in milliseconds: priority comes before time in a row's place.
+_PRIORITY_STEP = 10**13
 # How long a new report may wait before somebody takes it, by priority (escalation policy; P4 is a guess).
 TAKE_WITHIN_US = {"P1": 20_000_000, "P2": 60_000_000, "P3": 300_000_000, "P4": 900_000_000}
 LANE_LIMIT = 100
@@ -62,6 +64,12 @@ class IncidentLine:
             return ""
         return "act" if self.incident.taken_by is None or self.fresh else "run"
 
+    @property
+    def place(self) -> int:
+        """Where it stands in its lane, the smallest on top; a browser's number holds it exactly."""
+        at_us = self.deadline_us if self.lane == "act" else -int(self.incident.changed_us)
+        return int(self.incident.priority[1:]) * _PRIORITY_STEP + at_us // 1000
+
 
 def last_seq(connection: Connection) -> int:
     """Number of the newest event, 0 when there is none."""
@@ -100,22 +108,25 @@ def events_after(connection: Connection, seq: int, limit: int) -> Rows:
 
 
 def needs_action(connection: Connection) -> Lane:
-    """Incidents untaken or with a later word of the reporter: oldest deadline first, newest always in."""
+    """Incidents untaken or with a later word of the reporter: the gravest first, then the oldest deadline.
+
+    However long the queue is, the newest are in.
+    """
     wanted = and_(t.incident.c.closed_us.is_(None), or_(t.incident.c.taken_by.is_(None), _is_fresh()))
     total = _count(connection, wanted)
-    by_deadline = _incidents().where(wanted).order_by(_deadline(), t.incident.c.id)
+    by_urgency = _incidents().where(wanted).order_by(t.incident.c.priority, _deadline(), t.incident.c.id)
     if total <= LANE_LIMIT:
-        return Lane(_lines(connection, by_deadline), total)
-    first = _lines(connection, by_deadline.limit(LANE_LIMIT - _NEWEST_KEPT))
+        return Lane(_lines(connection, by_urgency), total)
+    first = _lines(connection, by_urgency.limit(LANE_LIMIT - _NEWEST_KEPT))
     newest = _lines(connection, _incidents().where(wanted).order_by(desc("opened_us")).limit(_NEWEST_KEPT))
     lines = {line.incident.id: line for line in first + newest}
-    return Lane(sorted(lines.values(), key=lambda line: line.deadline_us), total)
+    return Lane(sorted(lines.values(), key=lambda line: (line.incident.priority, line.deadline_us)), total)
 
 
 def running(connection: Connection) -> Lane:
-    """Open incidents somebody works on, the last changed first."""
+    """Open incidents somebody works on, the gravest first, then the last changed."""
     wanted = and_(t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None), ~_is_fresh())
-    found = _incidents().where(wanted).order_by(desc("changed_us")).limit(LANE_LIMIT)
+    found = _incidents().where(wanted).order_by(t.incident.c.priority, desc("changed_us")).limit(LANE_LIMIT)
     return Lane(_lines(connection, found), _count(connection, wanted))
 
 

@@ -18,13 +18,15 @@ def connection() -> Iterator[Connection]:
     engine.dispose()
 
 
-def _incident(connection: Connection, name: str, opened_us: int, taken_by: str | None = None) -> None:
+def _incident(
+    connection: Connection, name: str, opened_us: int, taken_by: str | None = None, priority: str = "P2"
+) -> None:
     values = {
         "id": name,
         "number": name,
         "state": "new",
         "category": "LAIN",
-        "priority": "P2",
+        "priority": priority,
     }
     times = {"source": "sms", "opened_us": opened_us, "changed_us": opened_us}
     connection.execute(insert(t.incident).values(**values, **times, taken_by=taken_by))
@@ -66,3 +68,31 @@ def test_what_the_hub_or_a_node_does_is_no_operators_deed(connection: Connection
     _deed(connection, "K-1", "hub", 30)
     _deed(connection, "K-1", "node:gsm-1", 31)
     assert views.needs_action(connection).total == 1
+
+
+def test_the_gravest_is_on_top_whatever_deadline_has_passed_below_it(connection: Connection) -> None:
+    second = 1_000_000
+    _incident(connection, "old P3", second, priority="P3")
+    _incident(connection, "older P2", 0, priority="P2")
+    _incident(connection, "late P1", 7200 * second, priority="P1")
+    _incident(connection, "first P1", 7190 * second, priority="P1")
+    expected = ["first P1", "late P1", "older P2", "old P3"]
+    lines = views.needs_action(connection).rows
+    assert [line.incident.number for line in lines] == expected
+    # The place that a page puts a live row by agrees.
+    assert sorted(lines, key=lambda line: line.place) == lines
+
+
+def test_a_p1_is_shown_behind_a_long_queue_of_older_ones(connection: Connection) -> None:
+    for number in range(130):
+        _incident(connection, f"K-{number}", number, priority="P3")
+    _incident(connection, "P1", 60, priority="P1")  # not among the newest either
+    assert views.needs_action(connection).rows[0].incident.number == "P1"
+
+
+def test_who_works_on_a_p1_stands_above_what_changed_later(connection: Connection) -> None:
+    _incident(connection, "P1", 1, taken_by="ani", priority="P1")
+    _incident(connection, "new P3", 900, taken_by="ani", priority="P3")
+    _incident(connection, "newer P1", 5, taken_by="ani", priority="P1")
+    lines = views.running(connection).rows
+    assert [line.incident.number for line in lines] == ["newer P1", "P1", "new P3"]
