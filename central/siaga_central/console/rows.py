@@ -75,9 +75,10 @@ def packet(
 
 def count(connection: Connection) -> dict[str, int]:
     """Lane -> how many rows it has in all."""
+    act, run = views.counts_of_incidents(connection)
     return {
-        "act": views.needs_action(connection).total,
-        "run": views.running(connection).total,
+        "act": act,
+        "run": run,
         "signal": views.signals(connection).total,
         "callback": views.callbacks(connection).total,
     }

@@ -39,6 +39,10 @@ WORDS = {
     "call": N_("call"),
     "camera": N_("camera"),
     "manual": N_("entered by hand"),
+    # whose time it is, by source
+    "spoken sms": N_("citizen sent it"),
+    "spoken call": N_("citizen called"),
+    "spoken manual": N_("entered by hand"),
     # calls
     "ringing": N_("ringing"),
     "identified": N_("ringing, number known"),

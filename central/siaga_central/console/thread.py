@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from siaga_central.console.wording import N_, clock_time, coordinates, day, distance
+from siaga_central.console.wording import N_, clock_time, coordinates, day, distance, parse_moment
 from siaga_central.console.wording import moment as moment_of
+from siaga_central.store.spoken import CERTAIN
+from siaga_central.store.views import LATE_US
 
 EVENTS = {
     "incident.opened": N_("incident opened"),
@@ -97,7 +99,7 @@ class Contact:
 
     report: Any
     withheld: bool
-    sent_at: str
+    sent_us: int | None  # by the clock of the network that took the text from the phone
     made: Any = None
     hex: list[str] = field(default_factory=list)
     prompt: str = ""  # the node picked the call up by itself: begun, played or mute
@@ -107,6 +109,16 @@ class Contact:
     def missing(self) -> int:
         """Parts of the SMS that have not come."""
         return max(0, int(self.report.parts_total) - int(self.report.parts_have))
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the node's clock told when it came in, and is believed."""
+        return self.report.clock in CERTAIN and self.report.spoken_us == self.report.arrived_us
+
+    @property
+    def sent_long_before(self) -> bool:
+        """Whether the network had the text well before the node: the modem was off or not reached."""
+        return self.sent_us is not None and self.report.spoken_us - self.sent_us >= LATE_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +141,7 @@ def contact(report: Any, made: Any = None) -> Contact:
     return Contact(
         report,
         bool(call.get("withheld")),
-        str(sms.get("sent_at") or ""),
+        parse_moment(str(sms.get("sent_at") or "")),
         made,
         unreadable,
         str(call.get("prompt") or ""),

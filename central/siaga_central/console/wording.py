@@ -80,6 +80,15 @@ def parse_form_moment(text: str) -> int | None:
     return int(naive.replace(tzinfo=WIB).timestamp()) * 1_000_000
 
 
+def parse_moment(text: str) -> int | None:
+    """Unix microseconds of an ISO 8601 moment with its zone, None when it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else int(moment.timestamp()) * 1_000_000
+
+
 def age(since_us: int | None, now_us: int, translate: Callable[[str], str]) -> str:
     """How long ago in one unit: `42 dtk`, `3 mnt`, `5 jam`, `2 hari`; a future moment is `0 dtk`."""
     if since_us is None:

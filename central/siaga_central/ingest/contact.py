@@ -86,7 +86,9 @@ def _more(
     incident_id = str(known.incident)
     if known.reporter_e164 is None and given.reporter_e164 is not None and given.call is not None:
         incident_id = _name_caller(connection, known, given, now_us)
-    values = _row(record, given, incident_id, known.received_us)
+    # When it was first committed stays, and by which clock.
+    first = {"arrived_us": known.arrived_us, "clock": known.clock}
+    values = _row(record, given, incident_id, known.received_us) | first
     connection.execute(update(report).where(report.c.id == given.report_id).values(**values))
     actor = f"node:{record.node}"
     body = {"report": given.report_id, "revision": given.revision}

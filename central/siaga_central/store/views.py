@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, case, desc, func, or_, select
 
 from siaga_central.store import schema as t
+from siaga_central.store import spoken
 
 Rows = Sequence[Any]
 
@@ -16,6 +17,8 @@ _PRIORITY_STEP = 10**13
 # How long a new report may wait before somebody takes it, by priority (escalation policy; P4 is a guess).
 TAKE_WITHIN_US = {"P1": 20_000_000, "P2": 60_000_000, "P3": 300_000_000, "P4": 900_000_000}
 LANE_LIMIT = 100
+# From here on, what a citizen said and when the hub had it are two times.
+LATE_US = 60_000_000
 # Rows of a full lane kept for the newest, so that what just came is on the page however long the queue is.
 _NEWEST_KEPT = 10
 _NOT_PEOPLE = ("hub",)
@@ -49,13 +52,22 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class IncidentLine:
-    """One incident as a lane shows it; `fresh` when a reporter spoke after the last operator did."""
+    """One incident as a lane shows it; `fresh` when a reporter spoke after the last operator did.
+
+    `spoken_us`: when its first reporter spoke; its age and deadline count from there.
+    """
 
     incident: Row[Any]
     newest: Row[Any] | None
     reports: int
     fresh: bool
+    spoken_us: int
     deadline_us: int
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the hub had it so much later that people must see both times."""
+        return int(self.incident.opened_us) - self.spoken_us >= LATE_US
 
     @property
     def lane(self) -> str:
@@ -130,6 +142,14 @@ def running(connection: Connection) -> Lane:
     return Lane(_lines(connection, found), _count(connection, wanted))
 
 
+def counts_of_incidents(connection: Connection) -> tuple[int, int]:
+    """How many incidents need action, and how many somebody works on."""
+    is_open, is_taken = t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None)
+    total = _count(connection, is_open)
+    running_now = _count(connection, and_(is_open, is_taken, ~_is_fresh()))
+    return total - running_now, running_now
+
+
 def incident_line(connection: Connection, incident_id: str) -> IncidentLine | None:
     """One incident as its lane shows it."""
     found = _lines(connection, _incidents().where(t.incident.c.id == incident_id))
@@ -200,14 +220,15 @@ def incident_of(connection: Connection, subject: str) -> str | None:
 
 
 def incident_by_number(connection: Connection, number: str) -> Row[Any] | None:
-    """The incident people call `number`."""
-    return connection.execute(select(t.incident).where(t.incident.c.number == number)).one_or_none()
+    """The incident people call `number`, with `spoken_us`, when its first reporter spoke."""
+    found = select(t.incident, spoken.of_incident().label("spoken_us")).where(t.incident.c.number == number)
+    return connection.execute(found).one_or_none()
 
 
 def reports_of(connection: Connection, incident_id: str) -> Rows:
     """Every contact about an incident, oldest first."""
-    found = select(t.report).where(t.report.c.incident == incident_id)
-    return connection.execute(found.order_by(t.report.c.arrived_us, t.report.c.id)).all()
+    found = select(t.report, spoken.of_report().label("spoken_us")).where(t.report.c.incident == incident_id)
+    return connection.execute(found.order_by("spoken_us", t.report.c.received_us, t.report.c.id)).all()
 
 
 def replies_of(connection: Connection, incident_id: str) -> Rows:
@@ -318,7 +339,8 @@ def quarantined(connection: Connection, reason: str | None, limit: int = 50) -> 
 
 
 def _incidents() -> Select[Any]:
-    return select(t.incident, _is_fresh().label("fresh"), _deadline().label("deadline_us"))
+    times = spoken.of_incident().label("spoken_us"), _deadline().label("deadline_us")
+    return select(t.incident, _is_fresh().label("fresh"), *times)
 
 
 def _deadline() -> Any:
@@ -326,7 +348,7 @@ def _deadline() -> Any:
         *((t.incident.c.priority == priority, wait_us) for priority, wait_us in TAKE_WITHIN_US.items()),
         else_=TAKE_WITHIN_US["P2"],
     )
-    return t.incident.c.opened_us + allowed
+    return spoken.of_incident() + allowed
 
 
 def _is_fresh() -> Any:
@@ -358,7 +380,9 @@ def _lines(connection: Connection, found: Select[Any]) -> list[IncidentLine]:
         newest[report.incident] = report
         reports[report.incident] = reports.get(report.incident, 0) + 1
     return [
-        IncidentLine(row, newest.get(row.id), reports.get(row.id, 0), bool(row.fresh), int(row.deadline_us))
+        IncidentLine(
+            row, newest.get(row.id), reports.get(row.id, 0), bool(row.fresh), row.spoken_us, row.deadline_us
+        )
         for row in incidents
     ]
 

@@ -80,14 +80,16 @@ def _correct(city: City, low_ns: int, high_ns: int) -> None:
     city.store.write(lambda connection: timings.correct(connection, [row]))
 
 
-@pytest.mark.parametrize(("language", "label", "unit"), [("id", "masuk", "dtk"), ("en", "came in", "s")])
+@pytest.mark.parametrize(
+    ("language", "label", "unit"), [("id", "warga kirim", "dtk"), ("en", "citizen sent it", "s")]
+)
 def test_the_sheet_of_an_incident_shows_the_newest_that_is_known(
     city: City, login: Browse, language: str, label: str, unit: str
 ) -> None:
     number = city.sms("kebakaran di nongsa")
     client = login("operator")
     client.cookies.set("siaga_language", language)
-    assert f"{label}:" not in client.get(f"/kejadian/{number}").text
+    assert f"{label}: {wording.moment(city.now_us)}" in client.get(f"/kejadian/{number}").text
     _correct(city, _AT_NS - 3600 * _S, _AT_NS)
     sheet = client.get(f"/kejadian/{number}").text
     assert ("tidak pasti: antara" in sheet, "uncertain: between" in sheet) == (
@@ -96,3 +98,26 @@ def test_the_sheet_of_an_incident_shows_the_newest_that_is_known(
     )
     _correct(city, _AT_NS - 4 * _S // 10, _AT_NS + 4 * _S // 10)
     assert f"{label}: 23-11-2026 14.03.07 WIB ±0,4 {unit}" in client.get(f"/kejadian/{number}").text
+
+
+@pytest.mark.parametrize(
+    ("language", "sent", "had"),
+    [("id", "warga kirim", "pusat terima"), ("en", "citizen sent it", "the hub had it")],
+)
+def test_a_report_that_waited_for_the_link_shows_both_times_and_ages_from_the_citizens(
+    city: City, login: Browse, language: str, sent: str, had: str
+) -> None:
+    hour_us = 3600 * 1_000_000
+    network_us, sent_us = city.now_us - 5 * hour_us, city.now_us - 3 * hour_us
+    stamp = datetime.fromtimestamp(network_us / 1e6, wording.WIB).isoformat()
+    number = city.sms("kebakaran di nongsa", sent_at=stamp)
+    _correct(city, sent_us * 1000, sent_us * 1000)
+    client = login("operator")
+    client.cookies.set("siaga_language", language)
+    row = client.get("/").text
+    assert f'{sent} <time data-age="{sent_us // 1000}"' in row
+    assert f'▲ {had} <time data-age="{city.now_us // 1000}"' in row
+    sheet = client.get(f"/kejadian/{number}").text
+    assert f'{sent} <time data-age="{sent_us // 1000}"' in sheet
+    assert f"{had}: {wording.moment(city.now_us)}" in sheet
+    assert f": {wording.moment(network_us)}" in sheet  # the modem had been off

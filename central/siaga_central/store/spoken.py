@@ -1,0 +1,36 @@
+"""When a citizen spoke, in the node's time where that is believed: one rule for order, age and display."""
+
+from typing import Any
+
+from sqlalchemy import case, func, select
+
+from siaga_central.store.schema import correction, incident, report
+
+# A node keeps an urgent record for thirty days: older, or not come yet, is what a wrong clock says.
+OLDEST_US = 30 * 86_400 * 1_000_000
+# States of a node's clock in which it knows a bound of its error (siaga_core.wire.envelope.Stamp).
+CERTAIN = ("synced", "holdover")
+# Corrections rest on these; what a modem alone says of the time is a hint.
+_TRUSTED = ("hub", "ntp", "boots")
+
+
+def of_report() -> Any:
+    """When a report was committed at its node, at the latest; when the hub had it if no clock tells."""
+    made = (
+        select(case((correction.c.source.in_(_TRUSTED), correction.c.high_ns // 1000)))
+        .where(correction.c.subject == report.c.id)
+        .order_by(correction.c.number.desc())
+        .limit(1)
+        .correlate(report)
+        .scalar_subquery()
+    )
+    stamped = case((report.c.clock.in_(CERTAIN), report.c.arrived_us))
+    had = report.c.received_us
+    latest = func.coalesce(made, stamped, had)
+    return case((latest.between(had - OLDEST_US, had), latest), else_=had)
+
+
+def of_incident() -> Any:
+    """When the first of an incident's reporters spoke; when it was opened if it has none."""
+    first = select(func.min(of_report())).where(report.c.incident == incident.c.id).correlate(incident)
+    return func.coalesce(first.scalar_subquery(), incident.c.opened_us)
