@@ -106,6 +106,45 @@ def test_a_p1_that_came_before_the_page_is_heard_on_every_page(
     alarm_is(page, "blocked")
 
 
+def _take(city: City, number: str) -> str:
+    with city.store.read() as connection:
+        id = str(connection.exec_driver_sql("SELECT id FROM incident WHERE number = ?", (number,)).scalar())
+    city.store.write(lambda c: incidents.take(c, id, "supervisor", city.now_us))
+    return id
+
+
+@pytest.mark.sop("R05")
+def test_every_new_word_of_a_taken_p1_ends_the_silence(counted: Page, city: City) -> None:
+    page = counted
+    page.keyboard.press("b")
+    _take(city, city.sms(_P1))
+    alarm_is(page, "quiet")
+    for text in ("api sudah ke lantai dua", "ada yang melompat"):
+        city.sms(text)
+        alarm_is(page, "sounding")
+        page.keyboard.press("s")
+        alarm_is(page, "silenced")
+
+
+def test_a_new_word_of_a_taken_incident_chimes_and_one_that_sounds_like_p1_sounds(
+    counted: Page, city: City
+) -> None:
+    page = counted
+    number = city.sms(_P3)
+    id = _take(city, number)
+    judged = ("HWN", "P3", "", "supervisor", city.now_us)
+    city.store.write(lambda c: incidents.classify(c, id, *judged))
+    page.wait_for_selector(f"[data-lane=run] #incident-{id}")
+    page.keyboard.press("b")
+    before = started(page)
+    city.sms("ularnya masuk kamar")
+    page.wait_for_function("(before) => window.started === before + 2", arg=before)
+    alarm_is(page, "quiet")
+    city.sms("tolong anak saya digigit ular, tidak sadar")
+    alarm_is(page, "sounding")
+    assert page.is_visible(f"#incident-{id} [data-pressing]")
+
+
 @pytest.fixture
 def deaf(browser: Browser, page: Page) -> Iterator[BrowserContext]:
     """A context of the same operator in a browser without Web Audio."""

@@ -75,9 +75,9 @@ def _notices(console: Console) -> views.HubNotices:
 
 
 def _urgent(console: Console, visitor: Visitor) -> list[str]:
-    """Keys of the rows for which an open page sounds: P1 incidents that need action."""
+    """Rows for which an open page sounds, P1 incidents that need action: `key@what silence is kept for`."""
     if not visitor.may(Permission.SEE_INCIDENTS):
         return []
     with console.store.read() as connection:
         found = views.needs_action(connection).rows
-    return [f"incident-{line.incident.id}" for line in found if line.incident.priority == "P1"]
+    return [f"incident-{line.incident.id}@{line.sound}" for line in found if line.priority == "P1"]

@@ -16,6 +16,8 @@ EVENTS = {
     "incident.classified": N_("classified"),
     "incident.located": N_("place set on the map"),
     "incident.place_offered": N_("another place was named"),
+    "incident.same_number": N_("the same number reported another incident"),
+    "incident.pressing": N_("what was said now sounds like P1"),
     "incident.moved": N_("moved"),
     "incident.noted": N_("note"),
     "report.received": N_("report received"),
@@ -86,7 +88,7 @@ EVENTS = {
 }
 _SHOWN = (
     *("name", "code", "text", "reason", "detail", "clip", "camera"),
-    *("ntpd_ticket", "reporter_name", "place"),
+    *("ntpd_ticket", "reporter_name", "place", "other"),
 )
 
 

@@ -1,9 +1,25 @@
 """Which incident a new contact belongs to. The machine never merges two people."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-# The same number again within this time speaks of the same incident (policy value).
+from siaga_central.domain.place import Spot, contradicts
+
+# The same number again within this time speaks of the same incident, whatever it says (policy value).
 SAME_WITHIN_US = 10 * 60 * 1_000_000
+# Later, of an incident that is still open, unless it speaks of something else (policy value).
+FOLLOWS_WITHIN_US = 24 * 3600 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a contact speaks of; kind `` while nobody knows."""
+
+    kind: str = ""
+    spot: Spot | None = None
+
+
+NOTHING = Said()
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +28,25 @@ class Open:
 
     incident: str
     last_contact_us: int
+    about: Said = NOTHING
 
 
-def belongs_to(number: str | None, open_incidents: list[Open], at_us: int) -> str | None:
+def belongs_to(
+    number: str | None, open_incidents: Sequence[Open], at_us: int, said: Said = NOTHING
+) -> str | None:
     """Return the incident to attach to, or None for a new one. A withheld number is always new."""
     if number is None:
         return None
     recent = [one for one in open_incidents if abs(at_us - one.last_contact_us) <= SAME_WITHIN_US]
-    return max(recent, key=lambda one: one.last_contact_us).incident if recent else None
+    lasting = [one for one in open_incidents if abs(at_us - one.last_contact_us) <= FOLLOWS_WITHIN_US]
+    alike = [one for one in lasting if not is_different(said, one.about)]
+    same_kind = [one for one in alike if said.kind and one.about.kind == said.kind]
+    found = recent or same_kind or alike
+    return max(found, key=lambda one: one.last_contact_us).incident if found else None
+
+
+def is_different(said: Said, about: Said) -> bool:
+    """Whether a contact clearly speaks of something else: of another kind, or at a place too far away."""
+    kinds = bool(said.kind and about.kind and said.kind != about.kind)
+    places = said.spot is not None and about.spot is not None and contradicts(said.spot, about.spot)
+    return kinds or places

@@ -12,6 +12,7 @@ from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.suggestion import Suggestion, named, suggest
 from siaga_central.store import callbacks, commands, events, holds, incidents, nodes
 from siaga_central.store.schema import callback, event, incident, report
+from siaga_core.reading.lexicon import UNKNOWN
 from siaga_core.wire.command import SoundSiren
 from siaga_core.wire.envelope import Record
 from siaga_core.wire.report import Report
@@ -50,7 +51,9 @@ def _first(
 ) -> str:
     actor = f"node:{record.node}"
     suggestion = suggest(given)
-    incident_id = _incident_of(connection, given.reporter_e164, now_us)
+    open_ones = _open_of(connection, given.reporter_e164)
+    said = conversation.Said(_kind(suggestion.category), suggestion.spot)
+    incident_id = conversation.belongs_to(given.reporter_e164, open_ones, now_us, said)
     if incident_id is None and given.call is not None:
         incident_id = callbacks.incident_waiting(connection, given.reporter_e164)
     follows = incident_id is not None
@@ -60,6 +63,8 @@ def _first(
             suggestion.category, suggestion.priority, given.source, _text(given), suggestion.place
         )
         incidents.open_new(connection, incident_id, opening, actor, now_us)
+        for one in open_ones:
+            incidents.link(connection, incident_id, one.incident, now_us)
     connection.execute(insert(report).values(id=given.report_id, **_row(record, given, incident_id, now_us)))
     body = {"report": given.report_id, "source": given.source, "follows": follows}
     events.append(connection, now_us, "report.received", incident_id, actor, body)
@@ -128,11 +133,18 @@ def _raise(
     new_id: Callable[[], str],
     policy: Policy,
 ) -> None:
-    """Make an incident more urgent by what was said later; never less, never against a person's word."""
+    """Make an incident more urgent by what was said later; never less.
+
+    What a person has judged stays so: then the text itself calls for him, and sounds.
+    """
     row = incidents.find(connection, incident_id)
+    if not suggestion.presses:
+        return
     judged = select(func.count()).where(event.c.subject == incident_id, event.c.kind == "incident.classified")
-    by_people = judged.where(event.c.actor != "hub")
-    if connection.execute(by_people).scalar_one() or not suggestion.presses:
+    if connection.execute(judged.where(event.c.actor != "hub")).scalar_one():
+        if suggestion.priority == "P1" != row.priority and not incidents.is_pressing(connection, incident_id):
+            incidents.press(connection, incident_id, suggestion.category, now_us)
+            _sound(connection, incident_id, now_us, new_id, policy)
         return
     graver = _RANK[suggestion.priority] < _RANK[row.priority]
     names = suggestion.category != "LAIN" and (graver or row.category == "LAIN")
@@ -149,7 +161,8 @@ def _raise(
 def _name_caller(connection: Connection, known: Row[Any], given: Report, now_us: int) -> str:
     """The number came after the first ring: fill it in, or join the open incident of the same number."""
     number = given.reporter_e164
-    joined = _incident_of(connection, number, now_us) or callbacks.incident_waiting(connection, number)
+    joined = conversation.belongs_to(number, _open_of(connection, number), now_us)
+    joined = joined or callbacks.incident_waiting(connection, number)
     waiting = callback.c.incident == known.incident
     if joined is None or joined == known.incident:
         values = {"number": number, "last_us": now_us}
@@ -166,18 +179,24 @@ def _name_caller(connection: Connection, known: Row[Any], given: Report, now_us:
     return joined
 
 
-def _incident_of(connection: Connection, number: str | None, now_us: int) -> str | None:
+def _open_of(connection: Connection, number: str | None) -> list[conversation.Open]:
+    """Open incidents that this number has reported, and what they are about."""
     if number is None:
-        return None
+        return []
     rows = connection.execute(
-        select(report.c.incident, func.max(report.c.received_us).label("last_us"))
-        .join(incident, incident.c.id == report.c.incident)
+        select(incident, func.max(report.c.received_us).label("last_us"))
+        .join(report, incident.c.id == report.c.incident)
         .where(report.c.reporter_e164 == number, incident.c.closed_us.is_(None))
-        .group_by(report.c.incident)
+        .group_by(incident.c.id)
     )
-    return conversation.belongs_to(
-        number, [conversation.Open(row.incident, row.last_us) for row in rows], now_us
-    )
+    return [
+        conversation.Open(row.id, row.last_us, conversation.Said(_kind(row.category), incidents.spot_of(row)))
+        for row in rows
+    ]
+
+
+def _kind(category: str) -> str:
+    return "" if category == UNKNOWN else category
 
 
 def _sound(

@@ -10,7 +10,7 @@ from siaga_central.domain import incident as life
 from siaga_central.domain import place as places
 from siaga_central.domain.numbering import day_of, incident_number
 from siaga_central.domain.place import Spot
-from siaga_central.store import events, outbox
+from siaga_central.store import attention, events, outbox
 from siaga_central.store.schema import incident, report
 from siaga_core.errors import SiagaError
 
@@ -195,6 +195,25 @@ def note(connection: Connection, id: str, text: str, actor: str, now_us: int) ->
 def touch(connection: Connection, id: str, now_us: int) -> None:
     """Say that something about the incident is new."""
     _change(connection, id, now_us)
+
+
+def link(connection: Connection, id: str, other: str, now_us: int) -> None:
+    """Say at two open incidents that the same number has reported both."""
+    for subject, named in ((id, other), (other, id)):
+        body = {"incident": named, "other": find(connection, named).number}
+        events.append(connection, now_us, "incident.same_number", subject, "hub", body)
+
+
+def press(connection: Connection, id: str, category: str, now_us: int) -> None:
+    """Say that a reporter's later words sound like P1, though a person has judged the incident otherwise."""
+    events.append(connection, now_us, attention.PRESSING, id, "hub", {"category": category, "priority": "P1"})
+    touch(connection, id, now_us)
+
+
+def is_pressing(connection: Connection, id: str) -> bool:
+    """Whether such words wait to be read."""
+    found = select(incident.c.id).where(incident.c.id == id, attention.is_pressing())
+    return connection.execute(found).first() is not None
 
 
 def publish(connection: Connection, id: str, now_us: int) -> None:

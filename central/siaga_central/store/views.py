@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, case, desc, func, or_, select
 
+from siaga_central.store import attention, spoken
 from siaga_central.store import schema as t
-from siaga_central.store import spoken
 
 Rows = Sequence[Any]
 
@@ -21,7 +21,6 @@ LANE_LIMIT = 100
 LATE_US = 60_000_000
 # Rows of a full lane kept for the newest, so that what just came is on the page however long the queue is.
 _NEWEST_KEPT = 10
-_NOT_PEOPLE = ("hub",)
 
 
 # A restored hub says so on every page for this long.
@@ -54,6 +53,8 @@ class Lane:
 class IncidentLine:
     """One incident as a lane shows it; `fresh` when a reporter spoke after the last operator did.
 
+    `pressing`: what was said sounds like P1, and a person has judged it otherwise before.
+    `same_number`: other open incidents that a reporter of this one has reported.
     `spoken_us`: when its first reporter spoke; its age and deadline count from there.
     """
 
@@ -61,6 +62,8 @@ class IncidentLine:
     newest: Row[Any] | None
     reports: int
     fresh: bool
+    pressing: bool
+    same_number: list[str]
     spoken_us: int
     deadline_us: int
 
@@ -77,10 +80,20 @@ class IncidentLine:
         return "act" if self.incident.taken_by is None or self.fresh else "run"
 
     @property
+    def priority(self) -> str:
+        """By what it is ordered and sounds."""
+        return "P1" if self.pressing else str(self.incident.priority)
+
+    @property
+    def sound(self) -> str:
+        """What silence is kept for: with every new word to somebody who has the incident it ends."""
+        return str(self.newest.id) if self.newest is not None and self.fresh else ""
+
+    @property
     def place(self) -> int:
         """Where it stands in its lane, the smallest on top; a browser's number holds it exactly."""
         at_us = self.deadline_us if self.lane == "act" else -int(self.incident.changed_us)
-        return int(self.incident.priority[1:]) * _PRIORITY_STEP + at_us // 1000
+        return int(self.priority[1:]) * _PRIORITY_STEP + at_us // 1000
 
 
 def last_seq(connection: Connection) -> int:
@@ -124,20 +137,22 @@ def needs_action(connection: Connection) -> Lane:
 
     However long the queue is, the newest are in.
     """
-    wanted = and_(t.incident.c.closed_us.is_(None), or_(t.incident.c.taken_by.is_(None), _is_fresh()))
+    wanted = and_(
+        t.incident.c.closed_us.is_(None), or_(t.incident.c.taken_by.is_(None), attention.is_fresh())
+    )
     total = _count(connection, wanted)
-    by_urgency = _incidents().where(wanted).order_by(t.incident.c.priority, _deadline(), t.incident.c.id)
+    by_urgency = _incidents().where(wanted).order_by(attention.priority(), _deadline(), t.incident.c.id)
     if total <= LANE_LIMIT:
         return Lane(_lines(connection, by_urgency), total)
     first = _lines(connection, by_urgency.limit(LANE_LIMIT - _NEWEST_KEPT))
     newest = _lines(connection, _incidents().where(wanted).order_by(desc("opened_us")).limit(_NEWEST_KEPT))
     lines = {line.incident.id: line for line in first + newest}
-    return Lane(sorted(lines.values(), key=lambda line: (line.incident.priority, line.deadline_us)), total)
+    return Lane(sorted(lines.values(), key=lambda line: (line.priority, line.deadline_us)), total)
 
 
 def running(connection: Connection) -> Lane:
     """Open incidents somebody works on, the gravest first, then the last changed."""
-    wanted = and_(t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None), ~_is_fresh())
+    wanted = and_(t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None), ~attention.is_fresh())
     found = _incidents().where(wanted).order_by(t.incident.c.priority, desc("changed_us")).limit(LANE_LIMIT)
     return Lane(_lines(connection, found), _count(connection, wanted))
 
@@ -146,7 +161,7 @@ def counts_of_incidents(connection: Connection) -> tuple[int, int]:
     """How many incidents need action, and how many somebody works on."""
     is_open, is_taken = t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None)
     total = _count(connection, is_open)
-    running_now = _count(connection, and_(is_open, is_taken, ~_is_fresh()))
+    running_now = _count(connection, and_(is_open, is_taken, ~attention.is_fresh()))
     return total - running_now, running_now
 
 
@@ -229,6 +244,26 @@ def reports_of(connection: Connection, incident_id: str) -> Rows:
     """Every contact about an incident, oldest first."""
     found = select(t.report, spoken.of_report().label("spoken_us")).where(t.report.c.incident == incident_id)
     return connection.execute(found.order_by("spoken_us", t.report.c.received_us, t.report.c.id)).all()
+
+
+def same_number(connection: Connection, incident_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Incident -> numbers of other open incidents that one of its reporters has reported too."""
+    numbers, mine = t.report.c.reporter_e164, t.report.c.incident.in_(incident_ids)
+    spoke = select(t.report.c.incident, numbers).where(mine, numbers.is_not(None)).distinct()
+    asked = connection.execute(spoke).all()
+    elsewhere = (
+        select(numbers, t.incident.c.id, t.incident.c.number)
+        .join(t.incident, t.incident.c.id == t.report.c.incident)
+        .where(numbers.in_({row.reporter_e164 for row in asked}), t.incident.c.closed_us.is_(None))
+        .distinct()
+        .order_by(t.incident.c.number)
+    )
+    known = connection.execute(elsewhere).all()
+    return {
+        id: list(dict.fromkeys(one.number for one in known if one.id != id and one.reporter_e164 in own))
+        for id in incident_ids
+        if (own := {row.reporter_e164 for row in asked if row.incident == id})
+    }
 
 
 def replies_of(connection: Connection, incident_id: str) -> Rows:
@@ -339,8 +374,9 @@ def quarantined(connection: Connection, reason: str | None, limit: int = 50) -> 
 
 
 def _incidents() -> Select[Any]:
+    calls = attention.is_fresh().label("fresh"), attention.is_pressing().label("pressing")
     times = spoken.of_incident().label("spoken_us"), _deadline().label("deadline_us")
-    return select(t.incident, _is_fresh().label("fresh"), *times)
+    return select(t.incident, *calls, *times)
 
 
 def _deadline() -> Any:
@@ -351,26 +387,6 @@ def _deadline() -> Any:
     return spoken.of_incident() + allowed
 
 
-def _is_fresh() -> Any:
-    """Whether a report came in after the last thing an operator did to its incident."""
-    people = t.event.alias("people")
-    last_deed = (
-        select(func.coalesce(func.max(people.c.at_us), 0))
-        .where(
-            people.c.subject == t.incident.c.id,
-            people.c.actor.not_in(_NOT_PEOPLE),
-            people.c.actor.not_like("node:%"),
-        )
-        .scalar_subquery()
-    )
-    last_word = (
-        select(func.coalesce(func.max(t.report.c.received_us), 0))
-        .where(t.report.c.incident == t.incident.c.id)
-        .scalar_subquery()
-    )
-    return and_(t.incident.c.taken_by.is_not(None), last_word > last_deed)
-
-
 def _lines(connection: Connection, found: Select[Any]) -> list[IncidentLine]:
     incidents = connection.execute(found).all()
     newest: dict[str, Row[Any]] = {}
@@ -379,9 +395,17 @@ def _lines(connection: Connection, found: Select[Any]) -> list[IncidentLine]:
     for report in connection.execute(select(t.report).where(wanted).order_by(t.report.c.received_us)):
         newest[report.incident] = report
         reports[report.incident] = reports.get(report.incident, 0) + 1
+    linked = same_number(connection, [row.id for row in incidents])
     return [
         IncidentLine(
-            row, newest.get(row.id), reports.get(row.id, 0), bool(row.fresh), row.spoken_us, row.deadline_us
+            incident=row,
+            newest=newest.get(row.id),
+            reports=reports.get(row.id, 0),
+            fresh=bool(row.fresh),
+            pressing=bool(row.pressing),
+            same_number=linked.get(row.id, []),
+            spoken_us=row.spoken_us,
+            deadline_us=row.deadline_us,
         )
         for row in incidents
     ]

@@ -6,6 +6,7 @@ import pytest
 
 from siaga_central.domain import conversation, delivery, incident, nearest, role
 from siaga_central.domain.numbering import day_of, incident_number
+from siaga_central.domain.place import Spot
 
 MOVES = ("verify", "handle", "dismiss", "cancel", "finish", "close", "reopen", "nonsense")
 ALLOWED = {
@@ -73,13 +74,36 @@ def test_a_number_is_of_the_day_in_batam() -> None:
     assert incident_number(MIDNIGHT_WIB_US, 7) == "K-20261124-0007"
 
 
-def test_a_contact_joins_its_numbers_last_incident_for_ten_minutes() -> None:
+def test_a_contact_joins_its_numbers_last_incident_for_ten_minutes_whatever_it_says() -> None:
     minute = 60_000_000
-    known = [conversation.Open("old", 0), conversation.Open("new", 5 * minute)]
-    assert conversation.belongs_to("+62", known, 15 * minute) == "new"
-    assert conversation.belongs_to("+62", known, 15 * minute + 1) is None
+    fire, flood = conversation.Said("KBR"), conversation.Said("BCN")
+    known = [conversation.Open("old", 0, fire), conversation.Open("new", 5 * minute, fire)]
+    assert conversation.belongs_to("+62", known, 15 * minute, flood) == "new"
+    assert conversation.belongs_to("+62", known, 15 * minute + 1, flood) is None
     assert conversation.belongs_to(None, known, 5 * minute) is None
     assert conversation.belongs_to("+62", [], 0) is None
+
+
+def test_later_it_joins_what_is_open_for_a_day_unless_it_speaks_of_something_else() -> None:
+    hour, day = 3600 * 1_000_000, 24 * 3600 * 1_000_000
+    nagoya, nongsa = Spot(1.146, 104.011, 500, "listed"), Spot(1.185, 104.1, 500, "listed")
+    known = [
+        conversation.Open("fire", 0, conversation.Said("KBR", nagoya)),
+        conversation.Open("flood", hour, conversation.Said("BCN", nongsa)),
+    ]
+    for said, expected in (
+        (conversation.Said(), "flood"),  # of nothing in particular: the last one
+        (conversation.Said("KBR"), "fire"),  # the one of that kind
+        (conversation.Said("KBR", nagoya), "fire"),
+        (conversation.Said("KBR", nongsa), None),  # another fire
+        (conversation.Said("LKA"), None),
+        (conversation.Said("", nagoya), "fire"),
+    ):
+        assert conversation.belongs_to("+62", known, 12 * hour, said) == expected, said
+    assert conversation.belongs_to("+62", known[:1], day) == "fire"
+    assert conversation.belongs_to("+62", known[:1], day + 1) is None
+    unknown = [conversation.Open("i", 0)]
+    assert conversation.belongs_to("+62", unknown, hour, conversation.Said("KBR")) == "i"
 
 
 def test_delivery_never_goes_back_in_any_order_of_reports() -> None:

@@ -260,7 +260,7 @@ def test_a_recording_closes_no_call_back(
     assert [row["state"] for row in rows(store, callback)] == [left], "the mutant is caught by the same look"
 
 
-def test_the_same_number_within_ten_minutes_is_the_same_incident_and_later_is_not(
+def test_the_same_number_later_with_another_matter_is_another_incident(
     store: Store, ingest: Ingest[Message], clock: FakeClock
 ) -> None:
     ingest.take([message(1, sms("r1", "banjir"))])

@@ -183,6 +183,7 @@ def _values(console: Console, visitor: Visitor, number: str) -> dict[str, Any]:
         made = timings.of_report(connection, [report.id for report in reports])
         values = {
             "incident": row,
+            "line": views.incident_line(connection, row.id),
             "contacts": [thread.contact(report, made.get(report.id)) for report in reports],
             "replies": views.replies_of(connection, row.id),
             "holds": shown(connection, holds.of_incident(connection, row.id)),

@@ -2,7 +2,8 @@
 // `data-alarm` on the body: quiet, sounding, silenced, or blocked (it should sound and the browser forbids it).
 const body = document.body;
 const EVERY_MS = 2000;
-const waiting = new Set(body.dataset.urgent.split(" ").filter(Boolean)); // row keys of P1 incidents to be taken
+// P1 incidents to be taken: row key -> what silence is kept for; a new word to somebody who has it ends that.
+const waiting = new Map(body.dataset.urgent.split(" ").filter(Boolean).map((it) => it.split("@")));
 let audio = null;
 let ringing = null;
 
@@ -39,7 +40,7 @@ const ring = () => tones([[0, 880], [0.25, 660], [0.5, 880], [0.75, 660]]);
 
 function show() {
   const quiet = silenced();
-  const loud = [...waiting].filter((key) => !quiet.has(key));
+  const loud = [...waiting].filter(([key, sound]) => !quiet.has(`${key}@${sound}`));
   const state = !waiting.size ? "quiet" : !loud.length ? "silenced" : isOn() ? "sounding" : "blocked";
   if (body.dataset.alarm !== state) body.dataset.alarm = state;
   if (state === "sounding" && !ringing) {
@@ -58,20 +59,21 @@ function show() {
 }
 
 /** The incident of row `key` now waits in the lane for action with priority P1, or does not. */
-export function urgent(key, isWaiting) {
-  if (isWaiting) waiting.add(key);
+export function urgent(key, isWaiting, sound) {
+  if (isWaiting) waiting.set(key, sound);
   else if (waiting.delete(key)) forget(key);
   show();
 }
 
 function forget(key) {
-  const quiet = silenced();
-  if (quiet.delete(key)) localStorage.setItem("silenced", JSON.stringify([...quiet]));
+  const quiet = [...silenced()];
+  const rest = quiet.filter((it) => !it.startsWith(`${key}@`));
+  if (rest.length < quiet.length) localStorage.setItem("silenced", JSON.stringify(rest));
 }
 
 /** Quiet for the incidents that wait now, in every tab; the next one sounds again. */
 export function silence() {
-  localStorage.setItem("silenced", JSON.stringify([...waiting]));
+  localStorage.setItem("silenced", JSON.stringify([...waiting].map((it) => it.join("@"))));
   show();
 }
 

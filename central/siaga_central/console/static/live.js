@@ -9,6 +9,7 @@ const body = document.body;
 const units = body.dataset.units.split(",");
 const offsetMs = Number(body.dataset.nowMs) - Date.now(); // the hub's clock, not this machine's
 const lastOf = new Map(); // row key -> number of the event it was last drawn for
+const stoodAs = new Map(); // row key -> lane and new word it was last seen with
 let seq = Number(body.dataset.seq);
 let heardMs = performance.now();
 let link = null;
@@ -57,16 +58,19 @@ function parse(html) {
 
 function place(item, packetSeq) {
   if ((lastOf.get(item.key) ?? 0) > packetSeq) return false;
-  const wasSeen = lastOf.has(item.key);
   lastOf.set(item.key, packetSeq);
   const old = document.getElementById(item.key);
   const lane = item.lane && document.querySelector(`[data-lane="${item.lane}"]`);
   const row = item.lane ? parse(item.html) : null;
   const isUrgent = item.lane === "act" && row.dataset.priority === "P1";
-  alarm.urgent(item.key, isUrgent);
+  alarm.urgent(item.key, isUrgent, row?.dataset.sound);
+  const stood = stoodAs.get(item.key) ?? (old && standing(old.closest("[data-lane]")?.dataset.lane, old));
+  const stands = standing(item.lane, row);
+  stoodAs.set(item.key, stands);
+  const isNews = item.lane === "act" && !isUrgent && stands !== stood;
   if (!lane) {
     old?.remove();
-    return item.lane === "act" && !isUrgent && !wasSeen;
+    return isNews;
   }
   const wasChosen = old?.classList.contains("chosen");
   const hadFocus = old?.contains(document.activeElement);
@@ -75,8 +79,10 @@ function place(item, packetSeq) {
   lane.insertBefore(row, after ?? null);
   if (wasChosen) row.classList.add("chosen");
   if (hadFocus) row.querySelector(".open")?.focus();
-  return !old && item.lane === "act" && !isUrgent;
+  return isNews;
 }
+
+const standing = (lane, row) => `${lane} ${row?.dataset.sound ?? ""}`;
 
 function onBeat() {
   heardMs = performance.now();

@@ -1,0 +1,54 @@
+"""Whether an incident calls for an operator again: a reporter spoke after the last thing one of them did."""
+
+from typing import Any
+
+from sqlalchemy import and_, case, func, or_, select
+
+from siaga_central.store.schema import event, incident, report
+
+# An event of this kind: what a reporter said sounds like P1, and a person has judged the incident otherwise.
+PRESSING = "incident.pressing"
+# What field teams text is no operator's deed: nobody at a desk has read the reporter because of it.
+_BY_FIELD = ("dispatch.accepted", "dispatch.underway", "dispatch.done", "dispatch.repeated")
+
+
+def is_fresh() -> Any:
+    """Whether somebody has the incident, and a report came in after the last thing an operator did."""
+    last_word = (
+        select(func.coalesce(func.max(report.c.received_us), 0))
+        .where(report.c.incident == incident.c.id)
+        .correlate(incident)
+        .scalar_subquery()
+    )
+    return and_(incident.c.taken_by.is_not(None), or_(last_word > _last_deed(), is_pressing()))
+
+
+def is_pressing() -> Any:
+    """Whether words that sound like P1 came after the last thing an operator did."""
+    last_press = (
+        select(func.coalesce(func.max(event.c.at_us), -1))
+        .where(event.c.subject == incident.c.id, event.c.kind == PRESSING)
+        .correlate(incident)
+        .scalar_subquery()
+    )
+    return last_press > _last_deed()
+
+
+def priority() -> Any:
+    """By what it is ordered and sounds: P1 while such words wait, else as it was judged."""
+    return case((is_pressing(), "P1"), else_=incident.c.priority)
+
+
+def _last_deed() -> Any:
+    people = event.alias("people")
+    return (
+        select(func.coalesce(func.max(people.c.at_us), 0))
+        .where(
+            people.c.subject == incident.c.id,
+            people.c.actor != "hub",
+            people.c.actor.not_like("node:%"),
+            people.c.kind.not_in(_BY_FIELD),
+        )
+        .correlate(incident)
+        .scalar_subquery()
+    )

@@ -1,0 +1,108 @@
+"""Who writes again of an open incident is heard: on its line, beside it, over a person's judgement."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from siaga_central.store import assignments, attention, incidents, views
+from siaga_central.store import schema as t
+from support.desk_hub import OTHER, TEAM, DeskHub
+
+_HOUR_S = 3600
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[DeskHub]:
+    made = DeskHub(tmp_path)
+    yield made
+    made.close()
+
+
+def lines(hub: DeskHub, lane: str = "act") -> list[views.IncidentLine]:
+    with hub.store.read() as connection:
+        found = views.needs_action(connection) if lane == "act" else views.running(connection)
+    return found.rows
+
+
+def handle(hub: DeskHub, priority: str = "P3") -> Any:
+    """An operator takes the only incident and judges it."""
+    (row,) = hub.rows(t.incident)
+    hub.clock.advance(1)
+
+    def work(c: Any) -> None:
+        incidents.take(c, row.id, "rina", hub.now_us)
+        incidents.classify(c, row.id, row.category, priority, row.place, "rina", hub.now_us)
+
+    hub.store.write(work)
+    hub.clock.advance(1)
+    return row
+
+
+def test_a_later_text_joins_the_open_incident_and_calls_for_action_again(hub: DeskHub) -> None:
+    hub.sms("pohon tumbang di jalan")
+    row = handle(hub)
+    assert [line.incident.id for line in lines(hub, "run")] == [row.id]
+    hub.clock.advance(3 * _HOUR_S)
+    hub.sms("belum ada yang datang")
+    (line,) = lines(hub)
+    assert (line.incident.id, line.reports, line.fresh) == (row.id, 2, True)
+    assert line.newest is not None
+    assert line.newest.text == "belum ada yang datang"
+    assert line.sound == line.newest.id
+
+
+def test_a_later_text_about_something_else_is_an_incident_of_its_own_linked_both_ways(hub: DeskHub) -> None:
+    hub.sms("pohon tumbang di jalan")
+    first = handle(hub)
+    hub.clock.advance(_HOUR_S)
+    hub.sms("kebakaran rumah, ada korban")
+    hub.sms("banjir", OTHER)
+    shown = {line.incident.number: line.same_number for line in lines(hub) + lines(hub, "run")}
+    _, second, third = (row.number for row in hub.rows(t.incident))
+    assert shown == {first.number: [second], second: [first.number], third: []}
+    assert len(hub.events("incident.same_number")) == 2
+    hub.store.write(lambda c: incidents.move(c, first.id, "cancel", "rina", hub.now_us, "twice"))
+    assert lines(hub)[0].same_number == []
+
+
+def test_words_graver_than_a_persons_judgement_sound_and_the_judgement_stays(hub: DeskHub) -> None:
+    hub.sms("kebakaran kecil di tong sampah")
+    row = handle(hub, "P3")
+    hub.clock.advance(2 * _HOUR_S)
+    before = len(hub.rows(t.command))
+    hub.sms("tolong kebakaran membesar ada korban terjebak")
+    (line,) = lines(hub)
+    assert (line.incident.priority, line.priority, line.pressing) == ("P3", "P1", True)
+    assert [one.kind for one in hub.rows(t.command)[before:]] == ["siren.sound"]
+    hub.sms("tolong cepat kebakaran ada korban terjebak")
+    assert len(hub.rows(t.command)) == before + 1, "once, until somebody has looked"
+    hub.clock.advance(1)
+    hub.store.write(lambda c: incidents.note(c, row.id, "sudah dibaca", "rina", hub.now_us))
+    (line,) = lines(hub, "run")
+    assert (line.priority, line.pressing, line.fresh) == ("P3", False, False)
+    hub.clock.advance(1)
+    hub.sms("tolong kebakaran ada korban terjebak lagi")
+    assert lines(hub)[0].pressing
+
+
+def test_a_word_that_sounds_no_worse_rings_no_siren(hub: DeskHub) -> None:
+    hub.sms("pohon tumbang di jalan")
+    handle(hub, "P3")
+    hub.clock.advance(60)
+    hub.sms("terima kasih")
+    assert hub.events(attention.PRESSING) == []
+    assert not lines(hub)[0].pressing
+
+
+def test_a_field_teams_answer_does_not_hide_a_reporters_new_word(hub: DeskHub) -> None:
+    hub.sms("pohon tumbang di jalan")
+    row = handle(hub)
+    tell = lambda c: assignments.tell(c, "a1", row.id, ("Regu A", TEAM), "gsm-1", "rina", hub.now_us)  # noqa: E731
+    code = hub.store.write(tell)
+    hub.clock.advance(60)
+    hub.sms("sekarang menimpa rumah")
+    hub.clock.advance(1)
+    hub.sms(f"OTW {code}", TEAM)
+    assert [line.incident.id for line in lines(hub)] == [row.id]
