@@ -112,7 +112,7 @@ def _item(console: Console, language: str, seq: int, family: str, lane: str, row
         key, order = f"incident-{row.incident.id}", row.place
         html = console.render("row_incident.html", language, line=row, lane=lane, seq=seq) if lane else ""
     elif family == "callback":
-        key, order = f"callback-{row.id}", row.last_us
+        key, order = f"callback-{row.id}", row.place
         html = console.render("row_callback.html", language, row=row, seq=seq) if lane else ""
     else:
         key, order = f"signal-{row.id}", -(getattr(row, "status_us", None) or row.heard_us or 0)

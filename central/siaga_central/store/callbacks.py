@@ -1,13 +1,19 @@
 """Callers whom somebody has to ring back, one entry per number and incident."""
 
-from sqlalchemy import Connection, insert, select, update
+from typing import Any
 
+from sqlalchemy import Connection, and_, case, exists, func, insert, select, update
+
+from siaga_central.domain.incident import IllegalMove
 from siaga_central.store import events, incidents
 from siaga_central.store.schema import callback, event, incident
 from siaga_core.errors import SiagaError
 
 PRESSED = {"P2": "P1", "P3": "P2", "P4": "P3"}
-STATES = ("reached", "noanswer", "prank")
+# What ends a call-back; a call that nobody took is a try, and the caller is rung again.
+FINAL = ("reached", "prank", "closed")
+# Who did not take the call may a little later (policy value).
+RETRY_US = 5 * 60 * 1_000_000
 
 
 class NoSuchCallback(SiagaError):
@@ -82,14 +88,47 @@ def name_caller(connection: Connection, id: str, number: str, now_us: int) -> No
     )
 
 
-def settle(connection: Connection, id: str, state: str, actor: str, now_us: int) -> None:
-    """Close a call-back with its outcome: reached, noanswer or prank. Raises NoSuchCallback."""
+def settle(connection: Connection, id: str, state: str, actor: str, now_us: int, reason: str = "") -> None:
+    """Note how ringing back went: `noanswer` is a try, reached, prank or closed end it; closed has a reason.
+
+    Raises NoSuchCallback, IllegalMove.
+    """
     row = connection.execute(select(callback).where(callback.c.id == id)).one_or_none()
-    if row is None or state not in STATES:
+    is_try = row is not None and row.state == "waiting" and state == "noanswer"
+    if row is None or not (is_try or state in FINAL):
         raise NoSuchCallback(f"there is no call-back {id} that could become {state}")
-    connection.execute(
-        update(callback).where(callback.c.id == id).values(state=state, done_by=actor, done_us=now_us)
-    )
-    body = {"incident": row.incident, "state": state}
-    events.append(connection, now_us, "callback.settled", id, actor, body)
+    if state == "closed" and not reason.strip():
+        raise IllegalMove(f"{state} needs a reason")
+    body = {"incident": row.incident, "state": state, "reason": reason.strip()}
+    if not is_try:
+        done = {"state": state, "done_by": actor, "done_us": now_us}
+        connection.execute(update(callback).where(callback.c.id == id).values(**done))
+    events.append(connection, now_us, TRIED if is_try else "callback.settled", id, actor, body)
     incidents.touch(connection, row.incident, now_us)
+
+
+TRIED, DUE = "callback.tried", "callback.due"
+
+
+def tries() -> Any:
+    """How often somebody has rung back in vain."""
+    return _told(func.count(event.c.seq), TRIED)
+
+
+def due_us() -> Any:
+    """From when on somebody is to ring back: at once; after a try some minutes later, or when he calls."""
+    tried = _told(func.coalesce(func.max(event.c.at_us), 0), TRIED)
+    return case((tried >= callback.c.last_us, tried + RETRY_US), else_=callback.c.last_us)
+
+
+def fallen_due(connection: Connection, now_us: int) -> list[str]:
+    """Callers who are to be rung again now, of which nobody has been told."""
+    told = exists().where(event.c.subject == callback.c.id, event.c.kind == DUE)
+    told = told.where(event.c.at_us >= due_us()).correlate(callback)
+    waits = and_(callback.c.state == "waiting", tries() > 0, due_us() <= now_us, ~told)
+    return list(connection.execute(select(callback.c.id).where(waits)).scalars())
+
+
+def _told(what: Any, kind: str) -> Any:
+    found = select(what).where(event.c.subject == callback.c.id, event.c.kind == kind)
+    return found.correlate(callback).scalar_subquery()

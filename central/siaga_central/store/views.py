@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, case, desc, func, or_, select
 
 from siaga_central.store import attention, spoken
+from siaga_central.store import callbacks as rung
 from siaga_central.store import schema as t
 
 Rows = Sequence[Any]
@@ -202,10 +203,10 @@ def signal(connection: Connection, subject: str) -> tuple[Row[Any], bool] | None
 
 
 def callbacks(connection: Connection) -> Lane:
-    """Callers still to be rung back, longest waiting first."""
+    """Callers still to be rung back: of the gravest incident first, then who has waited longest."""
     waiting = t.callback.c.state == "waiting"
     rows = connection.execute(
-        _callbacks().where(waiting).order_by(t.callback.c.last_us).limit(LANE_LIMIT)
+        _callbacks().where(waiting).order_by("place", t.callback.c.id).limit(LANE_LIMIT)
     ).all()
     total = connection.execute(select(func.count()).select_from(t.callback).where(waiting)).scalar_one()
     return Lane(list(rows), int(total))
@@ -453,8 +454,14 @@ def _nodes() -> Select[Any]:
 
 
 def _callbacks() -> Select[Any]:
+    priority, due_us = attention.priority(), rung.due_us()
+    rank = case(*((priority == name, number) for number, name in enumerate(TAKE_WITHIN_US, 1)), else_=2)
     return select(
         t.callback,
         t.incident.c.number.label("incident_number"),
         t.incident.c.closed_us.label("incident_closed_us"),
+        priority.label("priority"),
+        rung.tries().label("tries"),
+        due_us.label("due_us"),
+        (rank * _PRIORITY_STEP + due_us // 1000).label("place"),
     ).join(t.incident, t.incident.c.id == t.callback.c.incident)

@@ -1,8 +1,8 @@
-"""Nodes that fall silent or withhold heads, commands and octets whose time is over, endangered holds."""
+"""What falls due: silent nodes, commands and octets whose time is over, endangered holds, call-backs."""
 
 from sqlalchemy import Connection
 
-from siaga_central.store import commands, coverage, erasure, fates, holds, nodes
+from siaga_central.store import callbacks, commands, coverage, erasure, events, fates, holds, nodes
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Heartbeat, Stop
@@ -35,8 +35,8 @@ class Timers:
         """Note what has fallen due; writes only when something has."""
         now_us = self._clock.wall_ns() // 1000
         with self._store.read() as connection:
-            silent, overdue = _due(connection, now_us)
-        if silent or overdue:
+            is_due = any(_due(connection, now_us))
+        if is_due:
             self._store.write(lambda connection: _note(connection, now_us))
         if self._clock.mono_s() - self._holds_mono_s >= HOLDS_EVERY_S:
             self._holds_mono_s = self._clock.mono_s()
@@ -47,10 +47,11 @@ class Timers:
                 self._erased_mono_s = self._clock.mono_s()
 
 
-def _due(connection: Connection, now_us: int) -> tuple[list[str], list[str]]:
-    """(silent nodes, overdue commands)."""
+def _due(connection: Connection, now_us: int) -> tuple[list[str], list[str], list[str]]:
+    """(silent nodes, overdue commands, callers to be rung again)."""
     silent = nodes.unheard_since(connection, now_us - SILENT_AFTER_US)
-    return silent, [row.id for row in commands.overdue(connection, now_us, GRACE_US)]
+    overdue = [row.id for row in commands.overdue(connection, now_us, GRACE_US)]
+    return silent, overdue, callbacks.fallen_due(connection, now_us)
 
 
 def _minute(connection: Connection, now_us: int) -> None:
@@ -60,7 +61,9 @@ def _minute(connection: Connection, now_us: int) -> None:
 
 def _note(connection: Connection, now_us: int) -> None:
     # Looked at again here, where nobody else writes: a node may have spoken since.
-    silent, overdue = _due(connection, now_us)
+    silent, overdue, to_ring = _due(connection, now_us)
+    for id in to_ring:
+        events.append(connection, now_us, callbacks.DUE, id, "hub", {})
     for node in silent:
         nodes.silent(connection, node, f"not heard for {SILENT_AFTER_US // 1_000_000} s", now_us)
     for command in overdue:

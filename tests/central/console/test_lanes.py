@@ -96,3 +96,13 @@ def test_who_works_on_a_p1_stands_above_what_changed_later(connection: Connectio
     _incident(connection, "newer P1", 5, taken_by="ani", priority="P1")
     lines = views.running(connection).rows
     assert [line.incident.number for line in lines] == ["newer P1", "P1", "new P3"]
+
+
+def test_who_rang_of_the_gravest_incident_is_rung_back_first(connection: Connection) -> None:
+    for name, priority, rang_us in (("a", "P3", 1), ("b", "P1", 900_000), ("c", "P1", 800_000)):
+        _incident(connection, name, 1, priority=priority)
+        values = {"id": name, "incident": name, "first_us": rang_us, "last_us": rang_us}
+        connection.execute(insert(t.callback).values(**values))
+    rows = views.callbacks(connection).rows
+    assert [row.id for row in rows] == ["c", "b", "a"]
+    assert [row.place for row in rows] == sorted(row.place for row in rows)

@@ -242,6 +242,33 @@ def test_the_sheet_names_the_recording_of_a_call_and_that_nobody_has_heard_it(
     assert len(re.findall(r'action="/panggilan-balik/', client.get("/panggilan-balik").text)) >= 2
 
 
+def test_a_call_back_nobody_took_stays_and_comes_up_again_until_somebody_closes_it_with_a_reason(
+    city: City, login: Browse, clock: FakeClock
+) -> None:
+    city.call("+6281270001234")
+    client = login("operator")
+    found = re.search(r'action="(/panggilan-balik/[^"]+)"', client.get("/panggilan-balik").text)
+    assert found
+    path, csrf = found[1], csrf_of(client)
+    for count in (1, 2):
+        assert client.post(path, data={"csrf": csrf, "state": "noanswer"}).status_code == httpx.codes.OK
+        page = client.get("/panggilan-balik").text
+        assert f"{count}× ditelepon balik, tidak diangkat" in page
+        assert "lagi pukul" in page
+        assert "telepon lagi sekarang" not in page
+        clock.advance(301)
+        assert "telepon lagi sekarang" in client.get("/panggilan-balik").text
+        assert "data-due" in client.get("/").text
+    without = client.post(path, data={"csrf": csrf, "state": "closed", "reason": "  "})
+    assert without.status_code == httpx.codes.CONFLICT
+    assert "memerlukan alasan" in without.text
+    closed = client.post(path, data={"csrf": csrf, "state": "closed", "reason": "sudah datang sendiri"})
+    assert closed.status_code == httpx.codes.OK
+    assert f'action="{path}"' not in client.get("/panggilan-balik").text
+    late = client.post(path, data={"csrf": csrf, "state": "noanswer"})
+    assert late.status_code == httpx.codes.CONFLICT
+
+
 def test_a_callback_is_settled_and_leaves_the_list(city: City, login: Browse) -> None:
     city.call(None)
     client = login("operator")

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
-from siaga_central.store import clips, commands, events, fates, incidents, nodes, replies
+from siaga_central.store import callbacks, clips, commands, events, fates, incidents, nodes, replies, views
 from siaga_central.store.schema import clip, reply
 from siaga_central.store.writer import Store
 from siaga_central.timers.worker import GRACE_US, SILENT_AFTER_US, Timers
@@ -232,3 +232,39 @@ def test_the_worker_sweeps_and_beats_until_it_is_stopped(store: Store, clock: Fa
     stopped.set()
     Timers(store, clock).work(stopped, heart)
     assert heart.beats == 0
+
+
+def test_who_did_not_take_the_call_is_due_again_once_after_each_try(store: Store, clock: FakeClock) -> None:
+    opening = incidents.Opening("LAIN", "P2", "call", "")
+
+    def ring(c: Connection) -> None:
+        incidents.open_new(c, "i1", opening, "node:gsm-001", now_us(clock))
+        callbacks.add(c, "b1", "i1", "+6281270001234", "node:gsm-001", now_us(clock))
+
+    def in_vain(c: Connection) -> None:
+        callbacks.settle(c, "b1", "noanswer", "rina", now_us(clock))
+
+    def swept(seconds: float) -> int:
+        clock.advance(seconds)
+        heard(store, clock)
+        timers.sweep()
+        return kinds(store, "b1").count(callbacks.DUE)
+
+    timers = Timers(store, clock)
+    store.write(ring)
+    assert swept(1000) == 0, "nobody has tried yet; it has been waiting all the time"
+    for count in (1, 2):
+        store.write(in_vain)
+        assert swept(299) == count - 1
+        assert swept(1) == count
+        assert swept(500) == count
+    clock.advance(1)
+    store.write(in_vain)
+    clock.advance(1)
+    store.write(lambda c: callbacks.add(c, "b2", "i1", "+6281270001234", "node:gsm-001", now_us(clock)))
+    with store.read() as connection:
+        [row] = views.callbacks(connection).rows
+    assert (row.due_us, row.tries, row.calls) == (now_us(clock), 3, 2), "he rings again: at once"
+    store.write(lambda c: callbacks.settle(c, "b1", "reached", "rina", now_us(clock)))
+    before = swept(0)
+    assert swept(1000) == before

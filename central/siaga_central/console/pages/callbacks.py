@@ -16,7 +16,7 @@ Settle = Annotated[Visitor, Depends(Needs(Permission.SETTLE_CALLBACKS))]
 
 @router.get("")
 def show(console: At, visitor: Settle) -> Response:
-    """Who waits, longest first, and who was settled last."""
+    """Who waits, most urgent first, and who was settled last."""
     with console.store.read() as connection:
         waiting, settled = views.callbacks(connection), views.settled_callbacks(connection)
         seq = views.last_seq(connection)
@@ -24,8 +24,14 @@ def show(console: At, visitor: Settle) -> Response:
 
 
 @router.post("/{id}")
-def settle(console: At, visitor: Settle, id: str, state: Annotated[str, Form()]) -> Response:
+def settle(
+    console: At,
+    visitor: Settle,
+    id: str,
+    state: Annotated[str, Form()],
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
     """Write down how ringing back went."""
     now_us = console.now_us()
-    console.store.write(lambda c: callbacks.settle(c, id, state, visitor.name, now_us))
+    console.store.write(lambda c: callbacks.settle(c, id, state, visitor.name, now_us, reason))
     return see_other("/panggilan-balik")

@@ -67,7 +67,8 @@ function place(item, packetSeq) {
   const stood = stoodAs.get(item.key) ?? (old && standing(old.closest("[data-lane]")?.dataset.lane, old));
   const stands = standing(item.lane, row);
   stoodAs.set(item.key, stands);
-  const isNews = item.lane === "act" && !isUrgent && stands !== stood;
+  const calls = item.lane === "act" || row?.dataset.due !== undefined; // also who is to be rung back again now
+  const isNews = calls && !isUrgent && stands !== stood;
   if (!lane) {
     old?.remove();
     return isNews;
