@@ -1,5 +1,7 @@
 """The life of an incident: the table below is the whole truth."""
 
+from collections.abc import Collection
+
 State = str
 
 # state -> what may be done to it -> the state it is in afterwards
@@ -13,6 +15,8 @@ TRANSITIONS: dict[State, dict[str, State]] = {
     "cancelled": {"reopen": "new"},
 }
 FINAL = frozenset({"closed", "unfounded", "cancelled"})
+# What a field team answers (siaga_core.reading.field), and which answers say that it is at work.
+_AT_WORK = frozenset({"accepted", "underway"})
 # Moves that somebody will be asked about later need a reason now.
 NEED_REASON = frozenset({"dismiss", "cancel", "reopen"})
 
@@ -34,6 +38,19 @@ def after(state: State, move: str, reason: str = "") -> State:
     if move in NEED_REASON and not reason.strip():
         raise IllegalMove(f"{move} needs a reason")
     return following
+
+
+def by_field(state: State, deed: str, others: Collection[str]) -> tuple[str, ...]:
+    """The moves that a field team's answer makes; `others` is how far other teams are with the incident.
+
+    Who accepts handles it, again if it was done; the last at work finishes it. Closing is a person's.
+    """
+    begins = ("handle",) if state in ("new", "verified") else ()
+    if deed in _AT_WORK:
+        return ("reopen",) if state == "done" else begins
+    if deed != "done" or state not in ("new", "verified", "handled"):
+        return ()
+    return begins if _AT_WORK.intersection(others) else (*begins, "finish")
 
 
 def is_open(state: State) -> bool:

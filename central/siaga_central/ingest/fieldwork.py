@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from siaga_central.ingest.policy import Policy
-from siaga_central.store import assignments, commands, events, roster
+from siaga_central.store import assignments, commands, events, incidents, replies, roster
 from siaga_core.reading import field
 from siaga_core.wire.command import SoundSiren
 from siaga_core.wire.envelope import Record
@@ -57,8 +57,11 @@ def take(
         if found.why == "stranger" and reply.code is not None:
             _note_stranger(connection, reply.code, record, given.sms.text, now_us)
         return False
+    was = incidents.find(connection, found.incident).state
     if assignments.answer(connection, found, reply.deed, given.sms.text, record.at.wall_ns // 1000, now_us):
         _silence(connection, found.incident, now_us, new_id, policy)
+        if incidents.find(connection, found.incident).state == "handled" != was:
+            replies.tell_handled(connection, found.incident, "hub", now_us, new_id)
     return True
 
 

@@ -85,6 +85,8 @@ def answer(
 ) -> bool:
     """Take a team's word; False when it is no news. The first who accepts answers for the incident.
 
+    The incident follows what its teams say.
+
     `again`: what is no news is shown as a repetition; a node's account of a text is not said twice.
     """
     if not field.is_news(row.state, deed):
@@ -102,6 +104,9 @@ def answer(
         incidents.take(connection, row.incident, row.name, now_us, {"via": "sms"})
     else:
         incidents.touch(connection, row.incident, now_us)
+    others = [one.state for one in of_incident(connection, row.incident) if one.id != row.id]
+    for move in life.by_field(found.state, deed, others):
+        incidents.move(connection, row.incident, move, "hub", now_us, f"{row.name}: {text}")
     return True
 
 

@@ -124,3 +124,21 @@ def test_after_any_walk_the_incident_is_what_its_events_say(store: Store, walk: 
     assert (row.closed_us is None) == life.is_open(row.state) == ("i" in alerts)
     if row.closed_us is not None:
         assert row.closed_us == last.at_us
+
+
+@pytest.mark.sop("R34")
+def test_an_incident_follows_its_teams_by_the_table_and_is_never_closed_by_them() -> None:
+    for state in life.TRANSITIONS:
+        for deed in ("accepted", "underway", "done"):
+            for others in ((), ("told",), ("accepted",), ("underway", "done"), ("done",)):
+                now = state
+                for move in life.by_field(state, deed, others):
+                    now = life.after(now, move, "Regu A")
+                assert (now in life.FINAL) == (state in life.FINAL)
+                if state in life.FINAL:
+                    assert now == state
+                elif deed != "done" or {"accepted", "underway"} & set(others):
+                    # Some team is at work; what was done stays done where one more only says so.
+                    assert now == ("done" if state == "done" and deed == "done" else "handled")
+                else:
+                    assert now == "done"

@@ -63,6 +63,33 @@ def test_an_answer_stops_the_alarm_and_is_no_incident_of_its_own(hub: DeskHub) -
     assert len(hub.rows(t.incident)) == 1
 
 
+@pytest.mark.sop("R34")
+def test_the_incident_follows_what_its_teams_answer(hub: DeskHub) -> None:
+    code = told(hub, ("Regu A", TEAM), ("Regu B", OTHER))
+    for text, sender, state in (
+        (f"TERIMA {code}", TEAM, "handled"),
+        (f"OTW {code}", OTHER, "handled"),
+        (f"SELESAI {code}", TEAM, "handled"),  # the other team is still on its way
+        (f"SELESAI {code}", OTHER, "done"),
+    ):
+        hub.clock.advance(60)
+        hub.sms(text, sender)
+        (incident,) = hub.rows(t.incident)
+        assert (incident.state, incident.closed_us) == (state, None), text
+    moved = [row for row in hub.rows(t.event) if row.kind == "incident.moved"]
+    assert [row.actor for row in moved] == ["hub", "hub"]
+    assert f"Regu A: TERIMA {code}" in moved[0].body
+    assert [row.text for row in hub.rows(t.reply)] == [texts.HANDLED], "the reporter is told, once"
+
+
+def test_a_team_that_goes_after_another_was_done_is_handling_it(hub: DeskHub) -> None:
+    code = told(hub, ("Regu A", TEAM), ("Regu B", OTHER))
+    for text, sender, state in ((f"SELESAI {code}", TEAM, "done"), (f"OTW {code}", OTHER, "handled")):
+        hub.sms(text, sender)
+        assert hub.rows(t.incident)[0].state == state
+    assert [row.to for row in hub.rows(t.reply)] == [CITIZEN]
+
+
 def test_answers_marked_ulang_and_repeats_are_one_acknowledgement(hub: DeskHub) -> None:
     code = told(hub)
     for text in (f"TERIMA {code}", f"(ulang) TERIMA {code}", "1", f"terima {code}"):
