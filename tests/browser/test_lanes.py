@@ -11,7 +11,7 @@ from support.waiting import until
 
 
 def texts(page: Page, lane: str = "act") -> list[str]:
-    return page.locator(f"[data-lane={lane}] .text").all_inner_texts()
+    return page.locator(f"[data-lane={lane}] .text bdi").all_inner_texts()
 
 
 def test_a_report_is_painted_without_loading_the_page_again(page: Page, city: City) -> None:

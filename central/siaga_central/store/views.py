@@ -18,6 +18,8 @@ _PRIORITY_STEP = 10**13
 # How long a new report may wait before somebody takes it, by priority (escalation policy; P4 is a guess).
 TAKE_WITHIN_US = {"P1": 20_000_000, "P2": 60_000_000, "P3": 300_000_000, "P4": 900_000_000}
 LANE_LIMIT = 100
+# Contacts that a row shows; who writes a hundred texts must not push everybody else off the screen.
+SAID_MOST = 8
 # From here on, what a citizen said and when the hub had it are two times.
 LATE_US = 60_000_000
 # Rows of a full lane kept for the newest, so that what just came is on the page however long the queue is.
@@ -54,6 +56,7 @@ class Lane:
 class IncidentLine:
     """One incident as a lane shows it; `fresh` when a reporter spoke after the last operator did.
 
+    `newest`: what came last; `said`: the last reports, in the order in which they were spoken.
     `pressing`: what was said sounds like P1, and a person has judged it otherwise before.
     `same_number`: other open incidents that a reporter of this one has reported.
     `spoken_us`: when its first reporter spoke; its age and deadline count from there.
@@ -62,6 +65,7 @@ class IncidentLine:
     incident: Row[Any]
     newest: Row[Any] | None
     reports: int
+    said: list[Row[Any]]
     fresh: bool
     pressing: bool
     same_number: list[str]
@@ -390,18 +394,18 @@ def _deadline() -> Any:
 
 def _lines(connection: Connection, found: Select[Any]) -> list[IncidentLine]:
     incidents = connection.execute(found).all()
-    newest: dict[str, Row[Any]] = {}
-    reports: dict[str, int] = {}
+    reports: dict[str, list[Row[Any]]] = {}
     wanted = t.report.c.incident.in_([row.id for row in incidents])
-    for report in connection.execute(select(t.report).where(wanted).order_by(t.report.c.received_us)):
-        newest[report.incident] = report
-        reports[report.incident] = reports.get(report.incident, 0) + 1
+    found_reports = select(t.report, spoken.of_report().label("spoken_us")).where(wanted)
+    for report in connection.execute(found_reports.order_by(t.report.c.received_us, t.report.c.id)):
+        reports.setdefault(report.incident, []).append(report)
     linked = same_number(connection, [row.id for row in incidents])
     return [
         IncidentLine(
             incident=row,
-            newest=newest.get(row.id),
-            reports=reports.get(row.id, 0),
+            newest=next(reversed(reports.get(row.id, [])), None),
+            reports=len(reports.get(row.id, [])),
+            said=sorted(reports.get(row.id, [])[-SAID_MOST:], key=lambda one: one.spoken_us),
             fresh=bool(row.fresh),
             pressing=bool(row.pressing),
             same_number=linked.get(row.id, []),

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from siaga_central.console.access import Needs, Public
+from siaga_central.console.wording import clock_time
 from siaga_central.store import clips, pictures, users
 from siaga_core.wire.report import Call, CallRecording, SmsPart
 from support.clock import FakeClock
@@ -240,6 +241,27 @@ def test_the_sheet_names_the_recording_of_a_call_and_that_nobody_has_heard_it(
     assert "cd" * 32 in page
     assert "tidak ada suara, langsung ditutup" in client.get(f"/kejadian/{mute}").text
     assert len(re.findall(r'action="/panggilan-balik/', client.get("/panggilan-balik").text)) >= 2
+
+
+def test_a_row_shows_everything_its_reporter_said_in_order_with_times_and_marks_the_newest(
+    city: City, login: Browse, clock: FakeClock
+) -> None:
+    client = login("operator")
+    said = [f"kebakaran, kabar ke-{number} " + "x" * 300 for number in range(3)]
+    for text in said:
+        city.sms(text)
+        clock.advance(60)
+    row = client.get("/").text
+    assert [row.find(text) for text in said] == sorted(row.find(text) for text in said)
+    assert min(row.find(text) for text in said) > 0, "all of each"
+    for number in (3, 2, 1):
+        assert f">{clock_time(city.now_us - number * 60_000_000)}</time>" in row
+    assert re.findall(r"kabar ke-(\d) x+</bdi> <b class=\"warn\">◀ terbaru</b>", row) == ["2"]
+    for number in range(3, 12):
+        city.sms(f"kabar ke-{number}.")
+    row = client.get("/").text
+    assert "4 yang lebih awal ada di lembar kejadian." in row
+    assert [f"kabar ke-{number}." in row for number in (3, 4, 11)] == [False, True, True]
 
 
 def test_a_call_back_nobody_took_stays_and_comes_up_again_until_somebody_closes_it_with_a_reason(
