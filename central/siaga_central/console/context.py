@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from siaga_central.console import reasons, refusal, terms, wording
 from siaga_central.store.writer import Store
+from siaga_core.reading.legible import legible
 from siaga_core.service.clock import Clock
 
 _HERE = Path(__file__).parent
@@ -58,11 +59,17 @@ def console_of(request: Request) -> Console:
     return console
 
 
+def _legible(value: Any) -> Any:
+    """Whatever a template writes: no citizen's letter turns or hides what stands beside it."""
+    return type(value)(legible(value)) if isinstance(value, str) else value
+
+
 def _environment(language: str, console: Console) -> Environment:
     made = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_legible,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from siaga_central.console.access import Needs, Public
 from siaga_central.console.wording import clock_time
-from siaga_central.store import clips, pictures, users
+from siaga_central.store import clips, incidents, pictures, users
 from siaga_core.wire.report import Call, CallRecording, SmsPart
 from support.clock import FakeClock
 from support.console import City
@@ -258,10 +258,28 @@ def test_a_row_shows_everything_its_reporter_said_in_order_with_times_and_marks_
         assert f">{clock_time(city.now_us - number * 60_000_000)}</time>" in row
     assert re.findall(r"kabar ke-(\d) x+</bdi> <b class=\"warn\">◀ terbaru</b>", row) == ["2"]
     for number in range(3, 12):
+        clock.advance(1)
         city.sms(f"kabar ke-{number}.")
     row = client.get("/").text
     assert "4 yang lebih awal ada di lembar kejadian." in row
     assert [f"kabar ke-{number}." in row for number in (3, 4, 11)] == [False, True, True]
+
+
+@pytest.mark.parametrize("path", ["/", "/kejadian/{number}", "/kejadian/{number}/isi"])
+def test_letters_that_turn_a_text_are_shown_and_turn_nothing(city: City, login: Browse, path: str) -> None:
+    turned = "kebakaran di \u202eagognaN\u2066 jalan\u200b \x1b satu"
+    number = city.sms(turned)
+    row_id = "SELECT id FROM incident WHERE number = ?"
+    with city.store.read() as connection:
+        id = str(connection.exec_driver_sql(row_id, (number,)).scalar_one())
+        assert connection.exec_driver_sql("SELECT text FROM report").scalar_one() == turned, "kept as it came"
+    classified = ("KBR", "P1", "gang \u202enapmas", "operator", city.now_us)
+    city.store.write(lambda c: incidents.classify(c, id, *classified))
+    city.store.write(lambda c: incidents.note(c, id, "kata warga \u202enaanak", "operator", city.now_us))
+    page = login("operator").get(path.format(number=number)).text
+    assert re.findall("[\u202a-\u202e\u2066-\u2069\u200b\x1b]", page) == []
+    assert "<bdi>kebakaran di ⟦U+202E⟧agognaN⟦U+2066⟧ jalan⟦U+200B⟧ ⟦U+001B⟧ satu</bdi>" in page
+    assert "<bdi>gang ⟦U+202E⟧napmas</bdi>" in page
 
 
 def test_a_call_back_nobody_took_stays_and_comes_up_again_until_somebody_closes_it_with_a_reason(
