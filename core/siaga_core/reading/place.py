@@ -3,7 +3,7 @@
 The words are the reporter's own, cut from the text; the list only says where to cut, and the kecamatan.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -50,10 +50,32 @@ def place(text: str, read: Sequence[Token], plain: frozenset[str] = frozenset())
         for at in range(len(read))
         if (span := _behind_in(read, at, ends, plain)) and _is_free(span, spans)
     ][:1]
-    merged = _merged(spans)
-    said = ", ".join(text[read[span.first].start : read[span.last].end] for span in merged)
+    merged = [_undoubled(read, span, listed) for span in _merged(spans)]
+    said = ", ".join(_once(text[read[span.first].start : read[span.last].end] for span in merged))
     district = next((one.district for one in listed if one.district), "")
     return Place(said, tuple(dict.fromkeys(one.name for one in listed)), district)
+
+
+def _undoubled(read: Sequence[Token], span: _Span, listed: Sequence[Named]) -> _Span:
+    """One half of `Nagoya, Nagoya`, if that is a listed name; names that are doubled themselves stay."""
+    count = span.last - span.first + 1
+    middle = span.first + count // 2
+    halves = [[token.word for token in read[at : at + count // 2]] for at in (span.first, middle)]
+    is_name = any((one.first, one.last) == (span.first, middle - 1) for one in listed)
+    return _Span(span.first, middle - 1) if count % 2 == 0 and is_name and halves[0] == halves[1] else span
+
+
+def _once(phrases: Iterable[str]) -> list[str]:
+    """Without those whose words stand in another one: who names a place twice means one."""
+    kept: list[str] = []
+    for phrase in phrases:
+        if not any(_is_in(phrase, one) for one in kept):
+            kept = [one for one in kept if not _is_in(one, phrase)] + [phrase]
+    return kept
+
+
+def _is_in(phrase: str, other: str) -> bool:
+    return f" {' '.join(words(phrase))} " in f" {' '.join(words(other))} "
 
 
 @cache

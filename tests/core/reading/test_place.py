@@ -140,3 +140,17 @@ def test_a_name_ends_where_its_part_of_the_text_ends(text: str, words_of_it: str
 def test_a_junction_tells_the_kecamatan_it_is_named_after_and_an_estate_does_not() -> None:
     assert where("laka simpang kabil").district == "Nongsa"
     assert where("ular di villa muka kuning").district == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words_of_it"),
+    [
+        ("api di Batu Ampar, di dekat pelabuhan Batu Ampar", "dekat pelabuhan Batu Ampar"),
+        ("api dekat Nagoya Hill, Pasar Jodoh. di pasar jodoh!!", "dekat Nagoya Hill, Pasar Jodoh"),
+        ("Kebakaran di Nagoya. Nagoya!!", "Nagoya"),
+        ("kebakaran di nagoya nagoya", "nagoya"),
+        ("api di Nagoya, orang lari ke Jodoh", "Nagoya, Jodoh"),
+    ],
+)
+def test_a_place_named_twice_is_said_once(text: str, words_of_it: str) -> None:
+    assert where(text).words == words_of_it
