@@ -55,7 +55,7 @@ class Needs:
         self.permission = permission
 
     async def __call__(self, request: Request, console: Annotated[Console, Depends(console_of)]) -> Visitor:
-        visitor = await run_in_threadpool(find_visitor, console, request.cookies.get(COOKIE, ""))
+        visitor = await run_in_threadpool(visitor_of, console, request)
         if visitor is None:
             raise NotLoggedIn
         if request.method not in _SAFE:
@@ -65,8 +65,7 @@ class Needs:
                 raise Forged
         if self.permission is not None and not visitor.may(self.permission):
             raise HTTPException(403, f"{visitor.role} may not: {self.permission}")
-        chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-        return _in_language(visitor, chosen)
+        return visitor
 
 
 class Public:
@@ -74,6 +73,12 @@ class Public:
 
     def __call__(self) -> None:
         return None
+
+
+def visitor_of(console: Console, request: Request) -> Visitor | None:
+    """Who is logged in in this browser, in the language chosen there."""
+    visitor = find_visitor(console, request.cookies.get(COOKIE, ""))
+    return None if visitor is None else _in_language(visitor, request.cookies.get(LANGUAGE_COOKIE, ""))
 
 
 def find_visitor(console: Console, token: str) -> Visitor | None:

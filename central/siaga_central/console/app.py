@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -90,10 +91,10 @@ class Headers:
 
 
 async def _say(request: Request, error: Exception) -> Response:
-    console: Console = request.app.state.console
+    status, message = 409, str(error)
     if isinstance(error, HTTPException):
-        return page.trouble(console, request, error.status_code, str(error.detail))
-    if isinstance(error, RequestValidationError):
+        status, message = error.status_code, str(error.detail)
+    elif isinstance(error, RequestValidationError):
         fields = ", ".join(str(entry["loc"][-1]) for entry in error.errors())
-        return page.trouble(console, request, 422, f"missing or wrong: {fields}")
-    return page.trouble(console, request, 409, str(error))
+        status, message = 422, f"missing or wrong: {fields}"
+    return await run_in_threadpool(page.trouble, request.app.state.console, request, status, message)

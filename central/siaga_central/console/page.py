@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from siaga_central.console.access import LANGUAGE_COOKIE, NotLoggedIn, Visitor
+from siaga_central.console.access import LANGUAGE_COOKIE, NotLoggedIn, Visitor, visitor_of
 from siaga_central.console.context import Console, console_of
 from siaga_central.domain.role import Permission
 from siaga_central.store import views
@@ -58,7 +58,10 @@ def came_from(request: Request) -> str:
 
 
 def trouble(console: Console, request: Request, status: int, message: str) -> Response:
-    """A page that says why something was not done."""
+    """A page that says why something was not done, in the frame of whoever is logged in."""
+    visitor = visitor_of(console, request)
+    if visitor is not None:
+        return page(console, "trouble.html", visitor, status, message=message)
     return public_page(console, request, "trouble.html", status, message=message)
 
 

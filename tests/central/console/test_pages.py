@@ -282,6 +282,28 @@ def test_letters_that_turn_a_text_are_shown_and_turn_nothing(city: City, login: 
     assert "<bdi>gang ⟦U+202E⟧napmas</bdi>" in page
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/daftar-jaga/hp", httpx.codes.FORBIDDEN),
+        ("GET", "/kejadian/K-20260101-0001", httpx.codes.NOT_FOUND),
+        ("GET", "/nowhere", httpx.codes.NOT_FOUND),
+    ],
+)
+def test_a_refusal_has_the_frame_of_whoever_is_logged_in(
+    login: Browse, stranger: httpx.Client, method: str, path: str, status: int
+) -> None:
+    client = login("operator")
+    client.cookies.set("siaga_language", "en")
+    refused = client.request(method, path, data={"csrf": csrf_of(client)} if method == "POST" else None)
+    assert refused.status_code == status
+    assert 'data-live="yes"' in refused.text
+    assert "Nama operator · log out" in refused.text
+    assert 'href="/daftar-jaga"' in refused.text
+    assert "This was not done" in refused.text
+    assert 'data-live="no"' in stranger.get("/nowhere").text
+
+
 def test_a_call_back_nobody_took_stays_and_comes_up_again_until_somebody_closes_it_with_a_reason(
     city: City, login: Browse, clock: FakeClock
 ) -> None:
