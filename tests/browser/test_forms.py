@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from siaga_central.store import replies
 from support.console import City, Served
 
 _NOTE = "form[action$=catatan] textarea"
@@ -36,6 +37,43 @@ def test_answering_loses_nothing_that_is_typed_in_another_field(sheet: Page, cit
     assert sheet.inner_text("[data-left]") == "160"
     assert sheet.evaluate("window.sameDocument")
     assert city.events("reply.written") == 1
+
+
+def test_the_counter_knows_what_a_part_holds(sheet: Page) -> None:
+    for text, left, number, foreign in (
+        ("x" * 160, "0", None, None),
+        ("x" * 60 + "\u201capi\u201d \u2013 hati-hati", "83", None, None),  # the node writes plain signs
+        ("[x]", "155", None, None),
+        ("x" * 69 + "\u706b", "0", None, "\u706b"),
+        ("x" * 70 + "\u706b", "63", "2", "\u706b"),
+        ("\u706b" * 160, "0", "3", "\u706b"),
+        ("\u20ac" * 81, "79", "2", None),
+    ):
+        sheet.fill(_ANSWER, text)
+        assert sheet.inner_text("[data-left]") == left, text
+        assert sheet.is_visible("[data-sms-count]") == (number is not None)
+        assert sheet.is_visible("[data-foreign]") == (foreign is not None)
+        if number is not None:
+            assert sheet.inner_text("[data-sms-count] span") == number
+        if foreign is not None:
+            assert sheet.inner_text("[data-foreign] bdi") == foreign
+
+
+def test_an_answer_that_failed_is_sent_again_by_a_button_once(sheet: Page, city: City) -> None:
+    sheet.fill(_ANSWER, "Petugas menuju lokasi.")
+    sheet.click(_SEND)
+    sheet.wait_for_selector("[data-reply-state=QUEUED]")
+    assert not sheet.is_visible("[data-again]")
+    with city.store.read() as connection:
+        [id] = connection.exec_driver_sql("SELECT id FROM reply").scalars()
+    city.store.write(lambda c: replies.delivered(c, id, "FAILED", "", "node:gsm-1", city.now_us))
+    sheet.click("[data-again]")
+    sheet.wait_for_selector("[data-reply-state=QUEUED]")
+    assert not sheet.is_visible("[data-again]"), "the new one is on its way"
+    with city.store.read() as connection:
+        found = connection.exec_driver_sql('SELECT "to", text FROM reply').all()
+    assert len(found) == 2
+    assert found[0] == found[1]
 
 
 def test_classifying_and_noting_show_at_once_and_keep_an_answer_half_written(sheet: Page) -> None:

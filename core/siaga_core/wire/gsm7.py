@@ -41,6 +41,12 @@ def septets(text: str) -> int | None:
     return count
 
 
+def costs() -> dict[str, int]:
+    """Septets of every letter that a text may have and still stay in the alphabet, typographic ones too."""
+    plain = dict.fromkeys(_SINGLE, 1) | dict.fromkeys(_DOUBLE, 2)
+    return plain | {chr(code): septets(instead) or 0 for code, instead in TYPOGRAPHY.items()}
+
+
 def transliterated(text: str) -> str:
     """`text` in letters of the alphabet: marks that it lacks are dropped, what stays foreign becomes `?`."""
     return "".join(_letter(letter) for letter in text.translate(TYPOGRAPHY))

@@ -20,6 +20,7 @@ from siaga_central.domain.role import Permission
 from siaga_central.store import assignments, holds, incidents, replies, roster, timings, views
 from siaga_core.reading.spots import every
 from siaga_core.service.clock import new_id
+from siaga_core.wire import gsm7
 
 router = APIRouter(prefix="/kejadian")
 See = Annotated[Visitor, Depends(Needs(Permission.SEE_INCIDENTS))]
@@ -204,6 +205,7 @@ def _values(console: Console, visitor: Visitor, number: str) -> dict[str, Any]:
         "moves": life.moves(row.state),
         "need_reason": life.NEED_REASON,
         "answer_most": ANSWER_MOST,
+        "septets": gsm7.costs(),
         "sees_numbers": visitor.may(Permission.SEE_NUMBERS) and row.closed_us is None,
         "can": {permission.name: visitor.may(permission) for permission in Permission},
     }

@@ -15,9 +15,28 @@ function say(form, message) {
   line.textContent = message;
 }
 
+// How many SMS a text takes and how much fits into the last of them (3GPP TS 23.038 and 23.040: 160 septets
+// or 70 letters, 153 or 67 where there are several).
+function parts(text, septets) {
+  const letters = [...text];
+  const foreign = [...new Set(letters.filter((letter) => !(letter in septets)))];
+  const used = foreign.length ? text.length : letters.reduce((sum, letter) => sum + septets[letter], 0);
+  const [single, several] = foreign.length ? [70, 67] : [160, 153];
+  const number = used <= single ? 1 : Math.ceil(used / several);
+  return { foreign, number, left: (number === 1 ? single : number * several) - used };
+}
+
 function count(field) {
   const counter = field.form?.querySelector("[data-left]");
-  if (counter && field.maxLength > 0) counter.textContent = field.maxLength - field.value.length;
+  if (!counter || !(field.maxLength > 0)) return;
+  const { foreign, number, left } = parts(field.value, JSON.parse(field.dataset.septets));
+  counter.textContent = Math.min(left, field.maxLength - field.value.length);
+  const several = field.form.querySelector("[data-sms-count]");
+  several.hidden = number === 1;
+  several.querySelector("span").textContent = number;
+  const cause = field.form.querySelector("[data-foreign]");
+  cause.hidden = !foreign.length;
+  cause.querySelector("bdi").textContent = foreign.join(" ");
 }
 
 function done(form, page) {
