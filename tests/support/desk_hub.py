@@ -66,12 +66,14 @@ class DeskHub:
 
         self.store.write(work)
 
-    def sms(self, text: str, sender: str = CITIZEN, **keys: Any) -> Record:
-        """A text comes in at the GSM node; its record."""
+    def sms(
+        self, text: str, sender: str = CITIZEN, *, report_id: str = "", revision: int = 1, **keys: Any
+    ) -> Record:
+        """A text, or a revision of one, comes in at the GSM node; its record."""
         parts = [SmsPart(number=1, pdu="00")]
         sms = Sms(**({"text": text, "parts": parts} | keys))
         given = Report(
-            report_id=new_id(self.clock), revision=1, source="sms", modem="modem",
+            report_id=report_id or new_id(self.clock), revision=revision, source="sms", modem="modem",
             reporter=sender, reporter_e164=sender, sms=sms,
         )  # fmt: skip
         record = self.record(given, "report")

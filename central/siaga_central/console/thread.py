@@ -22,6 +22,13 @@ EVENTS = {
     "incident.noted": N_("note"),
     "report.received": N_("report received"),
     "report.updated": N_("report completed"),
+    "report.grown": N_("more of a text has come"),
+    "callback.added": N_("to be rung back"),
+    "callback.again": N_("called again"),
+    "callback.named": N_("the caller's number is known"),
+    "callback.tried": N_("rung back, no answer"),
+    "callback.due": N_("ring back again now"),
+    "callback.settled": N_("call-back ended"),
     "reply.written": N_("answer written"),
     "reply.state": N_("answer's state"),
     "reply.auto": N_("answered by the node itself"),
@@ -176,7 +183,7 @@ def moment(event: Any) -> Moment:
         details = [(key, str(body[key])) for key in keys if body.get(key)]
     elif event.kind == "policy.set":
         details = [(key, f"{key} {value}") for key, value in sorted(_part(body, "values").items())]
-    elif event.kind == "reply.state":
+    elif event.kind in ("reply.state", "callback.settled"):
         details = [("state", str(body.get("state", ""))), *details]
     return Moment(event.at_us, EVENTS.get(event.kind, event.kind), event.actor, details, states)
 

@@ -9,6 +9,9 @@ from siaga_central.domain.place import Spot, contradicts
 SAME_WITHIN_US = 10 * 60 * 1_000_000
 # Later, of an incident that is still open, unless it speaks of something else (policy value).
 FOLLOWS_WITHIN_US = 24 * 3600 * 1_000_000
+# So many words of one incident in that time are each heard; of more, one a minute (policy value).
+LOUD_MOST = 5
+_MINUTE_US = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,13 @@ def belongs_to(
     same_kind = [one for one in alike if said.kind and one.about.kind == said.kind]
     found = recent or same_kind or alike
     return max(found, key=lambda one: one.last_contact_us).incident if found else None
+
+
+def silence_for(newest: str, received_us: Sequence[int]) -> str:
+    """What an alarm is silenced for: the newest word alone, in a flood the minute in which it came."""
+    last_us = max(received_us)
+    lately = sum(last_us - one <= SAME_WITHIN_US for one in received_us)
+    return newest if lately <= LOUD_MOST else f"minute-{last_us // _MINUTE_US}"
 
 
 def is_different(said: Said, about: Said) -> bool:

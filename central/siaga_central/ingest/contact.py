@@ -10,7 +10,7 @@ from siaga_central.domain import conversation
 from siaga_central.domain.place import Spot
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.suggestion import Suggestion, named, suggest
-from siaga_central.store import callbacks, commands, events, holds, incidents, nodes
+from siaga_central.store import attention, callbacks, commands, events, holds, incidents, nodes
 from siaga_central.store.schema import callback, event, incident, report
 from siaga_core.reading.lexicon import UNKNOWN
 from siaga_core.wire.command import SoundSiren
@@ -97,7 +97,10 @@ def _more(
     connection.execute(update(report).where(report.c.id == given.report_id).values(**values))
     actor = f"node:{record.node}"
     body = {"report": given.report_id, "revision": given.revision}
-    events.append(connection, now_us, "report.updated", incident_id, actor, body)
+    grown = given.sms is not None and given.sms.text != known.text
+    events.append(
+        connection, now_us, attention.GROWN if grown else "report.updated", incident_id, actor, body
+    )
     if known.text and incidents.find(connection, incident_id).summary == known.text:
         connection.execute(update(incident).where(incident.c.id == incident_id).values(summary=_text(given)))
     incidents.touch(connection, incident_id, now_us)

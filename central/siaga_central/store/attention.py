@@ -8,6 +8,8 @@ from siaga_central.store.schema import event, incident, report
 
 # An event of this kind: what a reporter said sounds like P1, and a person has judged the incident otherwise.
 PRESSING = "incident.pressing"
+# More of a text has come than was there when somebody read it.
+GROWN = "report.grown"
 # What field teams text is no operator's deed: nobody at a desk has read the reporter because of it.
 _BY_FIELD = ("dispatch.accepted", "dispatch.underway", "dispatch.done", "dispatch.repeated")
 
@@ -20,23 +22,24 @@ def is_fresh() -> Any:
         .correlate(incident)
         .scalar_subquery()
     )
-    return and_(incident.c.taken_by.is_not(None), or_(last_word > _last_deed(), is_pressing()))
+    more = _last(GROWN) > _last_deed()
+    return and_(incident.c.taken_by.is_not(None), or_(last_word > _last_deed(), more, is_pressing()))
 
 
 def is_pressing() -> Any:
     """Whether words that sound like P1 came after the last thing an operator did."""
-    last_press = (
-        select(func.coalesce(func.max(event.c.at_us), -1))
-        .where(event.c.subject == incident.c.id, event.c.kind == PRESSING)
-        .correlate(incident)
-        .scalar_subquery()
-    )
-    return last_press > _last_deed()
+    return _last(PRESSING) > _last_deed()
 
 
 def priority() -> Any:
     """By what it is ordered and sounds: P1 while such words wait, else as it was judged."""
     return case((is_pressing(), "P1"), else_=incident.c.priority)
+
+
+def _last(kind: str) -> Any:
+    found = select(func.coalesce(func.max(event.c.at_us), -1))
+    found = found.where(event.c.subject == incident.c.id, event.c.kind == kind)
+    return found.correlate(incident).scalar_subquery()
 
 
 def _last_deed() -> Any:

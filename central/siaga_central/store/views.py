@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, case, desc, func, or_, select
 
+from siaga_central.domain import conversation
 from siaga_central.store import attention, spoken
 from siaga_central.store import callbacks as rung
 from siaga_central.store import schema as t
@@ -57,6 +58,7 @@ class IncidentLine:
     """One incident as a lane shows it; `fresh` when a reporter spoke after the last operator did.
 
     `newest`: what came last; `said`: the last reports, in the order in which they were spoken.
+    `sound`: what silence is kept for; it changes with new words to somebody who has the incident.
     `pressing`: what was said sounds like P1, and a person has judged it otherwise before.
     `same_number`: other open incidents that a reporter of this one has reported.
     `spoken_us`: when its first reporter spoke; its age and deadline count from there.
@@ -67,6 +69,7 @@ class IncidentLine:
     reports: int
     said: list[Row[Any]]
     fresh: bool
+    sound: str
     pressing: bool
     same_number: list[str]
     spoken_us: int
@@ -88,11 +91,6 @@ class IncidentLine:
     def priority(self) -> str:
         """By what it is ordered and sounds."""
         return "P1" if self.pressing else str(self.incident.priority)
-
-    @property
-    def sound(self) -> str:
-        """What silence is kept for: with every new word to somebody who has the incident it ends."""
-        return str(self.newest.id) if self.newest is not None and self.fresh else ""
 
     @property
     def place(self) -> int:
@@ -317,11 +315,10 @@ def gaps_of(connection: Connection, camera_id: str, start_us: int, end_us: int) 
     ).all()
 
 
-def events_of(connection: Connection, subject: str, limit: int = 200) -> Rows:
-    """The last events about `subject`, newest first."""
-    return connection.execute(
-        select(t.event).where(t.event.c.subject == subject).order_by(desc(t.event.c.seq)).limit(limit)
-    ).all()
+def events_of(connection: Connection, *subjects: str, limit: int = 200) -> Rows:
+    """The last events about any of `subjects`, newest first."""
+    found = select(t.event).where(t.event.c.subject.in_(subjects))
+    return connection.execute(found.order_by(desc(t.event.c.seq)).limit(limit)).all()
 
 
 def cameras(connection: Connection) -> Rows:
@@ -400,20 +397,27 @@ def _lines(connection: Connection, found: Select[Any]) -> list[IncidentLine]:
     for report in connection.execute(found_reports.order_by(t.report.c.received_us, t.report.c.id)):
         reports.setdefault(report.incident, []).append(report)
     linked = same_number(connection, [row.id for row in incidents])
-    return [
-        IncidentLine(
-            incident=row,
-            newest=next(reversed(reports.get(row.id, [])), None),
-            reports=len(reports.get(row.id, [])),
-            said=sorted(reports.get(row.id, [])[-SAID_MOST:], key=lambda one: one.spoken_us),
-            fresh=bool(row.fresh),
-            pressing=bool(row.pressing),
-            same_number=linked.get(row.id, []),
-            spoken_us=row.spoken_us,
-            deadline_us=row.deadline_us,
-        )
-        for row in incidents
-    ]
+    return [_line(row, reports.get(row.id, []), linked.get(row.id, [])) for row in incidents]
+
+
+def _line(row: Row[Any], reports: Sequence[Row[Any]], same_number: list[str]) -> IncidentLine:
+    newest = reports[-1] if reports else None
+    sound = ""
+    if newest is not None and row.fresh:
+        word = f"{newest.id}.{newest.revision}"
+        sound = conversation.silence_for(word, [one.received_us for one in reports])
+    return IncidentLine(
+        incident=row,
+        newest=newest,
+        reports=len(reports),
+        said=sorted(reports[-SAID_MOST:], key=lambda one: one.spoken_us),
+        fresh=bool(row.fresh),
+        sound=sound,
+        pressing=bool(row.pressing),
+        same_number=same_number,
+        spoken_us=row.spoken_us,
+        deadline_us=row.deadline_us,
+    )
 
 
 def _count(connection: Connection, wanted: Any) -> int:

@@ -327,6 +327,9 @@ def test_a_call_back_nobody_took_stays_and_comes_up_again_until_somebody_closes_
     closed = client.post(path, data={"csrf": csrf, "state": "closed", "reason": "sudah datang sendiri"})
     assert closed.status_code == httpx.codes.OK
     assert f'action="{path}"' not in client.get("/panggilan-balik").text
+    sheet = client.get(re.search(r"/kejadian/K-[0-9-]+", client.get("/panggilan-balik").text)[0]).text  # type: ignore[index]
+    assert sheet.count("<b>ditelepon balik, tidak diangkat</b>") == 2
+    assert "sudah datang sendiri" in sheet
     late = client.post(path, data={"csrf": csrf, "state": "noanswer"})
     assert late.status_code == httpx.codes.CONFLICT
 

@@ -50,7 +50,7 @@ def test_a_later_text_joins_the_open_incident_and_calls_for_action_again(hub: De
     assert (line.incident.id, line.reports, line.fresh) == (row.id, 2, True)
     assert line.newest is not None
     assert line.newest.text == "belum ada yang datang"
-    assert line.sound == line.newest.id
+    assert line.sound == f"{line.newest.id}.1"
 
 
 def test_a_later_text_about_something_else_is_an_incident_of_its_own_linked_both_ways(hub: DeskHub) -> None:
@@ -106,3 +106,28 @@ def test_a_field_teams_answer_does_not_hide_a_reporters_new_word(hub: DeskHub) -
     hub.clock.advance(1)
     hub.sms(f"OTW {code}", TEAM)
     assert [line.incident.id for line in lines(hub)] == [row.id]
+
+
+def test_the_rest_of_a_text_that_comes_after_it_was_read_calls_for_action(hub: DeskHub) -> None:
+    hub.sms("[1/2 ...] pohon tumbang di", report_id="long")
+    row = handle(hub)
+    hub.sms("[1/2 ...] pohon tumbang di", report_id="long", revision=2)
+    assert lines(hub) == [], "nothing new stands there"
+    hub.sms("pohon tumbang di jalan, menimpa mobil", report_id="long", revision=3)
+    (line,) = lines(hub)
+    assert (line.incident.id, line.fresh, line.sound) == (row.id, True, "long.3")
+
+
+def test_a_flood_of_words_is_heard_once_a_minute(hub: DeskHub) -> None:
+    hub.sms("pohon tumbang di jalan")
+    handle(hub)
+    heard = []
+    for number in range(120):
+        hub.clock.advance(1)
+        hub.sms(f"cepat {number}")
+        heard.append(lines(hub)[0].sound)
+    assert len(set(heard[:4])) == 4, "each of the first"
+    assert len(set(heard[4:])) <= 3
+    hub.clock.advance(1200)
+    hub.sms("sudah selesai")
+    assert lines(hub)[0].sound not in heard

@@ -41,7 +41,7 @@ def show(console: At, visitor: See, camera: str, hari: int = 1, kejadian: str = 
             "holds": shown(connection, holds.of_camera(connection, camera)),
             "about": _incident(connection, kejadian),
             "searches": searches.last(connection, camera),
-            "log": [thread.moment(event) for event in views.events_of(connection, camera, 50)],
+            "log": [thread.moment(event) for event in views.events_of(connection, camera, limit=50)],
             "seq": views.last_seq(connection),
         }
     since_ns = known.told.kept_since_ns

@@ -182,6 +182,7 @@ def _values(console: Console, visitor: Visitor, number: str) -> dict[str, Any]:
             raise HTTPException(404, f"there is no incident {number}")
         reports = views.reports_of(connection, row.id)
         made = timings.of_report(connection, [report.id for report in reports])
+        rung = [one.id for one in views.callbacks_of(connection, row.id)]
         values = {
             "incident": row,
             "line": views.incident_line(connection, row.id),
@@ -191,8 +192,7 @@ def _values(console: Console, visitor: Visitor, number: str) -> dict[str, Any]:
             "assignments": assignments.of_incident(connection, row.id),
             "phones": roster.phones(connection),
             "clips": clipped.shown(connection, views.clips_of(connection, row.id), console.now_us()),
-            "timeline": [thread.moment(event) for event in views.events_of(connection, row.id)],
-            "callbacks": views.callbacks_of(connection, row.id),
+            "timeline": [thread.moment(event) for event in views.events_of(connection, row.id, *rung)],
             "cameras": _nearest(console, connection, row),
             "where": shown_place(connection, row),
             "all_cameras": sorted(views.cameras(connection), key=lambda one: str(one.name)),
