@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, func, select
 
-from siaga_central.store.schema import correction, incident, report
+from siaga_central.store.schema import callback, correction, incident, report
 
 # A node keeps an urgent record for thirty days: older, or not come yet, is what a wrong clock says.
 OLDEST_US = 30 * 86_400 * 1_000_000
@@ -34,3 +34,15 @@ def of_incident() -> Any:
     """When the first of an incident's reporters spoke; when it was opened if it has none."""
     first = select(func.min(of_report())).where(report.c.incident == incident.c.id).correlate(incident)
     return func.coalesce(first.scalar_subquery(), incident.c.opened_us)
+
+
+def of_callback() -> Any:
+    """When a caller who is to be rung back called last."""
+    number = func.coalesce(report.c.reporter_e164, report.c.reporter, "")
+    his = and_(
+        report.c.incident == callback.c.incident,
+        report.c.source == "call",
+        number == func.coalesce(callback.c.number, ""),
+    )
+    last = select(func.max(of_report())).where(his).correlate(callback)
+    return func.coalesce(last.scalar_subquery(), callback.c.last_us)

@@ -462,7 +462,8 @@ def _nodes() -> Select[Any]:
 
 
 def _callbacks() -> Select[Any]:
-    priority, due_us = attention.priority(), rung.due_us()
+    priority, due_us, called_us = attention.priority(), rung.due_us(), spoken.of_callback()
+    since_us = case((rung.tries() > 0, due_us), else_=called_us)
     rank = case(*((priority == name, number) for number, name in enumerate(TAKE_WITHIN_US, 1)), else_=2)
     return select(
         t.callback,
@@ -471,5 +472,7 @@ def _callbacks() -> Select[Any]:
         priority.label("priority"),
         rung.tries().label("tries"),
         due_us.label("due_us"),
-        (rank * _PRIORITY_STEP + due_us // 1000).label("place"),
+        called_us.label("called_us"),
+        (t.callback.c.last_us - called_us >= LATE_US).label("is_late"),
+        (rank * _PRIORITY_STEP + since_us // 1000).label("place"),
     ).join(t.incident, t.incident.c.id == t.callback.c.incident)

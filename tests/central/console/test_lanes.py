@@ -106,3 +106,21 @@ def test_who_rang_of_the_gravest_incident_is_rung_back_first(connection: Connect
     rows = views.callbacks(connection).rows
     assert [row.id for row in rows] == ["c", "b", "a"]
     assert [row.place for row in rows] == sorted(row.place for row in rows)
+
+
+def test_a_call_that_waited_for_the_link_is_rung_back_by_when_it_was_made(connection: Connection) -> None:
+    hour = 3600 * 1_000_000
+    had = 1_790_000_000 * 1_000_000
+    for name, called_us in (("a", had - hour), ("b", had - 3 * hour), ("c", had)):
+        _incident(connection, name, had)
+        call = {"id": name, "incident": name, "node": "gsm-1", "revision": 1, "source": "call", "body": "{}"}
+        times = {"arrived_us": called_us, "received_us": had, "clock": "synced"}
+        connection.execute(insert(t.report).values(**call, **times, reporter_e164=f"+62{name}"))
+        values = {"id": name, "incident": name, "first_us": had, "last_us": had, "number": f"+62{name}"}
+        connection.execute(insert(t.callback).values(**values))
+    rows = views.callbacks(connection).rows
+    assert [(row.id, had - row.called_us, bool(row.is_late)) for row in rows] == [
+        ("b", 3 * hour, True),
+        ("a", hour, True),
+        ("c", 0, False),
+    ]
