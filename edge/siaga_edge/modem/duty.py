@@ -141,9 +141,15 @@ class Duty:
         self._hand_back(now, waiting)
 
     def parties(self, now: Instant, waiting: Mapping[str, Waiting], policy: NodePolicy) -> dict[str, str]:
-        """Number -> `deserted` when nobody can read its report, `taken` when a duty phone answers for it."""
+        """Number -> `deserted` when nobody can read its report, `taken` when a duty phone answers for it.
+
+        `done` when one has: what is written since is another matter.
+        """
         found: dict[str, str] = {}
-        for row in self._open():
+        for row in self._not_over():
+            if row["state"] == "done":
+                found.setdefault(row["party"], "done")
+                continue
             hub_has_it = row["report_id"] not in waiting
             if away.is_deserted(_alarm(row, now), hub_has_it=hub_has_it, policy=policy):
                 found[row["party"]] = "deserted"

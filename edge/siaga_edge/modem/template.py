@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from siaga_core.errors import SiagaError
-from siaga_core.wire.duty import Template
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, TYPOGRAPHY, clipped, septets, transliterated
+from siaga_edge.modem.conversation import KIND, Text
 
 INSTEAD_MOST = 60
 # An alert that may have been lost goes again behind `(ulang) `, and is still one part.
 AGAIN_SEPTETS = 8
-_TEMPLATES: tuple[Template, ...] = ("report", "place", "call", "bounce")
+_TEMPLATES: tuple[Text, ...] = tuple(KIND)
 _NUMBER = "+628123456789012"
 
 
@@ -27,7 +27,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every text; `citizen` by template."""
 
     instead: str
-    citizen: dict[Template, str]
+    citizen: dict[Text, str]
     duty: dict[str, str]
 
 
@@ -49,7 +49,7 @@ def checked(given: Texts) -> Texts:
             raise BadText(f"texts.toml: {name} has letters that one part of an SMS cannot hold")
         for instead in (given.instead, "x" * INSTEAD_MOST):
             _one_part(name, _filled(text, instead))
-        if name != "bounce" and "{" in text:
+        if KIND[name] != "bounce" and "{" in text:
             raise BadText(f"texts.toml: {name} has a place to fill; it must not repeat anything")
     _one_part("back", given.duty["back"].format(codes="MMMM dan 99 lain"))
     _one_part("which", given.duty["which"].format(codes="MMMM dan 99 lain"))
@@ -57,7 +57,7 @@ def checked(given: Texts) -> Texts:
     return given
 
 
-def citizen(template: Template, instead: str = "", given: Texts | None = None) -> str:
+def citizen(template: Text, instead: str = "", given: Texts | None = None) -> str:
     """The text of `template`. It holds nothing of what the citizen wrote: there is no way to pass that in."""
     known = given or texts()
     return _filled(known.citizen[template], clipped(instead, INSTEAD_MOST) or known.instead)
