@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS alarm_back (
     wall_ns INTEGER NOT NULL,
     PRIMARY KEY (code, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alarm_untaken (code TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS alarm_asked (
     id TEXT PRIMARY KEY,
     number TEXT NOT NULL,
@@ -177,7 +178,7 @@ class Duty:
         Wall time may have jumped: of what is not over the hub does not have the report, and it stays.
         """
         self._connection.execute("DELETE FROM alarm WHERE wall_ns < ? AND state = 'over'", (before_wall_ns,))
-        for table in ("alarm_told", "alarm_back"):
+        for table in ("alarm_told", "alarm_back", "alarm_untaken"):
             self._connection.execute(f"DELETE FROM {table} WHERE code NOT IN (SELECT code FROM alarm)")  # noqa: S608
         for table in ("alarm_asked", "alarm_answer"):
             self._connection.execute(f"DELETE FROM {table} WHERE wall_ns < ?", (before_wall_ns,))  # noqa: S608
@@ -283,11 +284,14 @@ class Duty:
             text = report.sms.text if report.sms else ""
             body = _step(row, deed, name=self._name(code, number) or name, number=number, text=text)
             records.append((wire.KIND, body, "urgent"))
+        self._connection.execute("DELETE FROM alarm_untaken WHERE code = ?", (code,))
         log.info("duty phone answered code=%s deed=%s from=%s", code, deed, mask_number(number))
 
     def _end(self, row: sqlite3.Row) -> None:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE alarm SET state = 'over' WHERE code = ?", (row["code"],))
+            if row["state"] in away.UNANSWERED:
+                connection.execute("INSERT OR IGNORE INTO alarm_untaken VALUES (?)", (row["code"],))
 
         loud = row["priority"] in away.LOUD
         self._journal.append_all([(wire.KIND, _step(row, "over"), "urgent")] if loud else [], write)
@@ -296,8 +300,9 @@ class Duty:
     def _hand_back(self, now: Instant, waiting: Mapping[str, Waiting]) -> None:
         """Tell the phones that were texted, once, that the hub has what they were texted of.
 
-        Only when no alarm is open any more: until then a phone would be told of some and still be called by
-        others. What a phone said was done is among it: its team too must know whom to speak to now.
+        What nobody took is said to be so. Only when no alarm is open any more: until then a phone would be
+        told of some and still be called by others. What a phone said was done is among it: its team too must
+        know whom to speak to now.
         """
         if self.is_alarmed:
             return
@@ -313,7 +318,10 @@ class Duty:
 
     def _tell_back(self, number: str, name: str, rows: list[sqlite3.Row], now: Instant) -> None:
         id = self._new_id()
-        text = template.back([row["code"] for row in rows])
+        text = template.back(
+            [row["code"] for row in rows if not row["untaken"]],
+            [row["code"] for row in rows if row["untaken"]],
+        )
 
         def write(connection: sqlite3.Connection) -> None:
             told = [(row["code"], number, id, now.wall_ns) for row in rows]
@@ -326,7 +334,8 @@ class Duty:
 
     def _not_told_back(self, now: Instant) -> list[sqlite3.Row]:
         return self._connection.execute(
-            "SELECT a.code, a.report_id, t.number, t.name FROM alarm_told t JOIN alarm a USING (code)"
+            "SELECT a.code, a.report_id, t.number, t.name, u.code IS NOT NULL AS untaken"
+            " FROM alarm_told t JOIN alarm a USING (code) LEFT JOIN alarm_untaken u USING (code)"
             " LEFT JOIN alarm_back b ON b.code = t.code AND b.number = t.number"
             " WHERE b.code IS NULL AND a.state IN ('over', 'done') AND t.wall_ns > ?"
             " ORDER BY t.wall_ns, t.id",

@@ -165,6 +165,19 @@ def test_every_text_is_one_part_and_repeats_nothing() -> None:
         assert ("lain" in text) == (count > 5), text
 
 
+def test_phones_on_duty_hear_which_codes_nobody_took_and_those_come_first() -> None:
+    taken = [f"TT{place:02d}" for place in range(40)]
+    untaken = [f"UU{place:02d}" for place in range(40)]
+    for some, others in ((1, 1), (1, 3), (40, 2), (40, 40), (0, 1), (0, 40), (3, 40)):
+        text = template.back(taken[:some], untaken[:others])
+        assert (septets(text) or 999) <= SINGLE_SEPTETS
+        assert "BELUM ADA yang mengambil UU00" in text
+        assert "112" in text
+        assert ("TT00" in text) == bool(some)
+    assert all(code in template.back(taken, untaken[:3]) for code in untaken[:3])
+    assert "BELUM ADA" not in template.back(taken)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
