@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class Care:
         self._loop = Loop(sent_mono_s=clock.mono_s() - settings.loop_every_s + LOOP_AGAIN_S)
         self._asked_mono_s = self._balance_mono_s = float("-inf")
         self._own, self._forwards, self._forward_mono_s = own, False, float("-inf")
+        self._forwarding: Iterator[bool] | None = None
         self._awaits_balance = False
         self._answers: list[list[str]] = []
         # Texts from these numbers may be a loop-back; a citizen's never is, whatever it says.
@@ -77,7 +78,10 @@ class Care:
             return
         if self._settings.forward_to and now_s - self._forward_mono_s >= forwarding.CHECK_EVERY_S:
             self._forward_mono_s = now_s
-            self._keep_forwarding(port, profile.limits.network_s)
+            self._forwarding = self._keep_forwarding(port, profile.limits.network_s)
+        if self._forwarding is not None:
+            if not next(self._forwarding, False):
+                self._forwarding = None
             return
         if self._settings.loop_to:
             self._loop_round(port, now_s, profile.limits)
@@ -93,24 +97,31 @@ class Care:
             self._tell(vitals.term(found.until, self._today()))
         return True
 
-    def _keep_forwarding(self, port: Port, limit_s: float) -> None:
-        """See that the network forwards as the config says, and set it again where it does not."""
+    def _keep_forwarding(self, port: Port, limit_s: float) -> Iterator[bool]:
+        """See that the network forwards as the config says, and set it again where it does not.
+
+        One command at each turn, as the network may take its time over each and reports wait meanwhile.
+        """
         wanted = self._settings.forward_to
         if forwarding.loops(wanted, self._own):
             self._tell(forwarding.refusal(wanted))
             return
-        found = self._forwarded(port, limit_s)
+        found = yield from self._forwarded(port, limit_s)
         orders = forwarding.orders(found, wanted)
         for order in orders:
             self._quietly(port, order, limit_s)
+            yield True
         if orders:
-            found = self._forwarded(port, limit_s)
+            found = yield from self._forwarded(port, limit_s)
         self._tell(forwarding.verdict(found, wanted, set_again=bool(orders) and self._forwards))
         self._forwards = self._forwards or not forwarding.orders(found, wanted)
 
-    def _forwarded(self, port: Port, limit_s: float) -> dict[int, str | None]:
-        asked = {reason: forwarding.query(reason) for reason in forwarding.REASONS}
-        return {reason: forwarding.target(self._quietly(port, ask, limit_s)) for reason, ask in asked.items()}
+    def _forwarded(self, port: Port, limit_s: float) -> Generator[bool, None, dict[int, str | None]]:
+        found: dict[int, str | None] = {}
+        for reason in forwarding.REASONS:
+            found[reason] = forwarding.target(self._quietly(port, forwarding.query(reason), limit_s))
+            yield True
+        return found
 
     def _ask(self, port: Port, slots: dict[str, tuple[int, int]]) -> None:
         """One question of a round of them: a message that comes meanwhile waits for one command at most."""

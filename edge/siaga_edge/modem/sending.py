@@ -33,19 +33,21 @@ class Sender:
         # Somebody still has to hear of the last part's word: nobody else may begin a part of his own.
         self.is_kept = False
         self.patience, self.table = Patience(), TABLE
+        self._restarted = False
 
     def send(self, port: Port, part: pdu.Submit, limits: Limits) -> int:
         """Hand a part over; its message reference. Raises Refused, BadAnswer, NoWord, NoAnswer, PortGone.
 
         After NoWord and Hung the word may still come: see `waits` and `late`.
         """
-        self._open, begun_s = None, self._clock.mono_s()
+        self._open, self._restarted, begun_s = None, False, self._clock.mono_s()
         limit_s = patience.limit_s(self.patience, limits)
         until_s = begun_s + limits.send_most_s
         try:
             reference = port.send(part.length, part.pdu, limit_s)
         except NoWord as error:
-            self._learn("unsaid")
+            if not self._restarted:
+                self._learn("unsaid")
             self._open = _Open(until_s, hung=False) if error.may_come else None
             raise
         except Hung:
@@ -72,6 +74,10 @@ class Sender:
             self._open.reference = reference
             self._learn("slow")
         return True
+
+    def restarted(self) -> None:
+        """The modem has started anew: what it leaves unsaid now tells nothing about the network."""
+        self._restarted = True
 
     def answers(self) -> None:
         """The modem does what it is told again: what it did not say while it hung it will not say now.

@@ -223,8 +223,13 @@ class ModemService:
 
     def _takes(self, event: at.Event) -> bool:
         """Whether what the modem says by itself is somebody's."""
+        if self._is_boot(event):
+            self.sender.restarted()
         heard = any(one.hear(event.line) for one in (self._calls, self._care, self.sender))
         return heard or self._direct.hear(event)
+
+    def _is_boot(self, event: at.Event) -> bool:
+        return at.is_boot(event.line, tuple(self._profile.boot))
 
     def _drop(self) -> None:
         self._voice.drop()
@@ -376,7 +381,7 @@ class ModemService:
     def _hear(self, port: Port) -> None:
         """Note what the modem said by itself, and which stores that asks to be swept."""
         for event in port.events():
-            if at.is_boot(event.line, tuple(self._profile.boot)):
+            if self._is_boot(event):
                 log.warning("modem restarted line=%s", event.line)
                 self._checked_mono_s = float("-inf")
                 self._restarted = True

@@ -70,6 +70,32 @@ def test_a_hang_in_a_send_is_noticed_within_ten_seconds_unless_the_network_is_sl
     assert bench.outgoing() == "unknown", "a courtesy of which nobody knows is not sent again"
 
 
+class DeafToRestarts(Sender):
+    """The mutant: takes the silence of a modem that has just started anew for the network's."""
+
+    def restarted(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("sender", "mode"), [(Sender, "short"), (DeafToRestarts, "long")])
+def test_a_modem_that_restarts_over_a_text_is_no_slow_network(
+    tmp_path: Path, benches: list[Bench], sender: type[Sender], mode: Mode
+) -> None:
+    """Its transmitter may pull its supply down; believed slow, the next hang would be noticed after 60 s."""
+    bench = Bench(tmp_path, sender=sender)
+    benches.append(bench)
+
+    def look() -> None:
+        if bench.dialogue.is_sending:
+            bench.world.look = lambda: None
+            bench.world.start()
+
+    bench.world.look = look
+    bench.order()
+    bench.run(12)
+    assert bench.service.sender.patience.mode == mode
+
+
 @pytest.mark.parametrize(
     ("meanwhile", "send_ms", "sent_by_s", "passes"),
     [("send_aborts", 30_000, 90, 2), ("send_aside", 30_000, 45, 1), ("", 50_000, 240, 3)],

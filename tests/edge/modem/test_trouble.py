@@ -1,6 +1,6 @@
 """The service and the simulated modem in simulated time: it always comes back, and loses nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -219,24 +219,24 @@ PHONE = "+6281277770000"
 class SetsOnce(Care):
     """A mutant: what was set once is believed to stay."""
 
-    def _keep_forwarding(self, port: Port, limit_s: float) -> None:
+    def _keep_forwarding(self, port: Port, limit_s: float) -> Iterator[bool]:
         if not self._forwards:
-            super()._keep_forwarding(port, limit_s)
+            yield from super()._keep_forwarding(port, limit_s)
 
 
 class ForwardsAll(Care):
     """A mutant: every call is forwarded, which looks as if it worked."""
 
-    def _keep_forwarding(self, port: Port, limit_s: float) -> None:
+    def _keep_forwarding(self, port: Port, limit_s: float) -> Iterator[bool]:
         self._quietly(port, f'AT+CCFC=0,3,"{PHONE}",145', limit_s)
-        super()._keep_forwarding(port, limit_s)
+        yield from super()._keep_forwarding(port, limit_s)
 
 
 class BelievesItsOrder(Care):
     """A mutant: that the network took the order is enough; nobody asks what it does."""
 
-    def _forwarded(self, port: Port, limit_s: float) -> dict[int, str | None]:
-        super()._forwarded(port, limit_s)
+    def _forwarded(self, port: Port, limit_s: float) -> Generator[bool, None, dict[int, str | None]]:
+        yield from super()._forwarded(port, limit_s)
         return {0: None, 1: PHONE, 2: PHONE} if self._forwards else {0: None, 1: None, 2: None}
 
 
@@ -258,13 +258,13 @@ def forwarding_goes_wrong(bench: Bench, care: type[Care]) -> list[str]:
     service._care = care(
         service._settings, bench.config.node.run_dir, bench.world, service.standing.tell, service.sender
     )
-    bench.run(30)
+    bench.run(60)
     forwards, found = bench.dialogue.machine.sim.forwards, list[str]()
     if forwards != {1: PHONE, 2: PHONE} or _levels(bench) not in ([], ["ok"]):
         found.append("not forwarded at busy and no reply")
     forwards.clear()
     forwards[0] = PHONE  # the node would never ring again
-    bench.run(620)
+    bench.run(650)
     if forwards != {1: PHONE, 2: PHONE}:
         found.append("not put right")
     bench.run(620)
@@ -298,6 +298,25 @@ def test_the_check_above_finds_forwarding_that_is_not_looked_after(
     assert found in forwarding_goes_wrong(benches[0], mutant)
 
 
+def test_a_report_waits_for_one_question_about_forwarding_at_most(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    """The network may take its time over each of eight commands."""
+    bench = Bench(tmp_path, forward_to=PHONE)
+    benches.append(bench)
+
+    def look() -> None:
+        if bench.commands and bench.commands[-1] == "AT+CCFC=0,2" and not bench.reports():
+            bench.receive("kebakaran")
+            bench.world.look = lambda: None
+
+    bench.world.look = look
+    bench.run(60)
+    after = bench.commands[bench.commands.index("AT+CCFC=0,2") :]
+    assert after.index("AT+CMGL=4") < after.index("AT+CCFC=1,2")
+    assert bench.texts() == ["kebakaran"]
+
+
 def test_the_hub_hears_at_each_start_that_the_modem_is_well_and_of_each_loop_back(
     tmp_path: Path, benches: list[Bench]
 ) -> None:
@@ -315,7 +334,7 @@ def test_forwarding_that_the_network_refuses_is_an_alarm(tmp_path: Path, benches
     benches.append(bench)
     faults = bench.dialogue.machine.faults
     faults.fail, faults.fail_code, faults.fail_count = "+CCFC", 3, 10**6
-    bench.run(30)
+    bench.run(60)
     assert [level for level, _ in bench.told("modem.forwarding")] == ["crit"]
 
 
