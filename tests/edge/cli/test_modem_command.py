@@ -154,9 +154,19 @@ def test_a_service_that_does_not_run_is_status_one_and_a_text_waits_for_it(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     service = Service(tmp_path, tmp_path / "modem")
+    unknown = "the uplink has not run since the machine started"
     assert answer(capfd, service, "status") == (
-        1, {"service": "modem", "running": False, "status": None, "in_roster": False},
-    )  # fmt: skip
+        1,
+        {
+            "service": "modem",
+            "running": False,
+            "status": None,
+            "verdicts": {},
+            "hub": {"state": "unknown", "since_wall_ns": None, "waiting": 0, "why": unknown},
+            "codes": [],
+            "in_roster": False,
+        },
+    )
     status, told = answer(capfd, service, "send", "--to", SENDER, "--text", "nanti")
     assert (status, told["service_awake"]) == (1, False)
     assert len(list((tmp_path / "data" / "relay-modem").iterdir())) == 1
