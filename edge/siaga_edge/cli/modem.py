@@ -66,7 +66,12 @@ def add_arguments(kinds: Any, default_config: Path) -> None:
     send.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=text)
     inbox = _add(kinds, default_config, "inbox", "the raw messages kept here, newest last", _inbox)
     inbox.add_argument("--last", type=int, default=20, metavar="N", help="so many (%(default)s)")
-    inbox.add_argument("--numbers", action="store_true", help="show senders' numbers unmasked")
+    inbox.add_argument(
+        "--numbers",
+        "--raw",
+        action="store_true",
+        help="show senders' numbers, and raw messages, which hold them",
+    )
     text = "what callers said to the prompt, as files kept here, newest last (personal data)"
     _add(kinds, default_config, "recordings", text, _recordings)
     text = "make the reports again from the raw messages and calls; say whether they are the same"
@@ -211,6 +216,8 @@ def _state(journal: Path, id: str) -> str:
 
 
 def _inbox(args: argparse.Namespace) -> int:
+    if args.last < 1:
+        raise Refused("--last: 1 atau lebih / 1 or more")
     config, service = _node(args)
     journal = config.journal_file(service)
     if not journal.exists():
@@ -236,16 +243,18 @@ def _inbox(args: argparse.Namespace) -> int:
 
 
 def _shown(row: sqlite3.Row, *, unmasked: bool) -> dict[str, Any]:
+    """A raw message holds its sender's number: it is shown to who may see that."""
     kind, sender, text = _read(row["memory"], row["pdu"])
+    octets = f"{len(row['pdu']) // 2} oktet / octets (--numbers)"
     return {
         "came": shown(row["at_wall_ns"]),
         "from": sender if unmasked or not sender else mask_number(sender),
         "kind": kind,
         "by": row["memory"],
-        "text": text,
+        "text": text if unmasked else text.replace(row["pdu"], octets),
         "report_id": row["report_id"],
         "on_modem": bool(row["on_modem"]),
-        "pdu": row["pdu"],
+        "pdu": row["pdu"] if unmasked else octets,
     }
 
 

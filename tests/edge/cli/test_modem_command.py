@@ -66,7 +66,17 @@ def test_status_send_inbox_and_replay_of_a_node_that_serves(
     assert not any(SENDER in row["from"] for row in rows), "numbers are masked"
     kinds = {row["kind"]: row for row in rows}
     assert kinds["delivery report"]["text"] == "DELIVERED"
-    assert "0011223344544F4C4F4E47" in kinds["unreadable"]["text"]
+    assert "11 oktet / octets" in kinds["unreadable"]["text"]
+    hidden = json.dumps(rows)
+    assert "0011223344544F4C4F4E47" not in hidden, "raw messages hold numbers"
+    _, rows = answer(capfd, service, "inbox", "--raw")
+    shown = {row["kind"]: row for row in rows}
+    assert "0011223344544F4C4F4E47" in shown["unreadable"]["text"]
+    assert shown["message"]["from"] == SENDER
+    assert len(shown["message"]["pdu"]) > 40
+    for number in ("0", "-1"):
+        assert main(["modem", "inbox", "--last", number, "--config", str(service.config)]) != 0
+        assert "--last: 1 atau lebih" in capfd.readouterr().err
     status, told = answer(capfd, service, "replay")
     assert (status, told["same"], told["is_same"]) == (0, 3, True)
     assert told["messages"] == 4
