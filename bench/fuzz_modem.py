@@ -438,8 +438,8 @@ def _campaign(
 
 
 def _ways(path: Path, text: str) -> list[str]:
-    """How a text came in: store, slot, simulated second and octets of each time."""
-    query = "SELECT memory, slot, at_wall_ns, pdu FROM pdu WHERE text = ? ORDER BY id"
+    """How a text came in: store, slot, simulated second and report of each time."""
+    query = "SELECT memory, slot, at_wall_ns, report_id FROM pdu WHERE text = ? ORDER BY id"
     with contextlib.closing(sqlite3.connect(path)) as journal:
         rows = journal.execute(query, (text,)).fetchall()
     return [f"{row[0]} {row[1]} at {row[2] / 1e9 - WALL_S:.1f} {row[3]}" for row in rows]
@@ -484,6 +484,10 @@ def _place(journal: sqlite3.Connection) -> tuple[str, int]:
 
 
 def _texts(path: Path) -> list[str]:
-    """The text of every PDU that was kept, by report: what was pruned from the records is still here."""
+    """The text of every report, by its PDUs: what was pruned from the records is still here.
+
+    A copy that came on another way is a PDU more and no report more (decision 0021).
+    """
+    query = "SELECT DISTINCT report_id, text FROM pdu WHERE report_id != ''"
     with contextlib.closing(sqlite3.connect(path)) as journal:
-        return [str(row[0]) for row in journal.execute("SELECT text FROM pdu WHERE report_id != ''")]
+        return [str(row[1]) for row in journal.execute(query)]

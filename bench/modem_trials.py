@@ -43,12 +43,19 @@ def late(trials: list[Trial]) -> list[str]:
 
 
 def _recovery_s(trial: Trial) -> float:
-    """From when it was noticed until all was well; for what ends by itself, from when its cause was gone."""
+    """From when it was noticed until all was well; for what ends by itself, from when its cause was gone.
+
+    A send on a network known to be slow may not be disturbed (decision 0019): a hang that took its answer and
+    is over before send_most_s looks like the network until then.
+    """
     assert trial.over_s is not None
     noticed_s = trial.began_s if trial.noticed_s is None else trial.noticed_s
     if "until" in trial.kind:
         return trial.over_s - noticed_s
-    return trial.over_s - max(noticed_s, trial.cause_ended_s or 0.0)
+    gone_s = max(noticed_s, trial.cause_ended_s or 0.0)
+    if trial.patient and trial.noticed_s is None:
+        gone_s = max(gone_s, min(trial.over_s, trial.began_s + SEND_MOST_S))
+    return trial.over_s - gone_s
 
 
 def _limit_s(trial: Trial) -> float:
