@@ -26,7 +26,7 @@ SAME_READINGS = 2
 PLAIN = Profile(identify=[], init=[], announce=[], reject=[])
 READINGS_MOST = 4
 # A store that counts more than it lists is read slot by slot, so seldom and so long at most.
-LOOK_AGAIN_S, LOOK_MOST_S = 300.0, 20.0
+LOOK_AGAIN_S, LOOK_MOST_S = 300.0, 5.0
 # Some modems hand a message over and store it as well; the same octets on both ways within this are one.
 COPY_WITHIN_NS = 600 * 10**9
 Heard = Callable[[Report, list[tuple[str, Struct, Lane]]], None]
@@ -71,6 +71,7 @@ class Intake:
         self._scanned: set[str] = set()
         self._hidden: dict[str, int] = {}
         self._looked_mono_s: dict[str, float] = {}
+        self._look_from: dict[str, int] = {}
         self._on_status, self._heard, self._is_loop, self._unreadable = on_status, heard, is_loop, unreadable
         self._told_of = Batch()
 
@@ -182,8 +183,12 @@ class Intake:
         if now_s - self._looked_mono_s.get(memory, float("-inf")) < LOOK_AGAIN_S:
             return []
         self._looked_mono_s[memory] = now_s
-        for index in range(total + 1):
-            if len(known) + len(found) >= used or self._clock.mono_s() - now_s > LOOK_MOST_S:
+        begin = self._look_from.pop(memory, 0)
+        for index in (*range(begin, total + 1), *range(begin)):
+            if len(known) + len(found) >= used:
+                break
+            if self._clock.mono_s() - now_s > LOOK_MOST_S:
+                self._look_from[memory] = index  # the next look goes on here
                 break
             if index not in known and (one := self._read_slot(port, index)) is not None:
                 found.append(one)

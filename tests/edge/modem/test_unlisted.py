@@ -98,3 +98,20 @@ def test_what_can_be_had_in_no_way_is_told_and_looked_for_seldom(
     bench.run(320)
     assert bench.texts() == ["Kebakaran"]
     assert [level for level, _ in bench.told("modem.inbox")] == ["warn", "ok"]
+
+
+def test_on_a_slow_modem_a_look_is_short_and_the_next_one_goes_on_where_it_stopped(
+    tmp_path: Path, benches: list[Bench]
+) -> None:
+    bench = made(tmp_path, benches)
+    machine = bench.dialogue.machine
+    machine.faults.delay_ms = 400
+    store = machine.memories["SM"]
+    bench.receive("Kebakaran")
+    store.slots[20] = store.slots.pop(1)
+    machine.faults.unlisted = 20
+    bench.run(200)
+    assert bench.texts() == []
+    assert 8 <= sum(command.startswith("AT+CMGR") for command in bench.commands) <= 15
+    bench.run(1800)
+    assert bench.texts() == ["Kebakaran"]
