@@ -1,4 +1,4 @@
-"""The labelled texts of tests/corpus: a first set halved by a seeded draw, a second one kept so."""
+"""The labelled texts of tests/corpus: a first set halved by a seeded draw, later ones kept so."""
 
 import random
 from dataclasses import dataclass
@@ -32,15 +32,15 @@ def held_back() -> tuple[list[Labelled], list[str]]:
     return _labelled(_half("reports")), _half("nuisance")
 
 
-def second() -> tuple[list[Labelled], list[str]]:
-    """Return the set that was written when the reader was there, by somebody who had not read its lists."""
-    held, held_idle = second_held_back()
-    return [*_labelled(_lines("second/reports")), *held], [*_lines("second/nuisance"), *held_idle]
+def later(name: str) -> tuple[list[Labelled], list[str]]:
+    """Return a set, `second` or `third`, by somebody who had not read the lists of the reader there was."""
+    held, held_idle = later_held_back(name)
+    return [*_labelled(_lines(f"{name}/reports")), *held], [*_lines(f"{name}/nuisance"), *held_idle]
 
 
-def second_held_back() -> tuple[list[Labelled], list[str]]:
-    """Return the part of the second set whose single texts nobody looked at while the reader was mended."""
-    return _labelled(_lines("second/reports-held-back")), _lines("second/nuisance-held-back")
+def later_held_back(name: str) -> tuple[list[Labelled], list[str]]:
+    """Return the part of such a set whose single texts nobody looked at while the reader was mended."""
+    return _labelled(_lines(f"{name}/reports-held-back")), _lines(f"{name}/nuisance-held-back")
 
 
 def _labelled(lines: list[str]) -> list[Labelled]:

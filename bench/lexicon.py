@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from bench.corpus import Labelled, held_back, nuisance, reports, second, second_held_back
+from bench.corpus import Labelled, held_back, later, later_held_back, nuisance, reports
 from bench.measure import Figure
 from siaga_core.reading.fold import words
 from siaga_core.reading.lexicon import PRIORITY
@@ -35,9 +35,10 @@ def run() -> list[Figure]:
     figures = [
         *_figures("", told, idle, least=100.0),
         *_figures(", held back", *held_back(), least=95.0),
-        *_figures(", second set", *second(), least=100.0),
-        *_figures(", second set held back", *second_held_back(), least=95.0),
     ]
+    for name in ("second", "third"):
+        figures += _figures(f", {name} set", *later(name), least=100.0)
+        figures += _figures(f", {name} set held back", *later_held_back(name), least=95.0)
     return [*figures, _speed(told)]
 
 

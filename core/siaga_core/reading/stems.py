@@ -32,6 +32,8 @@ _PREFIXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("n", ("t", "c", "j")),
     ("m", ("p", "b")),
 )
+# Minang ends Malay words its own way: `hanyuik` is `hanyut`, `sakik` `sakit`, `masuak` `masuk`.
+_MINANG = (("uik", "ut"), ("uih", "us"), ("iak", "ik"), ("uak", "uk"), ("uah", "uh"), ("ik", "it"))
 _VOWELS = frozenset("aiueo")
 _SHORTEST_ROOT = 3
 _FUZZY_FROM = 6
@@ -56,7 +58,8 @@ def _without_endings(word: str) -> set[str]:
     for endings in (_PARTICLES, _SUFFIXES):
         for stem in tuple(found):
             found |= {stem.removesuffix(end) for end in endings if len(stem) - len(end) >= _SHORTEST_ROOT}
-    return found
+    minang = ((stem, end, malay) for stem in found for end, malay in _MINANG if stem.endswith(end))
+    return found | {stem.removesuffix(end) + malay for stem, end, malay in minang}
 
 
 def _without_beginning(word: str) -> set[str]:

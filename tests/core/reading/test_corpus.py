@@ -1,9 +1,12 @@
 """The goals over the labelled texts, each of its own, and what must not be bought with them."""
 
+from collections.abc import Callable
+
 import pytest
 from bench import lexicon
-from bench.corpus import Labelled, held_back, nuisance, reports, second, second_held_back
+from bench.corpus import Labelled, held_back, later, later_held_back, nuisance, reports
 
+from siaga_core.reading.stems import stems
 from siaga_core.reading.text import read
 
 
@@ -35,16 +38,28 @@ def test_no_doubt_beside_it_takes_a_report_out_of_sight(doubt: str) -> None:
         assert doubted.priority < "P4" or not alone.words
 
 
-def test_no_report_of_the_second_set_is_overlooked() -> None:
-    assert [one.text for one in second()[0] if not lexicon.is_recalled(one)] == []
+@pytest.mark.parametrize("name", ["second", "third"])
+def test_no_report_of_a_later_set_is_overlooked(name: str) -> None:
+    assert [one.text for one in later(name)[0] if not lexicon.is_recalled(one)] == []
 
 
-@pytest.mark.parametrize("held", [second(), second_held_back()], ids=["second", "second held back"])
-def test_the_second_set_meets_the_same_goals(held: tuple[list[Labelled], list[str]]) -> None:
+@pytest.mark.parametrize("of", [later, later_held_back])
+@pytest.mark.parametrize("name", ["second", "third"])
+def test_later_sets_meet_the_same_goals(
+    name: str, of: Callable[[str], tuple[list[Labelled], list[str]]]
+) -> None:
+    held = of(name)
     told, idle = held
     assert sum(map(lexicon.is_right_kind, told)) >= 0.9 * len(told)
     assert sum(map(lexicon.is_right_place, told)) >= 0.85 * len(told)
     assert sum(map(lexicon.is_raised, idle)) <= len(idle) / 10
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("hanyuik", "hanyut"), ("sakik", "sakit"), ("masuak", "masuk"), ("putuih", "putus")]
+)
+def test_minang_endings_are_malay_ones(typed: str, meant: str) -> None:
+    assert meant in stems(typed)
 
 
 def test_a_place_label_may_be_a_plus_code_or_a_number_with_a_word() -> None:
