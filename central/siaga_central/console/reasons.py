@@ -179,6 +179,7 @@ SENTENCES = (
     N_("siaga-health does not run, and it alone can switch the modem's power"),
     N_("%(count)s texts handed to the second modem"),
     N_("it neither lists nor reads its messages in PDU mode; another modem is needed"),
+    N_("%(count)s messages are counted on the modem, which neither lists nor gives them"),
     N_("not registered (CREG %(stat)s)"),
     N_("every call is forwarded before it rings here"),
     N_("calls are not forwarded at busy and no reply"),

@@ -37,6 +37,8 @@ EVENTS = {
     "dispatch.underway": N_("team on its way"),
     "dispatch.done": N_("team says: done"),
     "dispatch.repeated": N_("the team says it again"),
+    "dispatch.asked": N_("the answer does not say which alert it means, phone asked for the code"),
+    "dispatch.unclear": N_("an answer that fits no open alert"),
     "dispatch.stranger": N_("a stranger answered with the code, not counted"),
     "dispatch.unsent": N_("text to the phone on duty failed"),
     "away.sounded": N_("hub away: the node's siren sounded"),

@@ -1,5 +1,7 @@
 """Texts the hub sends by itself: to a reporter whose report is being handled, and to duty phones. Pure."""
 
+from collections.abc import Sequence
+
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, clipped, septets, transliterated
 
 # To the reporter when an operator sets the incident being handled. Never a word of the report in it.
@@ -11,6 +13,8 @@ HANDLED = (
 DISPATCH = "SIAGA {code} {priority} {kind}{place}. {number}. Balas: TERIMA {code}, OTW, SELESAI"
 # To try the way to a phone on duty. Nobody is to answer: what a phone says without an alert is a report.
 TRIAL = "SIAGA: SMS uji dari pusat 112 untuk {name}. Tidak perlu dibalas. HP ini terdaftar sebagai HP jaga."
+# To a phone on duty whose answer does not say which of its alerts it means; a node asks the same.
+WHICH = "SIAGA: BELUM TERCATAT. Kode mana? {codes}. Balas TERIMA, OTW atau SELESAI dan satu kodenya."
 # The node puts `(ulang) ` before an alert that may have been lost.
 _AGAIN_SEPTETS = 8
 KINDS = {
@@ -37,6 +41,17 @@ def dispatch(code: str, priority: str, category: str, place: str, number: str) -
     room = SINGLE_SEPTETS - _AGAIN_SEPTETS - (septets(transliterated(empty)) or 0)
     where = clipped(f" di {place}", room) if place else ""
     return DISPATCH.format(code=code, priority=priority, kind=kind, place=where, number=number)
+
+
+def which(codes: Sequence[str]) -> str:
+    """The question for a code: one part, codes beyond it are counted."""
+    made = [WHICH.format(codes=_named(codes, shown)) for shown in range(len(codes), 0, -1)]
+    return next((text for text in made if (septets(text) or 999) <= SINGLE_SEPTETS), made[-1])
+
+
+def _named(codes: Sequence[str], shown: int) -> str:
+    rest = len(codes) - shown
+    return ", ".join(codes[:shown]) + (f" dan {rest} lain" if rest else "")
 
 
 def trial(name: str) -> str:

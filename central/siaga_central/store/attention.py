@@ -10,8 +10,9 @@ from siaga_central.store.schema import event, incident, report
 PRESSING = "incident.pressing"
 # More of a text has come than was there when somebody read it.
 GROWN = "report.grown"
-# What field teams text is no operator's deed: nobody at a desk has read the reporter because of it.
-_BY_FIELD = ("dispatch.accepted", "dispatch.underway", "dispatch.done", "dispatch.repeated")
+# By an operator; every other event of a dispatch is a field team's: nobody at a desk has read the reporter
+# because a team has answered.
+_TOLD = "dispatch.told"
 
 
 def is_fresh() -> Any:
@@ -50,7 +51,7 @@ def _last_deed() -> Any:
             people.c.subject == incident.c.id,
             people.c.actor != "hub",
             people.c.actor.not_like("node:%"),
-            people.c.kind.not_in(_BY_FIELD),
+            or_(people.c.kind.not_like("dispatch.%"), people.c.kind == _TOLD),
         )
         .correlate(incident)
         .scalar_subquery()

@@ -1,5 +1,6 @@
 """Texts to phones on duty that are no alerts: a trial asked for on the console, what a node says or asks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -17,6 +18,8 @@ from siaga_core.wire.duty import DutyState
 TTL_S = 600.0
 # Who presses twice means one; and each is money.
 AGAIN_US = 60_000_000
+# A phone whose answers do not say which alert they mean is asked once in this time, as a node does.
+WHICH_AGAIN_US = 300_000_000
 
 
 def order_trial(
@@ -34,6 +37,19 @@ def order_trial(
     )
     body = {"name": name, "number": masked(number), "node": node}
     events.append(connection, now_us, "roster.trial", SUBJECT, actor, body)
+
+
+def ask_which(
+    connection: Connection, id: str, number: str, codes: Sequence[str], node: str, now_us: int
+) -> bool:
+    """Ask a phone through a node which of `codes` its answer means; False if it has just been asked."""
+    last = newest(connection, "asked").get(number)
+    if last is not None and now_us - last.asked_us < WHICH_AGAIN_US:
+        return False
+    _add(connection, id, "asked", number, node, "hub", now_us, now_us)
+    order = SendSms(to=number, text=texts.which(codes))
+    commands.queue(connection, id, node, modems.sender(connection, node, number), order, "hub", now_us, TTL_S)
+    return True
 
 
 def by_node(connection: Connection, node: str, step: DutyState, at_us: int, now_us: int) -> None:

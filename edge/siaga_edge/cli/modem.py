@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from siaga_core.service.logs import mask_number
 from siaga_core.wib import shown
 from siaga_core.wire.outbound import AT_NODE
 from siaga_edge import node
-from siaga_edge.cli import duty
+from siaga_edge.cli import alone, duty
+from siaga_edge.cli.queue import ago
 from siaga_edge.inbox import wake
 from siaga_edge.modem import at, pdu
 from siaga_edge.modem.number import to_e164
@@ -49,7 +51,13 @@ def add_arguments(kinds: Any, default_config: Path) -> None:
     """The deeds and their options."""
     from siaga_edge.simulate.modem import cli as simulated
 
-    _add(kinds, default_config, "status", "signal, network, SIM, stores, last sweep, trouble", _status)
+    _add(
+        kinds,
+        default_config,
+        "status",
+        "signal, network, SIM, stores, last sweep, trouble; whether the hub is away, codes that are out",
+        _status,
+    )
     send = _add(kinds, default_config, "send", "send a text by this node's modem, to try the way out", _send)
     send.add_argument("--to", required=True, metavar="NUMBER", help="in international form, +62…")
     send.add_argument("--text", required=True, help="what is longer than 160 letters goes in parts")
@@ -58,7 +66,12 @@ def add_arguments(kinds: Any, default_config: Path) -> None:
     send.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=text)
     inbox = _add(kinds, default_config, "inbox", "the raw messages kept here, newest last", _inbox)
     inbox.add_argument("--last", type=int, default=20, metavar="N", help="so many (%(default)s)")
-    inbox.add_argument("--numbers", action="store_true", help="show senders' numbers unmasked")
+    inbox.add_argument(
+        "--numbers",
+        "--raw",
+        action="store_true",
+        help="show senders' numbers, and raw messages, which hold them",
+    )
     text = "what callers said to the prompt, as files kept here, newest last (personal data)"
     _add(kinds, default_config, "recordings", text, _recordings)
     text = "make the reports again from the raw messages and calls; say whether they are the same"
@@ -82,14 +95,18 @@ def _add(kinds: Any, default_config: Path, name: str, text: str, deed: Any) -> a
 def _status(args: argparse.Namespace) -> int:
     """0 when the modem serves and nothing is critical, 1 when not."""
     config, service = _node(args)
-    status = read_status(config.node.run_dir, service)
-    age_s = None if status is None else time.time() - status.at_wall_ns / 1e9
+    status, now_wall_ns = read_status(config.node.run_dir, service), time.time_ns()
+    age_s = None if status is None else (now_wall_ns - status.at_wall_ns) / 1e9
     running = age_s is not None and age_s < OLD_S
+    hub, codes = alone.hub(config, service, now_wall_ns), alone.out(config, service)
     if args.json:
         said = {"service": service, "running": running, "status": msgspec.to_builtins(status)}
+        said["verdicts"] = _dated(status, age_s or 0.0, running=running)
+        said |= {"hub": asdict(hub), "codes": [asdict(one) for one in codes]}
         print(json.dumps(said | {"in_roster": duty.standing(config)[0]}))
     else:
-        print(page(service, status, running=running))
+        print(page(service, status, running=running, age_s=age_s or 0.0))
+        print("\n".join(alone.lines(hub, codes, now_wall_ns)))
         takes_part, seen = duty.standing(config)
         print(f"{'daftar jaga / duty roster':32s} {seen}")
         if not takes_part:
@@ -98,8 +115,8 @@ def _status(args: argparse.Namespace) -> int:
     return 0 if well and not any(level == "crit" for level, _ in status.verdicts.values()) else 1  # type: ignore[union-attr]
 
 
-def page(service: str, status: ModemStatus | None, *, running: bool) -> str:
-    """What a technician reads, Indonesian first."""
+def page(service: str, status: ModemStatus | None, *, running: bool, age_s: float = 0.0) -> str:
+    """What a technician reads, Indonesian first. `age_s`: of the status."""
     if status is None:
         return f"{service}: belum berjalan sejak mesin menyala / has not run since the machine started"
     head = "siap / ready" if status.ready else f"TIDAK siap / NOT ready: {status.trouble}"
@@ -115,8 +132,27 @@ def page(service: str, status: ModemStatus | None, *, running: bool) -> str:
     if status.rung:
         lines.append(f"{'sedang dicoba / being tried':32s} {status.rung}")
     lines += [f"{'slot ' + name:32s} {used}/{total}" for name, (used, total) in status.slots.items()]
-    lines += [f"{code:32s} {level:8s} {detail}" for code, (level, detail) in status.verdicts.items()]
+    for code, one in _dated(status, age_s, running=running).items():
+        old = "  USANG / STALE" if one["stale"] else ""
+        when = "" if one["age_s"] is None else f"  [{ago(int(one['age_s'] * 1e9))}]"
+        lines.append(f"{code:32s} {one['level']:8s} {one['detail']}{when}{old}")
     return "\n".join(lines)
+
+
+def _dated(status: ModemStatus | None, age_s: float, *, running: bool) -> dict[str, dict[str, Any]]:
+    """Each verdict with its age; stale is what was found before the modem went or the service stopped."""
+    if status is None:
+        return {}
+    stale = not (running and status.ready)
+    return {
+        code: {
+            "level": level,
+            "detail": detail,
+            "age_s": round(status.ages_s[code] + age_s, 1) if code in status.ages_s else None,
+            "stale": stale,
+        }
+        for code, (level, detail) in status.verdicts.items()
+    }
 
 
 def _send(args: argparse.Namespace) -> int:
@@ -180,6 +216,8 @@ def _state(journal: Path, id: str) -> str:
 
 
 def _inbox(args: argparse.Namespace) -> int:
+    if args.last < 1:
+        raise Refused("--last: 1 atau lebih / 1 or more")
     config, service = _node(args)
     journal = config.journal_file(service)
     if not journal.exists():
@@ -205,16 +243,18 @@ def _inbox(args: argparse.Namespace) -> int:
 
 
 def _shown(row: sqlite3.Row, *, unmasked: bool) -> dict[str, Any]:
+    """A raw message holds its sender's number: it is shown to who may see that."""
     kind, sender, text = _read(row["memory"], row["pdu"])
+    octets = f"{len(row['pdu']) // 2} oktet / octets (--numbers)"
     return {
         "came": shown(row["at_wall_ns"]),
         "from": sender if unmasked or not sender else mask_number(sender),
         "kind": kind,
         "by": row["memory"],
-        "text": text,
+        "text": text if unmasked else text.replace(row["pdu"], octets),
         "report_id": row["report_id"],
         "on_modem": bool(row["on_modem"]),
-        "pdu": row["pdu"],
+        "pdu": row["pdu"] if unmasked else octets,
     }
 
 

@@ -45,17 +45,18 @@ def page(found: list[Queued], link: LinkStatus | None, now_wall_ns: int) -> str:
     if link is None:
         head = "uplink belum berjalan sejak mesin menyala / the uplink has not run since the machine started"
     elif link.up:
-        head = f"tersambung / connected {_ago(now_wall_ns - link.since_wall_ns)}"
+        head = f"tersambung / connected {ago(now_wall_ns - link.since_wall_ns)}"
     else:
-        head = f"terputus / not connected {_ago(now_wall_ns - link.since_wall_ns)}: {link.reason or '-'}"
+        head = f"terputus / not connected {ago(now_wall_ns - link.since_wall_ns)}: {link.reason or '-'}"
     lines = [head, f"{'aliran/stream':22s} {'ditulis/written':>16s} {'menunggu/waiting':>17s}  sejak/since"]
     for one in found:
-        since = "" if one.oldest_wall_ns is None else _ago(now_wall_ns - one.oldest_wall_ns)
+        since = "" if one.oldest_wall_ns is None else ago(now_wall_ns - one.oldest_wall_ns)
         lines.append(f"{one.stream:22s} {one.written:16d} {one.waiting:17d}  {since}")
     return "\n".join(lines)
 
 
-def _ago(duration_ns: int) -> str:
+def ago(duration_ns: int) -> str:
+    """A duration as a person says it, in both languages."""
     seconds = max(0, duration_ns // 1_000_000_000)
     for unit, size in (("hari/d", 86_400), ("jam/h", 3600), ("menit/min", 60)):
         if seconds >= 2 * size:

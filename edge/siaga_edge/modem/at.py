@@ -203,13 +203,14 @@ def is_boot(line: str, boot: tuple[str, ...] = _BOOT) -> bool:
 def stored(answer: list[str]) -> list[Stored]:
     """The messages of an AT+CMGL answer: pairs of a `+CMGL: index,…` line and a PDU line.
 
+    A length that cannot be, even one below nothing, is the modem's trouble with octets that are no message.
     A line between them that is no PDU (noise, an event of an unknown kind) is passed over: it must not be
     taken for the message, which would be deleted with it.
     """
     found: list[Stored] = []
     head: re.Match[str] | None = None
     for line in answer:
-        if told := re.match(r"\+CMGL: ?(\d+),(?:.*,)? ?(\d+)\s*\Z", line):
+        if told := re.match(r"\+CMGL: ?(\d+),(?:.*,)? ?(-?\d+)\s*\Z", line):
             head = told
         elif head is not None and (octets := _octets(line, int(head[2]))):
             found.append(Stored(int(head[1]), octets, _fits(octets, int(head[2]))))
@@ -221,7 +222,7 @@ def read_message(answer: list[str]) -> tuple[str, bool] | None:
     """The PDU of an AT+CMGR answer and whether it is whole; None for an empty slot."""
     length: int | None = None
     for line in answer:
-        if told := re.match(r"\+CMGR:(?:.*,)?\s*(\d+)\s*\Z", line):
+        if told := re.match(r"\+CMGR:(?:.*,)?\s*(-?\d+)\s*\Z", line):
             length = int(told[1])
         elif length is not None and (octets := _octets(line, length)):
             return octets, _fits(octets, length)
@@ -306,7 +307,7 @@ def _is_message(octets: str) -> bool:
 
 def _fits(octets: str, length: int) -> bool:
     """Whether a PDU has the octets announced: the number leaves the service centre's address out (27.005)."""
-    return len(octets) % 2 == 0 and len(octets) // 2 - 1 - int(octets[:2], 16) == length
+    return len(octets) % 2 == 0 and len(octets) // 2 - 1 - int(octets[:2], 16) == length >= 0
 
 
 def _asks_for(pending: str, line: str) -> bool:

@@ -16,6 +16,7 @@ LOUD = ("P1", "P2")
 
 AlarmState = Literal["sounding", "quiet", "accepted", "underway", "done", "over"]
 OPEN: tuple[AlarmState, ...] = ("sounding", "quiet", "accepted", "underway")
+UNANSWERED: tuple[AlarmState, ...] = ("sounding", "quiet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def next_phone(alarm: Alarm, phones: Sequence[str], policy: NodePolicy = SHIPPED
 
 def is_deserted(alarm: Alarm, *, hub_has_it: bool, policy: NodePolicy = SHIPPED) -> bool:
     """Whether it is true that nobody can read a report now."""
-    unanswered = alarm.state in ("sounding", "quiet") and alarm.age_s >= policy.unanswered_s
+    unanswered = alarm.state in UNANSWERED and alarm.age_s >= policy.unanswered_s
     return unanswered and not hub_has_it
 
 

@@ -12,13 +12,38 @@ from typing import Literal
 from siaga_core.wire.duty import Template
 from siaga_core.wire.roster import SHIPPED, NodePolicy
 
-# fresh, located, rang: a text, a text with a place, a call came and nobody has it yet.
-State = Literal["fresh", "located", "rang", "asked", "reminded", "placed", "bounced"]
+# Each text there is; the hub knows four kinds of them (KIND).
+Text = Literal["report", "place", "call", "bounce", "bounce_call", "retraction", "retraction_call"]
+KIND: dict[Text, Template] = {
+    "report": "report",
+    "place": "place",
+    "call": "call",
+    "bounce": "bounce",
+    "bounce_call": "bounce",
+    "retraction": "report",
+    "retraction_call": "call",
+}
+
+# fresh, located, rang: a text, a text with a place, a call came and nobody has it yet. rung: the caller was
+# told that his call was seen, and has not written. bounced, and with the place known, and of a call: he was
+# told that nobody can read it.
+State = Literal[
+    "fresh",
+    "located",
+    "rang",
+    "asked",
+    "reminded",
+    "placed",
+    "rung",
+    "bounced",
+    "bounced_placed",
+    "bounced_rang",
+]
 # text, placed: the citizen wrote, without or with a place. missed: he rang in vain. taken: the hub or a duty
 # phone has it. waited: no place after the reply for REMIND_AFTER_S. deserted: nobody can read it.
 Event = Literal["text", "placed", "missed", "taken", "waited", "deserted"]
 
-TABLE: dict[tuple[State | None, Event], tuple[State, Template | None]] = {
+TABLE: dict[tuple[State | None, Event], tuple[State, Text | None]] = {
     (None, "text"): ("fresh", None),
     (None, "placed"): ("located", None),
     (None, "missed"): ("rang", None),
@@ -28,25 +53,37 @@ TABLE: dict[tuple[State | None, Event], tuple[State, Template | None]] = {
     ("fresh", "taken"): ("asked", "report"),
     ("fresh", "deserted"): ("bounced", "bounce"),
     ("located", "taken"): ("placed", "report"),
-    ("located", "deserted"): ("bounced", "bounce"),
+    ("located", "deserted"): ("bounced_placed", "bounce"),
     ("rang", "text"): ("fresh", None),
     ("rang", "placed"): ("located", None),
-    ("rang", "taken"): ("asked", "call"),
-    ("rang", "deserted"): ("bounced", "bounce"),
+    ("rang", "taken"): ("rung", "call"),
+    ("rang", "deserted"): ("bounced_rang", "bounce_call"),
+    ("rung", "text"): ("asked", None),
+    ("rung", "placed"): ("placed", None),
+    ("rung", "deserted"): ("bounced_rang", "bounce_call"),
     ("asked", "placed"): ("placed", None),
     ("asked", "waited"): ("reminded", "place"),
     ("asked", "deserted"): ("bounced", "bounce"),
     ("reminded", "placed"): ("placed", None),
     ("reminded", "deserted"): ("bounced", "bounce"),
-    ("placed", "deserted"): ("bounced", "bounce"),
-    ("bounced", "taken"): ("asked", "report"),
+    ("placed", "deserted"): ("bounced_placed", "bounce"),
+    ("bounced", "placed"): ("bounced_placed", None),
+    ("bounced", "taken"): ("asked", "retraction"),
+    ("bounced_placed", "taken"): ("placed", "retraction"),
+    ("bounced_rang", "text"): ("bounced", None),
+    ("bounced_rang", "placed"): ("bounced_placed", None),
+    ("bounced_rang", "taken"): ("rung", "retraction_call"),
 }
 # Somebody waits for an answer that is owed; the others are looked at more seldom.
 OWED: tuple[State, ...] = ("fresh", "located", "rang")
+# Whoever was told that nobody can read it hears when somebody has it, however long that takes.
+BOUNCED: tuple[State, ...] = ("bounced", "bounced_placed", "bounced_rang")
 
 REMIND_AFTER_S = 120.0
 # A text after this begins anew: who writes an hour later has something new to say.
 SESSION_S = 1800.0
+# After a day it is no news any more that somebody has what nobody could read.
+RETRACTED_WITHIN_S = 86_400.0
 # A prepaid SIM is let send some ten texts a minute; alerts to duty phones must have their share.
 BUDGET_A_MINUTE = 6
 _DAY_S, _HOUR_S = 86_400.0, 3600.0
@@ -73,18 +110,31 @@ class Instant:
 class Said:
     """An automatic reply to a number, `age_s` ago; `elsewhere`: by this node's other modem."""
 
-    template: Template
+    template: Text
     age_s: float
     elsewhere: bool = False
 
 
-def step(state: State | None, event: Event) -> tuple[State | None, Template | None]:
+def step(state: State | None, event: Event) -> tuple[State | None, Text | None]:
     """The state after `event` and the reply it calls for; what the table does not name changes nothing."""
     return TABLE.get((state, event), (state, None))
 
 
+def lasts_s(state: State) -> float:
+    """How long a conversation in which nobody says anything stays open."""
+    return RETRACTED_WITHIN_S if state in BOUNCED else SESSION_S
+
+
+def place_in_line(state: State, priority: str) -> tuple[int, int, int, str]:
+    """Who is answered first of those who wait, the least.
+
+    P1 before others, a bounce that is true no longer before a courtesy, a reminder last.
+    """
+    return (int(state == "asked"), int(priority != "P1"), int(state not in BOUNCED), priority)
+
+
 def verdict(
-    template: Template,
+    template: Text,
     number: str | None,
     ours: Collection[str],
     said: Sequence[Said],

@@ -62,7 +62,7 @@ class Desk:
         self._journal, self._inbox, self._clock, self._boot = journal, inbox, clock, boot
         self._run_dir, self._wake_health = run_dir, wake_health
         self._service, self._own = service, frozenset(own)
-        self.talk, self.duty = Talk(journal, new_id, neighbour), Duty(journal, new_id)
+        self.talk, self.duty = Talk(journal, new_id, neighbour), Duty(journal, new_id, neighbour)
         self._handover = Handover(journal, marks, service)
         self._roster, self._version = Roster(), 0
         self._ticked_mono_s = self._leased_mono_s = float("-inf")

@@ -1,5 +1,6 @@
 """Alarms that the node raises by itself while no hub takes its reports: siren, duty phones, their answers."""
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -19,6 +20,8 @@ from siaga_edge.modem.away import Alarm
 from siaga_edge.modem.conversation import SESSION_S, Instant
 from siaga_edge.modem.handover import Waiting
 from siaga_edge.modem.ledger import Ledger, Outgoing
+from siaga_edge.modem.neighbour import Neighbour
+from siaga_edge.modem.same_matter import Decision, TheirAlarm, decide
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ CREATE TABLE IF NOT EXISTS alarm_back (
     wall_ns INTEGER NOT NULL,
     PRIMARY KEY (code, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alarm_untaken (code TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS alarm_asked (
     id TEXT PRIMARY KEY,
     number TEXT NOT NULL,
@@ -64,6 +68,8 @@ CREATE TABLE IF NOT EXISTS alarm_answer (
 TEXTS_A_MINUTE = 6
 # A round must not hold up the next sweep, however many wrote while the hub was away.
 BEGUN_AT_ONCE = 20
+# A modem that hangs in the middle of its turn keeps nobody from being called.
+TURN_WITHIN_S = 5.0
 _KEPT_NS = 86_400 * 10**9
 # A phone whose answers do not say which alarm they mean is asked once in this time.
 ASKED_AGAIN_NS = 300 * 10**9
@@ -73,9 +79,11 @@ Records = list[tuple[str, DutyState, str]]
 class Duty:
     """The alarms of one modem. Used by the thread that owns the journal."""
 
-    def __init__(self, journal: Journal, new_id: Callable[[], str]) -> None:
-        """`journal` was opened with SCHEMA and the ledger's."""
-        self._journal, self._new_id = journal, new_id
+    def __init__(
+        self, journal: Journal, new_id: Callable[[], str], neighbour: Neighbour | None = None
+    ) -> None:
+        """`journal` was opened with SCHEMA and the ledger's; `neighbour`: this node's other modem."""
+        self._journal, self._new_id, self._neighbour = journal, new_id, neighbour
         self._connection = journal.connection
         self._ledger = Ledger(journal.connection)
         self._settled: set[str] = set()  # reports that have their alarm or need none
@@ -117,19 +125,10 @@ class Duty:
 
     def raise_and_tell(self, now: Instant, waiting: Mapping[str, Waiting], roster: Roster) -> None:
         """Raise alarms for reports that no hub takes, text the next phones, end what the hub has taken."""
-        ours = {gateway.number for gateway in roster.gateways}
         self._settled &= waiting.keys()
-        begun = 0
-        for id in [id for id in waiting if id not in self._settled]:
-            one = waiting[id]
-            if one.since.until_s(now) < roster.policy.away_after_s:
-                continue
-            if begun >= BEGUN_AT_ONCE:
-                break
-            self._settled.add(id)
-            if self._wakes(one, now, roster, ours):
-                self._begin(one, now)
-                begun += 1
+        due = [one for id, one in waiting.items() if id not in self._settled and _is_due(one, now, roster)]
+        if due:
+            self._raise(due, now, roster)
         phones = [phone.number for phone in roster.duty]
         for row in self._not_over():
             if row["report_id"] not in waiting:
@@ -140,10 +139,50 @@ class Duty:
                 self._tell(row, roster.duty[place], now)
         self._hand_back(now, waiting)
 
+    def _raise(self, due: list[Waiting], now: Instant, roster: Roster) -> None:
+        """Begin an alarm for each that needs one of its own, or that the other modem may not be alarming."""
+        ours, begun = {gateway.number for gateway in roster.gateways}, 0
+        with self._neighbour.turn() if self._neighbour else contextlib.nullcontext(True) as is_our_turn:
+            theirs = self._neighbour.alarms(now) if self._neighbour else {}
+            for one in due:
+                if begun >= BEGUN_AT_ONCE:
+                    break
+                also = theirs.get(_party(one.report))
+                decision = self._decide(one, now, roster, ours, also, is_our_turn=is_our_turn)
+                if decision in ("own", "also"):
+                    self._begin(one, now, also.code if also and decision == "also" else "")
+                    begun += 1
+                if decision != "wait":
+                    self._settled.add(one.report.report_id)
+
+    def _decide(
+        self,
+        one: Waiting,
+        now: Instant,
+        roster: Roster,
+        ours: set[str],
+        theirs: TheirAlarm | None,
+        *,
+        is_our_turn: bool,
+    ) -> Decision:
+        if not self._wakes(one, now, roster, ours):
+            return "none"
+        age_s = one.since.until_s(now)
+        waited_s = age_s - roster.policy.away_after_s
+        if not is_our_turn and waited_s < TURN_WITHIN_S:
+            return "wait"
+        return decide(one.report.sms.text if one.report.sms else None, age_s, waited_s, theirs)
+
     def parties(self, now: Instant, waiting: Mapping[str, Waiting], policy: NodePolicy) -> dict[str, str]:
-        """Number -> `deserted` when nobody can read its report, `taken` when a duty phone answers for it."""
+        """Number -> `deserted` when nobody can read its report, `taken` when a duty phone answers for it.
+
+        `done` when one has: what is written since is another matter.
+        """
         found: dict[str, str] = {}
-        for row in self._open():
+        for row in self._not_over():
+            if row["state"] == "done":
+                found.setdefault(row["party"], "done")
+                continue
             hub_has_it = row["report_id"] not in waiting
             if away.is_deserted(_alarm(row, now), hub_has_it=hub_has_it, policy=policy):
                 found[row["party"]] = "deserted"
@@ -171,7 +210,7 @@ class Duty:
         Wall time may have jumped: of what is not over the hub does not have the report, and it stays.
         """
         self._connection.execute("DELETE FROM alarm WHERE wall_ns < ? AND state = 'over'", (before_wall_ns,))
-        for table in ("alarm_told", "alarm_back"):
+        for table in ("alarm_told", "alarm_back", "alarm_untaken"):
             self._connection.execute(f"DELETE FROM {table} WHERE code NOT IN (SELECT code FROM alarm)")  # noqa: S608
         for table in ("alarm_asked", "alarm_answer"):
             self._connection.execute(f"DELETE FROM {table} WHERE wall_ns < ?", (before_wall_ns,))  # noqa: S608
@@ -196,15 +235,18 @@ class Duty:
         rows = self._connection.execute("SELECT * FROM alarm WHERE party = ?", (party,)).fetchall()
         return any(row["state"] in away.OPEN or _began(row).until_s(one.since) < SESSION_S for row in rows)
 
-    def _begin(self, one: Waiting, now: Instant) -> None:
+    def _begin(self, one: Waiting, now: Instant, also: str) -> None:
+        """`also`: the code of the other modem's alarm for the same number."""
         report = one.report
         text = report.sms.text if report.sms else "panggilan tak terjawab"
         said = read(text) if report.sms else None
         priority = said.priority if said else "P2"
         what = f"{said.kind}: {text}" if said else text
-        codes = {row["code"] for row in self._connection.execute("SELECT code FROM alarm")}
+        codes = {row["code"] for row in self._connection.execute("SELECT code FROM alarm")} | {also}
         code = field.code_of(os.urandom(16), codes)
         state = away.first_state(priority)
+        if also:
+            what = f"(juga {also}) {what}"
         body = template.alarm(code, priority, what, report.reporter_e164)
 
         def write(connection: sqlite3.Connection) -> None:
@@ -277,11 +319,14 @@ class Duty:
             text = report.sms.text if report.sms else ""
             body = _step(row, deed, name=self._name(code, number) or name, number=number, text=text)
             records.append((wire.KIND, body, "urgent"))
+        self._connection.execute("DELETE FROM alarm_untaken WHERE code = ?", (code,))
         log.info("duty phone answered code=%s deed=%s from=%s", code, deed, mask_number(number))
 
     def _end(self, row: sqlite3.Row) -> None:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE alarm SET state = 'over' WHERE code = ?", (row["code"],))
+            if row["state"] in away.UNANSWERED:
+                connection.execute("INSERT OR IGNORE INTO alarm_untaken VALUES (?)", (row["code"],))
 
         loud = row["priority"] in away.LOUD
         self._journal.append_all([(wire.KIND, _step(row, "over"), "urgent")] if loud else [], write)
@@ -290,8 +335,9 @@ class Duty:
     def _hand_back(self, now: Instant, waiting: Mapping[str, Waiting]) -> None:
         """Tell the phones that were texted, once, that the hub has what they were texted of.
 
-        Only when no alarm is open any more: until then a phone would be told of some and still be called by
-        others. What a phone said was done is among it: its team too must know whom to speak to now.
+        What nobody took is said to be so. Only when no alarm is open any more: until then a phone would be
+        told of some and still be called by others. What a phone said was done is among it: its team too must
+        know whom to speak to now.
         """
         if self.is_alarmed:
             return
@@ -307,7 +353,10 @@ class Duty:
 
     def _tell_back(self, number: str, name: str, rows: list[sqlite3.Row], now: Instant) -> None:
         id = self._new_id()
-        text = template.back([row["code"] for row in rows])
+        text = template.back(
+            [row["code"] for row in rows if not row["untaken"]],
+            [row["code"] for row in rows if row["untaken"]],
+        )
 
         def write(connection: sqlite3.Connection) -> None:
             told = [(row["code"], number, id, now.wall_ns) for row in rows]
@@ -320,7 +369,8 @@ class Duty:
 
     def _not_told_back(self, now: Instant) -> list[sqlite3.Row]:
         return self._connection.execute(
-            "SELECT a.code, a.report_id, t.number, t.name FROM alarm_told t JOIN alarm a USING (code)"
+            "SELECT a.code, a.report_id, t.number, t.name, u.code IS NOT NULL AS untaken"
+            " FROM alarm_told t JOIN alarm a USING (code) LEFT JOIN alarm_untaken u USING (code)"
             " LEFT JOIN alarm_back b ON b.code = t.code AND b.number = t.number"
             " WHERE b.code IS NULL AND a.state IN ('over', 'done') AND t.wall_ns > ?"
             " ORDER BY t.wall_ns, t.id",
@@ -379,6 +429,10 @@ class Duty:
             (since_wall_ns,) * 3,
         ).fetchone()
         return int(row[0])
+
+
+def _is_due(one: Waiting, now: Instant, roster: Roster) -> bool:
+    return one.since.until_s(now) >= roster.policy.away_after_s
 
 
 def _party(report: Report) -> str:

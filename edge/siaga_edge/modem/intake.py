@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 SAME_READINGS = 2
 PLAIN = Profile(identify=[], init=[], announce=[], reject=[])
 READINGS_MOST = 4
+# A store that counts more than it lists is read slot by slot, so seldom and so long at most.
+LOOK_AGAIN_S, LOOK_MOST_S = 300.0, 5.0
 # Some modems hand a message over and store it as well; the same octets on both ways within this are one.
 COPY_WITHIN_NS = 600 * 10**9
 Heard = Callable[[Report, list[tuple[str, Struct, Lane]]], None]
@@ -67,6 +69,9 @@ class Intake:
         self._selectable: set[str] = set()
         self._has_listed = False
         self._scanned: set[str] = set()
+        self._hidden: dict[str, int] = {}
+        self._looked_mono_s: dict[str, float] = {}
+        self._look_from: dict[str, int] = {}
         self._on_status, self._heard, self._is_loop, self._unreadable = on_status, heard, is_loop, unreadable
         self._told_of = Batch()
 
@@ -78,6 +83,8 @@ class Intake:
         if not self._select(port, memory):
             return 0
         found = self._read(port, memory, profile)
+        if self._has_listed and memory not in self._scanned:
+            found = found + self._unlisted(port, memory, found)
         if not found:
             return 0
         self.commit(memory, found)
@@ -160,6 +167,35 @@ class Intake:
     def _listed(self, memory: str) -> None:
         self._has_listed = True
         self._blind_stores.discard(memory)
+
+    @property
+    def hidden(self) -> int:
+        """Messages that stores count, and neither list nor give."""
+        return sum(self._hidden.values())
+
+    def _unlisted(self, port: Port, memory: str, listed: list[at.Stored]) -> list[at.Stored]:
+        """What a store counts and does not list, slot by slot; seldom, as each slot is a command."""
+        used, total = self.slots.get(memory, (0, 0))
+        known, now_s, found = {one.index for one in listed}, self._clock.mono_s(), list[at.Stored]()
+        if used <= len(known):
+            self._hidden.pop(memory, None)
+            return []
+        if now_s - self._looked_mono_s.get(memory, float("-inf")) < LOOK_AGAIN_S:
+            return []
+        self._looked_mono_s[memory] = now_s
+        begin = self._look_from.pop(memory, 0)
+        for index in (*range(begin, total + 1), *range(begin)):
+            if len(known) + len(found) >= used:
+                break
+            if self._clock.mono_s() - now_s > LOOK_MOST_S:
+                self._look_from[memory] = index  # the next look goes on here
+                break
+            if index not in known and (one := self._read_slot(port, index)) is not None:
+                found.append(one)
+        self._hidden[memory] = used - len(known) - len(found)
+        text = "modem counts more messages than it lists memory=%s used=%d listed=%d read=%d"
+        log.warning(text, memory, used, len(known), len(found))
+        return found
 
     def _scan(self, port: Port, memory: str) -> list[at.Stored]:
         """Every slot by itself (Huawei, gammu issue 4), until as many are found as the store has used."""

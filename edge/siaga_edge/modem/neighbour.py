@@ -1,4 +1,4 @@
-"""The node's other modem: what it has said to a number, so that limits on replies hold for the node.
+"""The node's other modem: its replies to a number and its alarms for it, so that both are the node's.
 
 Each journal has one writer; the other service reads it. Both look and write in turns, by a lock that ends
 with its process: without it two that look at the same moment would both answer. Nobody waits for the lock:
@@ -12,17 +12,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from siaga_core.service.database import AlreadyOpen, StoreMissing, WriterLock, open_reader
-from siaga_edge.modem.conversation import Instant, Said
+from siaga_edge.modem.conversation import SESSION_S, Instant, Said
+from siaga_edge.modem.same_matter import TheirAlarm
+from siaga_edge.modem.status import OLD_S, read_status
 from siaga_edge.node import NodeConfig
 
 log = logging.getLogger(__name__)
 
 
-class Neighbour:
-    """Used by the thread of one modem. `turn_file`: named the same by both services."""
+# What was written comes from the raw messages: the alarm's own text is cut to one part.
+_ALARMS = """
+SELECT a.code, a.party, a.state, a.boot, a.boot_ns, a.wall_ns,
+    (SELECT group_concat(text, '') FROM (SELECT text FROM pdu WHERE report_id = a.report_id ORDER BY number))
+        AS said,
+    EXISTS (SELECT 1 FROM alarm_told t JOIN outgoing o USING (id)
+        WHERE t.code = a.code AND o.state IN ('sent', 'handed over')) AS reached
+FROM alarm a WHERE a.state != 'over' OR a.wall_ns > ? ORDER BY a.wall_ns
+"""
 
-    def __init__(self, journal_file: Path, turn_file: Path) -> None:
-        self._journal_file, self._turn_file = journal_file, turn_file
+
+class Neighbour:
+    """Used by the thread of one modem. `turn_file`: in the run directory, named the same by both services.
+
+    `service`: the other's name there.
+    """
+
+    def __init__(self, journal_file: Path, turn_file: Path, service: str = "") -> None:
+        self._journal_file, self._turn_file, self._service = journal_file, turn_file, service
         self._has_turns = True
 
     def said(self, number: str, now: Instant) -> list[Said]:
@@ -31,18 +47,37 @@ class Neighbour:
         Then this modem's own limits hold alone: a citizen answered twice is better than one not answered.
         """
         query = "SELECT template, boot, boot_ns, wall_ns FROM said WHERE number = ?"
+        rows = self._rows(query, number)
+        return [
+            Said(row["template"], Instant(row["boot"], row["boot_ns"], row["wall_ns"]).until_s(now), True)
+            for row in rows
+        ]
+
+    def alarms(self, now: Instant) -> dict[str, TheirAlarm]:
+        """Its newest alarm for each who wrote or rang; none when they cannot be read: then all is alarmed."""
+        status = read_status(self._turn_file.parent, self._service)
+        tended = status is not None and abs(now.wall_ns - status.at_wall_ns) < OLD_S * 1e9
+        return {
+            row["party"]: TheirAlarm(
+                row["code"],
+                row["state"],
+                Instant(row["boot"], row["boot_ns"], row["wall_ns"]).until_s(now),
+                row["said"],
+                bool(row["reached"]),
+                tended,
+            )
+            for row in self._rows(_ALARMS, now.wall_ns - int(SESSION_S * 1e9))
+        }
+
+    def _rows(self, query: str, value: str | int) -> list[sqlite3.Row]:
         try:
             with contextlib.closing(open_reader(self._journal_file)) as connection:
-                rows = connection.execute(query, (number,)).fetchall()
+                return connection.execute(query, (value,)).fetchall()
         except StoreMissing:
             return []
         except sqlite3.Error as error:
             log.warning("the other modem's journal cannot be read cause=%s", error)
             return []
-        return [
-            Said(row["template"], Instant(row["boot"], row["boot_ns"], row["wall_ns"]).until_s(now), True)
-            for row in rows
-        ]
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[bool]:
@@ -74,4 +109,4 @@ def beside(config: NodeConfig, service: str) -> Neighbour | None:
     other, name = (config.modemb, "modemb") if service == "modem" else (config.modem, "modem")
     if other is None:
         return None
-    return Neighbour(config.journal_file(name), config.node.run_dir / "replies")
+    return Neighbour(config.journal_file(name), config.node.run_dir / "replies", name)

@@ -357,7 +357,7 @@ class ModemService:
         if not finished:
             return False
         self._swept_mono_s = self._clock.mono_s()
-        self.standing.tell(vitals.inbox(is_blind=self._intake.is_blind))
+        self.standing.tell(vitals.inbox(is_blind=self._intake.is_blind, hidden=self._intake.hidden))
         if not self._intake.is_blind:
             self.standing.swept_wall_ns = self._clock.wall_ns()
         self._well()

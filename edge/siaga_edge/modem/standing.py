@@ -26,6 +26,8 @@ class Standing:
         self._journal, self._run_dir, self._service, self._clock = journal, run_dir, service, clock
         self._said: tuple[Level, str] | None = None
         self._verdicts: dict[str, Verdict] = {}
+        self._told_mono_s: dict[str, float] = {}
+        self._told_level: dict[str, Level] = {}
         self._written_mono_s, self._was_ready = float("-inf"), False
         self.model, self.family, self.rung, self.swept_wall_ns = "", "generic", "", 0
 
@@ -37,13 +39,16 @@ class Standing:
         self.note(level, "modem", f"{code} {detail}".strip())
 
     def tell(self, verdict: Verdict) -> None:
-        """Note how one thing about modem or SIM is, when its level has changed.
+        """Note how one thing about modem or SIM is: the first word after a start, and when its level changes.
 
-        Each loop-back that came round is noted: when the last one did is what the hub shows.
+        At the hub it may have been worse before the start. Each loop-back that came round is noted: when the
+        last one did is what the hub shows.
         """
-        before = self._verdicts.get(verdict.code)
-        self._verdicts[verdict.code] = verdict
-        changed = (before.level if before else "ok") != verdict.level and verdict.level != "unknown"
+        self._verdicts[verdict.code], self._told_mono_s[verdict.code] = verdict, self._clock.mono_s()
+        known = verdict.level != "unknown"
+        changed = known and self._told_level.get(verdict.code) != verdict.level
+        if known:
+            self._told_level[verdict.code] = verdict.level
         if changed or (verdict.code, verdict.level) == (vitals.LOOP, "ok"):
             self.note(verdict.level, verdict.code, verdict.detail)
 
@@ -69,6 +74,7 @@ class Standing:
             noise=noise,
             slots=dict(slots),
             verdicts={code: (one.level, one.detail) for code, one in self._verdicts.items()},
+            ages_s={code: round(now_s - told_s, 1) for code, told_s in self._told_mono_s.items()},
         )
         with contextlib.suppress(OSError):
             write_status(self._run_dir, self._service, status)

@@ -10,7 +10,10 @@ OLD_S = 30.0
 
 
 class ModemStatus(Struct, frozen=True, kw_only=True):
-    """How a modem is now, for the command line."""
+    """How a modem is now, for the command line.
+
+    `verdicts`: level and detail by code; `ages_s`: how old each was at `at_wall_ns`.
+    """
 
     at_wall_ns: int
     ready: bool
@@ -22,6 +25,7 @@ class ModemStatus(Struct, frozen=True, kw_only=True):
     noise: int = 0
     slots: dict[str, tuple[int, int]] = {}
     verdicts: dict[str, tuple[str, str]] = {}
+    ages_s: dict[str, float] = {}
 
 
 def write_status(run_dir: Path, service: str, status: ModemStatus) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Mapping
 from siaga_core.reading.text import read
 from siaga_core.service.logs import mask_number
 from siaga_core.wire import duty as wire
-from siaga_core.wire.duty import AutoReply, Template
+from siaga_core.wire.duty import AutoReply
 from siaga_core.wire.report import Report
 from siaga_core.wire.roster import NodePolicy, Roster
 from siaga_edge.journal import Journal
 from siaga_edge.modem import conversation, template
-from siaga_edge.modem.conversation import Event, Instant, Said, State
+from siaga_edge.modem.conversation import KIND, Event, Instant, Said, State, Text
 from siaga_edge.modem.ledger import Ledger, Outgoing
 from siaga_edge.modem.neighbour import Neighbour
 
@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS talk (
     since_boot TEXT NOT NULL, since_boot_ns INTEGER NOT NULL, since_wall_ns INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS talk_state ON talk (state, since_wall_ns);
+CREATE TABLE IF NOT EXISTS talk_priority (
+    number TEXT PRIMARY KEY,
+    priority TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS said (
     id TEXT PRIMARY KEY,
     number TEXT NOT NULL,
@@ -41,7 +45,11 @@ CREATE INDEX IF NOT EXISTS said_at ON said (wall_ns)
 """
 # Of one round: answers are owed in the order people wrote, and a round must not hold up the next sweep.
 _ROUND_MOST = 200
+_TALKS = "SELECT talk.*, ifnull(priority, 'P2') AS priority FROM talk LEFT JOIN talk_priority USING (number)"
 _DAY_NS = 86_400 * 10**9
+_OWED, _BOUNCED = (
+    ", ".join(f"'{state}'" for state in states) for states in (conversation.OWED, conversation.BOUNCED)
+)
 
 
 class Talk:
@@ -68,15 +76,24 @@ class Talk:
             return
         said = read(report.sms.text)
         placed = said.place.known or bool(said.positions or said.links) or said.location is not None
-        self._heard(number, "placed" if placed else "text", report.report_id, now)
+        self._heard(number, "placed" if placed else "text", report.report_id, now, priority=said.priority)
 
     def rang(self, number: str | None, report_id: str, now: Instant) -> None:
         """Somebody rang in vain; belongs inside the transaction that notes the call's end."""
         if number is not None:
             self._heard(number, "missed", report_id, now)
 
-    def _heard(self, number: str, event: Event, report_id: str, now: Instant, *, muted: bool = False) -> None:
-        row = self._connection.execute("SELECT * FROM talk WHERE number = ?", (number,)).fetchone()
+    def _heard(
+        self,
+        number: str,
+        event: Event,
+        report_id: str,
+        now: Instant,
+        *,
+        muted: bool = False,
+        priority: str = "P2",
+    ) -> None:
+        row = self._connection.execute(f"{_TALKS} WHERE number = ?", (number,)).fetchone()
         if row is not None and _heard_at(row).until_s(now) >= conversation.SESSION_S:
             row = None
         before: State | None = row["state"] if row else None
@@ -92,6 +109,8 @@ class Talk:
                 now.boot_id, now.boot_ns, now.wall_ns, since.boot_id, since.boot_ns, since.wall_ns,
             ),
         )  # fmt: skip
+        pressing = min(priority, row["priority"]) if row else priority
+        self._connection.execute("INSERT OR REPLACE INTO talk_priority VALUES (?, ?)", (number, pressing))
 
     # -- what is owed ----------------------------------------------------------------------------
 
@@ -112,7 +131,7 @@ class Talk:
         self._end_sessions(now)
         for row in self._due(parties):
             event = self._event(row, now, waiting, parties.get(row["number"], ""))
-            if event is None or _heard_at(row).until_s(now) >= conversation.SESSION_S:
+            if event is None or _heard_at(row).until_s(now) >= conversation.lasts_s(row["state"]):
                 continue
             after, wanted = conversation.step(row["state"], event)
             if after is None or after == row["state"]:
@@ -123,8 +142,7 @@ class Talk:
     @property
     def owes(self) -> bool:
         """Whether somebody waits for a reply that may become true any moment."""
-        owed = "', '".join(conversation.OWED)
-        query = f"SELECT 1 FROM talk WHERE state IN ('{owed}') AND muted = 0 LIMIT 1"  # noqa: S608
+        query = f"SELECT 1 FROM talk WHERE state IN ({_OWED}) AND muted = 0 LIMIT 1"  # noqa: S608
         return self._connection.execute(query).fetchone() is not None
 
     def said_last_minute(self, now: Instant) -> int:
@@ -138,43 +156,54 @@ class Talk:
 
     def _end_sessions(self, now: Instant) -> None:
         """What nobody has said anything in for long is over: it must not stand before those who wait."""
-        rows = self._connection.execute("SELECT * FROM talk ORDER BY heard_wall_ns LIMIT ?", (_ROUND_MOST,))
-        over = [(row["number"],) for row in rows if _heard_at(row).until_s(now) >= conversation.SESSION_S]
+        over: list[tuple[str]] = []
+        for states in (f"NOT IN ({_BOUNCED})", f"IN ({_BOUNCED})"):
+            query = f"SELECT * FROM talk WHERE state {states} ORDER BY heard_wall_ns LIMIT ?"  # noqa: S608
+            rows = self._connection.execute(query, (_ROUND_MOST,))
+            lasts = ((row, conversation.lasts_s(row["state"])) for row in rows)
+            over += [(row["number"],) for row, most_s in lasts if _heard_at(row).until_s(now) >= most_s]
         if over:
-            end = "DELETE FROM talk WHERE number = ?"
-            self._journal.append_all([], lambda c: _discard(c.executemany(end, over)))
+            self._journal.append_all([], lambda c: _end(c, over))
 
     @staticmethod
     def _event(row: sqlite3.Row, now: Instant, waiting: Collection[str], party: str) -> Event | None:
         if party == "deserted":
             return "deserted"
-        asked = row["last_report"] if row["state"] == "bounced" else row["first_report"]
-        if row["state"] in (*conversation.OWED, "bounced"):
-            return "taken" if party == "taken" or asked not in waiting else None
+        is_bounced = row["state"] in conversation.BOUNCED
+        asked = row["last_report"] if is_bounced else row["first_report"]
+        if row["state"] in conversation.OWED or is_bounced:
+            is_seen_to = party == "taken" or (party == "done" and is_bounced)
+            return "taken" if is_seen_to or asked not in waiting else None
         waited = row["state"] == "asked" and _since(row).until_s(now) >= conversation.REMIND_AFTER_S
         return "waited" if waited else None
 
     def _due(self, parties: Mapping[str, str]) -> list[sqlite3.Row]:
-        owed = "', '".join((*conversation.OWED, "asked", "bounced"))
-        rows = self._connection.execute(
-            f"SELECT * FROM talk WHERE state IN ('{owed}') AND muted = 0"  # noqa: S608
-            " ORDER BY CASE WHEN state = 'asked' THEN 1 ELSE 0 END, since_wall_ns LIMIT ?",
-            (_ROUND_MOST,),
-        ).fetchall()
+        """Who may be owed a reply, who must not wait first; so many of each kind that all have turns."""
+        rows: list[sqlite3.Row] = []
+        for states in (_OWED, _BOUNCED, "'asked'"):
+            query = (
+                f"{_TALKS} WHERE state IN ({states}) AND muted = 0"
+                " ORDER BY priority != 'P1', since_wall_ns LIMIT ?"
+            )
+            rows += self._connection.execute(query, (_ROUND_MOST,)).fetchall()
         seen = {row["number"] for row in rows}
         for number in list(parties)[:_ROUND_MOST]:
             if number not in seen:
-                found = self._connection.execute(
-                    "SELECT * FROM talk WHERE number = ? AND muted = 0", (number,)
-                )
+                found = self._connection.execute(f"{_TALKS} WHERE number = ? AND muted = 0", (number,))
                 rows += found.fetchall()
-        return rows
+        return sorted(
+            rows,
+            key=lambda row: (
+                *conversation.place_in_line(row["state"], row["priority"]),
+                row["since_wall_ns"],
+            ),
+        )
 
     def _go_on(
         self,
         row: sqlite3.Row,
         after: State,
-        wanted: Template | None,
+        wanted: Text | None,
         now: Instant,
         ours: Collection[str],
         roster: Roster,
@@ -191,7 +220,7 @@ class Talk:
         return verdict == "now"
 
     def _verdict(
-        self, number: str, wanted: Template, now: Instant, ours: Collection[str], policy: NodePolicy
+        self, number: str, wanted: Text, now: Instant, ours: Collection[str], policy: NodePolicy
     ) -> conversation.Verdict:
         rows = self._connection.execute("SELECT * FROM said WHERE number = ?", (number,))
         said = [Said(row["template"], _instant(row).until_s(now)) for row in rows]
@@ -202,9 +231,7 @@ class Talk:
         said += self._neighbour.said(number, now)
         return conversation.verdict(wanted, number, ours, said, of_late, policy)
 
-    def _move(
-        self, row: sqlite3.Row, after: State, wanted: Template | None, now: Instant, instead: str
-    ) -> None:
+    def _move(self, row: sqlite3.Row, after: State, wanted: Text | None, now: Instant, instead: str) -> None:
         """Commit the new state, and with it the reply that it calls for: both or neither."""
         records: list[tuple[str, AutoReply, str]] = []
         text = template.citizen(wanted, instead) if wanted else ""
@@ -222,14 +249,16 @@ class Talk:
         if wanted is not None:
             log.info("reply queued template=%s to=%s", wanted, mask_number(row["number"]))
 
-    def _queue(self, row: sqlite3.Row, wanted: Template, text: str, now: Instant) -> AutoReply:
+    def _queue(self, row: sqlite3.Row, wanted: Text, text: str, now: Instant) -> AutoReply:
         id = self._new_id()
         self._connection.execute(
             "INSERT INTO said VALUES (?, ?, ?, ?, ?, ?)",
             (id, row["number"], wanted, now.boot_id, now.boot_ns, now.wall_ns),
         )
         self._ledger.queue(Outgoing(id, row["number"], text, False, 0), now.wall_ns)
-        return AutoReply(id=id, report_id=row["last_report"], to=row["number"], template=wanted, text=text)
+        return AutoReply(
+            id=id, report_id=row["last_report"], to=row["number"], template=KIND[wanted], text=text
+        )
 
     def _sent_to(self, number: str, now: Instant) -> list[str]:
         rows = self._connection.execute(
@@ -239,8 +268,9 @@ class Talk:
         return [str(row["text"]) for row in rows]
 
 
-def _discard(_cursor: sqlite3.Cursor) -> None:
-    """For writes of which nothing is asked."""
+def _end(connection: sqlite3.Connection, numbers: list[tuple[str]]) -> None:
+    connection.executemany("DELETE FROM talk WHERE number = ?", numbers)
+    connection.executemany("DELETE FROM talk_priority WHERE number = ?", numbers)
 
 
 def _heard_at(row: sqlite3.Row) -> Instant:

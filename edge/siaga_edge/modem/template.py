@@ -9,13 +9,14 @@ import msgspec
 from msgspec import Struct
 
 from siaga_core.errors import SiagaError
-from siaga_core.wire.duty import Template
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, TYPOGRAPHY, clipped, septets, transliterated
+from siaga_edge.modem.conversation import KIND, Text
 
 INSTEAD_MOST = 60
 # An alert that may have been lost goes again behind `(ulang) `, and is still one part.
 AGAIN_SEPTETS = 8
-_TEMPLATES: tuple[Template, ...] = ("report", "place", "call", "bounce")
+_TEMPLATES: tuple[Text, ...] = tuple(KIND)
+_DUTY = ("alarm", "back", "untaken", "mixed", "which")
 _NUMBER = "+628123456789012"
 
 
@@ -27,7 +28,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every text; `citizen` by template."""
 
     instead: str
-    citizen: dict[Template, str]
+    citizen: dict[Text, str]
     duty: dict[str, str]
 
 
@@ -41,23 +42,24 @@ def texts() -> Texts:
 def checked(given: Texts) -> Texts:
     """Return texts of which each is one part with the longest filling. Raises BadText."""
     missing = set(_TEMPLATES) ^ set(given.citizen)
-    if missing or set(given.duty) != {"alarm", "back", "which"}:
-        exactly = ", ".join((*_TEMPLATES, "duty.alarm", "duty.back", "duty.which"))
+    if missing or set(given.duty) != set(_DUTY):
+        exactly = ", ".join((*_TEMPLATES, *(f"duty.{name}" for name in _DUTY)))
         raise BadText(f"texts.toml: there must be exactly {exactly}")
     for name, text in given.citizen.items():
         if septets(text.translate(TYPOGRAPHY)) is None:
             raise BadText(f"texts.toml: {name} has letters that one part of an SMS cannot hold")
         for instead in (given.instead, "x" * INSTEAD_MOST):
             _one_part(name, _filled(text, instead))
-        if name != "bounce" and "{" in text:
+        if KIND[name] != "bounce" and "{" in text:
             raise BadText(f"texts.toml: {name} has a place to fill; it must not repeat anything")
-    _one_part("back", given.duty["back"].format(codes="MMMM dan 99 lain"))
-    _one_part("which", given.duty["which"].format(codes="MMMM dan 99 lain"))
+    codes = "MMMM dan 99 lain"
+    for of_codes in ("back", "untaken", "mixed", "which"):
+        _one_part(of_codes, given.duty[of_codes].format(codes=codes, untaken=codes))
     _one_part("alarm", given.duty["alarm"].format(code="MMMM", priority="P1", what="", number=_NUMBER))
     return given
 
 
-def citizen(template: Template, instead: str = "", given: Texts | None = None) -> str:
+def citizen(template: Text, instead: str = "", given: Texts | None = None) -> str:
     """The text of `template`. It holds nothing of what the citizen wrote: there is no way to pass that in."""
     known = given or texts()
     return _filled(known.citizen[template], clipped(instead, INSTEAD_MOST) or known.instead)
@@ -72,9 +74,22 @@ def alarm(code: str, priority: str, what: str, number: str | None, given: Texts 
     return transliterated(text.format(code=code, priority=priority, what=said, number=number or "?"))
 
 
-def back(codes: Sequence[str], given: Texts | None = None) -> str:
-    """The text to a duty phone when the hub has what it was texted of; codes beyond one part are counted."""
-    return _with_codes((given or texts()).duty["back"], codes)
+def back(codes: Sequence[str], untaken: Sequence[str] = (), given: Texts | None = None) -> str:
+    """The text to a duty phone when the hub has what it was texted of; `untaken`: codes nobody had taken.
+
+    Codes beyond one part are counted, those that somebody took first.
+    """
+    duty = (given or texts()).duty
+    if not untaken:
+        return _with_codes(duty["back"], codes)
+    if not codes:
+        return _with_codes(duty["untaken"], untaken)
+    for shown in range(len(codes), 0, -1):
+        text = duty["mixed"].replace("{codes}", _named(codes, shown)).replace("{untaken}", "{codes}")
+        made = _with_codes(text, untaken)
+        if _fits(made) and all(code in made for code in untaken):
+            return made
+    return made
 
 
 def which(codes: Sequence[str], given: Texts | None = None) -> str:
@@ -83,12 +98,17 @@ def which(codes: Sequence[str], given: Texts | None = None) -> str:
 
 
 def _with_codes(text: str, codes: Sequence[str]) -> str:
-    for shown in range(len(codes), 0, -1):
-        rest = len(codes) - shown
-        named = ", ".join(codes[:shown]) + (f" dan {rest} lain" if rest else "")
-        if (septets(transliterated(text.format(codes=named))) or SINGLE_SEPTETS + 1) <= SINGLE_SEPTETS:
-            break
-    return transliterated(text.format(codes=named))
+    made = (transliterated(text.format(codes=_named(codes, shown))) for shown in range(len(codes), 0, -1))
+    return next((one for one in made if _fits(one)), transliterated(text.format(codes=_named(codes, 1))))
+
+
+def _named(codes: Sequence[str], shown: int) -> str:
+    rest = len(codes) - shown
+    return ", ".join(codes[:shown]) + (f" dan {rest} lain" if rest else "")
+
+
+def _fits(text: str) -> bool:
+    return (septets(text) or SINGLE_SEPTETS + 1) <= SINGLE_SEPTETS
 
 
 def _filled(text: str, instead: str) -> str:

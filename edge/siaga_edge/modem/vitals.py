@@ -80,10 +80,18 @@ def slots(used: Mapping[str, tuple[int, int]]) -> Verdict:
     return Verdict("modem.slots", "warn" if full else "ok", ", ".join(full))
 
 
-def inbox(*, is_blind: bool) -> Verdict:
-    """Whether a citizen's text can be had of the modem, which may do everything else well."""
-    why = "it neither lists nor reads its messages in PDU mode; another modem is needed"
-    return Verdict("modem.inbox", "crit" if is_blind else "ok", why if is_blind else "")
+def inbox(*, is_blind: bool, hidden: int = 0) -> Verdict:
+    """Whether a citizen's text can be had of the modem, which may do everything else well.
+
+    `hidden`: messages that it counts, and neither lists nor gives.
+    """
+    if is_blind:
+        why = "it neither lists nor reads its messages in PDU mode; another modem is needed"
+        return Verdict("modem.inbox", "crit", why)
+    if hidden:
+        why = f"{hidden} messages are counted on the modem, which neither lists nor gives them"
+        return Verdict("modem.inbox", "warn", why)
+    return Verdict("modem.inbox", "ok")
 
 
 def term(expires: date | None, today: date) -> Verdict:

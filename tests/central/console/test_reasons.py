@@ -140,6 +140,7 @@ def told_of_a_modem() -> Iterator[str]:
     yield vitals.signal(None, 1).detail
     yield vitals.term(date(2026, 11, 1), date(2026, 11, 25)).detail
     yield vitals.inbox(is_blind=True).detail
+    yield vitals.inbox(is_blind=False, hidden=1).detail
     yield vitals.balance(vitals.Balance(None, None), 1).detail
     yield vitals.loop_verdict(vitals.Loop(failures=2)).detail
     yield forwarding.verdict({0: "", 1: None, 2: None}, "+628111", set_again=False).detail

@@ -66,7 +66,17 @@ def test_status_send_inbox_and_replay_of_a_node_that_serves(
     assert not any(SENDER in row["from"] for row in rows), "numbers are masked"
     kinds = {row["kind"]: row for row in rows}
     assert kinds["delivery report"]["text"] == "DELIVERED"
-    assert "0011223344544F4C4F4E47" in kinds["unreadable"]["text"]
+    assert "11 oktet / octets" in kinds["unreadable"]["text"]
+    hidden = json.dumps(rows)
+    assert "0011223344544F4C4F4E47" not in hidden, "raw messages hold numbers"
+    _, rows = answer(capfd, service, "inbox", "--raw")
+    shown = {row["kind"]: row for row in rows}
+    assert "0011223344544F4C4F4E47" in shown["unreadable"]["text"]
+    assert shown["message"]["from"] == SENDER
+    assert len(shown["message"]["pdu"]) > 40
+    for number in ("0", "-1"):
+        assert main(["modem", "inbox", "--last", number, "--config", str(service.config)]) != 0
+        assert "--last: 1 atau lebih" in capfd.readouterr().err
     status, told = answer(capfd, service, "replay")
     assert (status, told["same"], told["is_same"]) == (0, 3, True)
     assert told["messages"] == 4
@@ -154,9 +164,19 @@ def test_a_service_that_does_not_run_is_status_one_and_a_text_waits_for_it(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     service = Service(tmp_path, tmp_path / "modem")
+    unknown = "the uplink has not run since the machine started"
     assert answer(capfd, service, "status") == (
-        1, {"service": "modem", "running": False, "status": None, "in_roster": False},
-    )  # fmt: skip
+        1,
+        {
+            "service": "modem",
+            "running": False,
+            "status": None,
+            "verdicts": {},
+            "hub": {"state": "unknown", "since_wall_ns": None, "waiting": 0, "why": unknown},
+            "codes": [],
+            "in_roster": False,
+        },
+    )
     status, told = answer(capfd, service, "send", "--to", SENDER, "--text", "nanti")
     assert (status, told["service_awake"]) == (1, False)
     assert len(list((tmp_path / "data" / "relay-modem").iterdir())) == 1

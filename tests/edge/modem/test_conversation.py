@@ -21,7 +21,7 @@ def test_the_first_message_is_a_state_and_says_nothing_before_somebody_has_it() 
     assert step(None, "placed") == ("located", None)
     assert step(None, "missed") == ("rang", None)
     assert step("fresh", "taken") == ("asked", "report")
-    assert step("rang", "taken") == ("asked", "call")
+    assert step("rang", "taken") == ("rung", "call")
 
 
 def test_whoever_has_given_a_place_is_never_asked_for_one() -> None:
@@ -35,7 +35,30 @@ def test_whoever_has_given_a_place_is_never_asked_for_one() -> None:
 
 def test_that_nobody_reads_is_said_only_when_nobody_does() -> None:
     for (before, event), (_, said) in conversation.TABLE.items():
-        assert (said == "bounce") == (event == "deserted"), (before, event)
+        assert (said in ("bounce", "bounce_call")) == (event == "deserted"), (before, event)
+
+
+def test_a_bounce_is_taken_back_only_when_somebody_has_it_and_a_callers_texts_are_a_callers() -> None:
+    for (before, event), (after, said) in conversation.TABLE.items():
+        is_back = said in ("retraction", "retraction_call")
+        assert is_back == (before in conversation.BOUNCED and event == "taken"), (before, event)
+        if said is not None and said.startswith("bounce"):
+            assert after in conversation.BOUNCED
+    for state in ("rang", "rung", "bounced_rang"):
+        for event in ("missed", "taken", "waited", "deserted"):
+            assert step(state, event)[1] in (None, "call", "bounce_call", "retraction_call")
+
+
+def test_p1_is_answered_before_others_a_bounce_taken_back_before_courtesies_a_reminder_last() -> None:
+    line = [
+        ("fresh", "P2"),
+        ("asked", "P1"),
+        ("bounced", "P3"),
+        ("located", "P1"),
+        ("bounced", "P1"),
+    ]
+    line.sort(key=lambda one: conversation.place_in_line(*one))  # type: ignore[arg-type]
+    assert line == [("bounced", "P1"), ("located", "P1"), ("bounced", "P3"), ("fresh", "P2"), ("asked", "P1")]
 
 
 def test_every_walk_through_the_table_stays_in_it() -> None:
@@ -46,7 +69,7 @@ def test_every_walk_through_the_table_stays_in_it() -> None:
         for event in rng.choices(events, k=12):
             state, reply = step(state, event)  # type: ignore[arg-type]
             said += [reply] if reply else []
-        assert said.count("place") <= said.count("report") + said.count("call")
+        assert said.count("place") <= sum(one != "place" for one in said)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +163,19 @@ def test_every_text_is_one_part_and_repeats_nothing() -> None:
         text = template.back(["MMMM"] * count)
         assert (septets(text) or 999) <= SINGLE_SEPTETS
         assert ("lain" in text) == (count > 5), text
+
+
+def test_phones_on_duty_hear_which_codes_nobody_took_and_those_come_first() -> None:
+    taken = [f"TT{place:02d}" for place in range(40)]
+    untaken = [f"UU{place:02d}" for place in range(40)]
+    for some, others in ((1, 1), (1, 3), (40, 2), (40, 40), (0, 1), (0, 40), (3, 40)):
+        text = template.back(taken[:some], untaken[:others])
+        assert (septets(text) or 999) <= SINGLE_SEPTETS
+        assert "BELUM ADA yang mengambil UU00" in text
+        assert "112" in text
+        assert ("TT00" in text) == bool(some)
+    assert all(code in template.back(taken, untaken[:3]) for code in untaken[:3])
+    assert "BELUM ADA" not in template.back(taken)
 
 
 @pytest.mark.parametrize(

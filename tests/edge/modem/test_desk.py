@@ -255,8 +255,8 @@ def test_phones_that_were_texted_are_told_once_that_the_hub_is_back_whatever_the
     node.pass_time(5)
     node.restart()
     node.pass_time(120)
-    assert node.queued(FIRST.number)[-1:] == [template.back([first, second])]
-    assert node.queued(SECOND.number)[-1:] == [template.back([second])]
+    assert node.queued(FIRST.number)[-1:] == [template.back([first], [second])]
+    assert node.queued(SECOND.number)[-1:] == [template.back([], [second])]
     backs = [body for body in node.bodies("duty") if body["deed"] == "back"]
     assert sorted((body["code"], body["name"]) for body in backs) == sorted(
         [(first, "Regu A"), (second, "Regu A"), (second, "Regu B")]
@@ -265,7 +265,7 @@ def test_phones_that_were_texted_are_told_once_that_the_hub_is_back_whatever_the
     assert node.deeds().count("over") == 2
     node.text(f"SELESAI {second}", SECOND.number)
     node.pass_time(120)
-    assert node.queued(SECOND.number)[-1:] == [template.back([second])], "and no more"
+    assert node.queued(SECOND.number)[-1:] == [template.back([], [second])], "and no more"
 
 
 class Hasty(duty.Duty):

@@ -147,3 +147,43 @@ def test_a_phone_on_duty_may_answer_a_colleagues_code_before_its_turn(node: Fron
     assert "stranger" not in node.deeds()
     node.text(f"SELESAI {code}", THIRD)
     assert node.deeds()[-1] == "stranger"
+
+
+def test_when_the_hub_is_back_phones_hear_plainly_which_codes_nobody_took(node: FrontDesk) -> None:
+    codes = alarms(node, *(f"+62812555000{place:02d}" for place in range(duty.TEXTS_A_MINUTE)))
+    taken, late, *left = codes
+    node.text(f"TERIMA {taken}", FIRST.number)
+    node.hub_takes_all = True
+    node.pass_time(2)
+    assert len(node.queued(FIRST.number)) == len(codes), "this minute's texts are used up"
+    node.text(f"OTW {late}", FIRST.number)
+    node.pass_time(60)
+    told = node.queued(FIRST.number)[-1]
+    assert told == template.back([taken, late], left)
+    assert f"BELUM ADA yang mengambil {', '.join(left)}: kini dipegang 112" in told
+
+
+class Settled(duty.Duty):
+    """A mutant: that the hub has a report is taken for that somebody took it."""
+
+    def _not_told_back(self, now: Any) -> Any:
+        return [dict(row) | {"untaken": 0} for row in super()._not_told_back(now)]
+
+
+@pytest.mark.parametrize(("kind", "says"), [(duty.Duty, True), (Settled, False)])
+def test_a_code_that_nobody_took_is_never_told_of_as_if_it_were_settled(
+    tmp_path: Path, kind: Any, says: bool
+) -> None:
+    def make(*given: Any) -> desk.Desk:
+        made = desk.Desk(*given)
+        made.duty = kind(given[0], given[4])
+        return made
+
+    node = FrontDesk(tmp_path, make)
+    node.roster(ROSTER)
+    node.hub_takes_all = False
+    (code,) = alarms(node)
+    node.hub_takes_all = True
+    node.pass_time(60)
+    assert (f"BELUM ADA yang mengambil {code}" in node.queued(FIRST.number)[-1]) == says
+    node.end()

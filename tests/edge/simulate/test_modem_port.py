@@ -236,3 +236,36 @@ def test_the_commands_of_a_technician_say_what_happened(
     assert call.run(call) == 0
     assert "berdering" in capsys.readouterr().out
     assert call.run(call) == 1, "busy: the first caller is still on the line"
+
+
+@pytest.mark.parametrize("same", ["link", "control"])
+def test_a_second_simulator_does_not_take_over_what_a_running_one_plays(
+    modem: SimulatedModem, tmp_path: Path, same: str
+) -> None:
+    link = modem.link if same == "link" else tmp_path / "other"
+    control = modem.control_file if same == "control" else tmp_path / "other.sock"
+    command = [
+        sys.executable,
+        "-m",
+        "siaga_edge.simulate.modem",
+        "--link",
+        str(link),
+        "--control",
+        str(control),
+    ]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert second.returncode != 0
+    assert "simulator lain sedang berjalan" in second.stderr
+    assert "choose another --link" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert "OK" in Client(modem.link).ask("AT"), "the first one plays on"
+    assert modem.control.state()
+    assert not (tmp_path / "other.sock").exists()
+
+
+def test_after_a_kill_the_same_names_are_free_again(tmp_path: Path) -> None:
+    with simulated_modem(tmp_path) as first:
+        first.process.kill()
+        first.process.wait(10)
+        with simulated_modem(tmp_path) as again:
+            assert "OK" in Client(again.link).ask("AT")

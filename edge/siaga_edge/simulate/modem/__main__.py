@@ -14,6 +14,7 @@ from siaga_edge.simulate.modem.faults import Faults
 from siaga_edge.simulate.modem.machine import Sim
 from siaga_edge.simulate.modem.port import Port, present
 from siaga_edge.simulate.modem.profile import PROFILES
+from siaga_edge.simulate.modem.terminal import NameTaken
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +72,9 @@ def serve(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, stop)
     try:
         port.plug_in()
+    except NameTaken:
+        port.close()
+        raise
     except OSError as error:
         port.close()
         raise CannotPlay(arguments.link, error) from error

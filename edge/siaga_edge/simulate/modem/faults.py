@@ -29,6 +29,7 @@ class Faults(Struct, forbid_unknown_fields=True, kw_only=True):
     fail: str = ""  # commands of this name end in an error, `fail_count` times
     fail_code: Annotated[int, Meta(ge=0, le=999)] = 100
     fail_count: Annotated[int, Meta(ge=0)] = 0
+    unlisted: Annotated[int, Meta(ge=0)] = 0  # what lies in this slot is counted, and in no listing
     direct: Literal["none", "flash", "all"] = "none"  # handed over (+CMT) and not stored, whatever +CNMI says
     stored_service: Annotated[int, Meta(ge=0, le=1)] = (
         0  # +CSMS after the next power-on: 1 wants each +CMT confirmed

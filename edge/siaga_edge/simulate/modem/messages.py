@@ -274,7 +274,7 @@ def _cmgl(machine: Machine, request: Request, _now: Now) -> list[str]:
     wanted = _wanted(request, text_mode=text_mode)
     lines: list[str] = []
     for index, slot in sorted(_reading(machine).slots.items()):
-        if wanted in (4, slot.status):
+        if wanted in (4, slot.status) and index != machine.faults.unlisted:
             lines += _shown(machine, "+CMGL: " + str(index) + ",", slot)
             slot.status = 1 if slot.status == 0 else slot.status
     if not lines and machine.profile.lacks.empty_listing:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from siaga_core.service.database import AlreadyOpen, WriterLock
 from siaga_edge.simulate.modem import orders
 from siaga_edge.simulate.modem.audio import Audio
 from siaga_edge.simulate.modem.dialogue import Dialogue
@@ -19,6 +20,10 @@ log = logging.getLogger(__name__)
 
 _ORDER_MAX_BYTES = 1024 * 1024
 _IDLE_S = 0.2
+_PLAYED = (
+    "{path}: simulator lain sedang berjalan di sini; hentikan yang itu (Ctrl-C), atau pilih --link dan"
+    " --control lain / another simulator plays here; stop that one, or choose another --link and --control"
+)
 
 
 def present() -> Now:
@@ -37,6 +42,7 @@ class Port:
         self._audio = Audio(machine, audio_link, control, reach) if audio_link is not None else None
         self._selector = selectors.DefaultSelector()
         self._terminal: Terminal | None = None
+        self._holds_name: WriterLock | None = None
         self._plug_at: float | None = None
         self._power_on_at: float | None = None
         self._listener = _listen(control)
@@ -65,6 +71,9 @@ class Port:
             self._audio.close()
         for connection in list(self._unfinished):
             self._forget(connection)
+        if self._holds_name is not None:
+            self._holds_name.release()
+            self._holds_name = None
         self._listener.close()
         self._selector.close()
         self._control.unlink(missing_ok=True)
@@ -117,7 +126,9 @@ class Port:
         self._director.reach.number, self._director.reach.peers = number, peers
 
     def plug_in(self) -> None:
-        """Make the device appear."""
+        """Make the device appear. Raises NameTaken while another simulator plays under its name."""
+        if self._holds_name is None:
+            self._holds_name = _hold(self._link)
         self._terminal = Terminal(self._link)
         self._selector.register(self._terminal.master, selectors.EVENT_READ, "terminal")
         if self._audio is not None:
@@ -175,9 +186,31 @@ class Port:
         connection.close()
 
 
+def _hold(link: Path) -> WriterLock:
+    """Keep others from playing under this name; it ends with the process."""
+    try:
+        return WriterLock(link.with_name(f".{link.name}"))
+    except AlreadyOpen as error:
+        raise NameTaken(_PLAYED.format(path=link)) from error
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as caller:
+        caller.setblocking(False)
+        try:
+            caller.connect(str(path))
+        except BlockingIOError:  # so many call it that one more has to wait
+            return True
+        except OSError:
+            return False
+        return True
+
+
 def _listen(path: Path) -> socket.socket:
     if path.exists() and not path.is_socket():
         raise NameTaken(f"{path} exists and is no socket; choose another --control")
+    if _answers(path):
+        raise NameTaken(_PLAYED.format(path=path))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

@@ -37,8 +37,8 @@ class Slot:
 
     @property
     def tpdu_length(self) -> int:
-        """Octets without the SMSC address, the number that +CMGR and +CMGL give."""
-        return len(self.pdu) - 1 - self.pdu[0] if self.pdu else 0
+        """Octets without the SMSC address, the number that +CMGR and +CMGL give; 0 if they are no message."""
+        return max(0, len(self.pdu) - 1 - self.pdu[0]) if self.pdu else 0
 
 
 @dataclass(slots=True)
