@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from siaga_core.errors import SiagaError
+from siaga_core.reading.legible import legible
 from siaga_core.service.clock import SystemClock, new_id
 from siaga_core.service.database import StoreMissing, open_reader
 from siaga_core.service.logs import mask_number
@@ -236,7 +237,8 @@ def _inbox(args: argparse.Namespace) -> int:
         on_modem = " (masih di modem / still on the modem)" if row["on_modem"] else ""
         words = KINDS[row["kind"]]
         said = row["text"] if row["kind"] == "message" else f"[{words}] {row['text'] or row['pdu']}"
-        print(f"{row['came']}  {row['from'] or '?':16s} {said}{on_modem}")
+        # A citizen's text must not steer a technician's terminal.
+        print(f"{row['came']}  {legible(row['from']) or '?':16s} {legible(said)}{on_modem}")
     if not rows:
         print("belum ada pesan / no message yet")
     return 0

@@ -74,12 +74,16 @@ def test_status_send_inbox_and_replay_of_a_node_that_serves(
     assert "0011223344544F4C4F4E47" in shown["unreadable"]["text"]
     assert shown["message"]["from"] == SENDER
     assert len(shown["message"]["pdu"]) > 40
+    control.sms(SENDER, "api \u202edi\x1b[2J sini")
+    until(lambda: len(service.reports()) == 4, 15)
+    assert main(["modem", "inbox", "--last", "1", "--config", str(service.config)]) == 0
+    assert "api ⟦U+202E⟧di⟦U+001B⟧[2J sini" in capfd.readouterr().out, "a text does not steer a terminal"
     for number in ("0", "-1"):
         assert main(["modem", "inbox", "--last", number, "--config", str(service.config)]) != 0
         assert "--last: 1 atau lebih" in capfd.readouterr().err
     status, told = answer(capfd, service, "replay")
-    assert (status, told["same"], told["is_same"]) == (0, 3, True)
-    assert told["messages"] == 4
+    assert (status, told["same"], told["is_same"]) == (0, 4, True)
+    assert told["messages"] == 5
 
 
 def test_before_the_service_has_run_each_deed_says_so(
