@@ -21,7 +21,7 @@ from siaga_edge.modem.profile import Profile
 
 log = logging.getLogger(__name__)
 
-# A reading that does not fit its own length is believed when it comes out the same so many times.
+# What a slot gives by itself is believed when it comes out the same so many times.
 SAME_READINGS = 2
 PLAIN = Profile(identify=[], init=[], announce=[], reject=[])
 READINGS_MOST = 4
@@ -105,6 +105,9 @@ class Intake:
         for selection in (self.selection, *(() if self._selectable else bringup.SELECTIONS)):
             try:
                 told = at.slots(port.command(selection.format(memory)))
+                if told is None and memory in self.slots:
+                    port.settle()  # that was the answer to something else, and so would be those that follow
+                    told = at.slots(port.command(selection.format(memory)))
             except Refused as error:
                 if at.is_unknown(error.code):
                     continue
@@ -183,6 +186,7 @@ class Intake:
         if now_s - self._looked_mono_s.get(memory, float("-inf")) < LOOK_AGAIN_S:
             return []
         self._looked_mono_s[memory] = now_s
+        port.settle()  # the listing may have been ended by an OK that was not its own, and comes yet
         begin = self._look_from.pop(memory, 0)
         for index in (*range(begin, total + 1), *range(begin)):
             if len(known) + len(found) >= used:
@@ -209,10 +213,13 @@ class Intake:
         return found
 
     def _read_slot(self, port: Port, index: int) -> at.Stored | None:
-        """One slot; None if it is empty, or if no two readings of a damaged one agree."""
+        """One slot; None if it is empty, or if no two readings agree.
+
+        An answer to +CMGR does not name its slot: after an OK out of nowhere each is that of the slot before,
+        and what lies in this one would be deleted unread. Two readings that agree are of this slot, and whole.
+        """
         seen: list[str] = []
         for _ in range(READINGS_MOST):
-            noise_before = port.noise
             try:
                 read = at.read_message(port.command(f"AT+CMGR={index}"))
             except Refused:
@@ -221,7 +228,7 @@ class Intake:
                 return None
             octets, whole = read
             seen.append(octets)
-            if (whole and port.noise == noise_before) or seen.count(octets) >= SAME_READINGS:
+            if seen.count(octets) >= SAME_READINGS:
                 return at.Stored(index, octets, whole)
         log.warning("sms is read differently each time; left on the modem slot=%d", index)
         return None

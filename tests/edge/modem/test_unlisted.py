@@ -115,3 +115,57 @@ def test_on_a_slow_modem_a_look_is_short_and_the_next_one_goes_on_where_it_stopp
     assert 8 <= sum(command.startswith("AT+CMGR") for command in bench.commands) <= 15
     bench.run(1800)
     assert bench.texts() == ["Kebakaran"]
+
+
+def lies(bench: Bench, before: str) -> list[str]:
+    """An OK out of nowhere ends the first command that begins so while a message lies in the store."""
+    write, lied = bench.world.write, list[str]()
+
+    def lie(octets: bytes) -> None:
+        if octets.startswith(before.encode()) and bench.dialogue.machine.memories["SM"].slots and not lied:
+            lied.append(before)
+            bench.dialogue.machine.line.put(b"\r\nOK\r\n", bench.world.now_s)
+        write(octets)
+
+    bench.world.write = lie  # type: ignore[method-assign]
+    return lied
+
+
+class OnceIsEnough(intake.Intake):
+    """A mutant: what one question gives is what lies in the slot it named."""
+
+    def _read_slot(self, port: Port, index: int) -> at.Stored | None:
+        read = at.read_message(port.command(f"AT+CMGR={index}"))
+        return None if read is None else at.Stored(index, *read)
+
+
+@pytest.mark.parametrize("before", ["AT+CMGL=4", "AT+CMGR=0"])
+@pytest.mark.parametrize(("kind", "is_right"), [(intake.Intake, True), (OnceIsEnough, False)])
+def test_an_ok_out_of_nowhere_has_no_message_deleted_for_another(
+    tmp_path: Path, benches: list[Bench], before: str, kind: type[intake.Intake], is_right: bool
+) -> None:
+    """Every answer is then that of the question before, and +CMGR does not say of which slot it is."""
+    bench = made(tmp_path, benches)
+    bench.run(1)
+    ours, machine = bench.service, bench.dialogue.machine
+    ids = iter(f"{number:026d}" for number in range(9))
+    ours._intake = kind(ours._journal, "modem", bench.world, lambda: next(ids), lambda _status: None)
+    ours._intake._has_listed = True
+    lied = lies(bench, before)
+    machine.faults.unlisted = 1 if before == "AT+CMGR=0" else 0
+    bench.receive("Kebakaran")
+    bench.receive("Banjir")
+    bench.run(700)
+    assert lied
+    assert (sorted(bench.texts()) == ["Banjir", "Kebakaran"]) == (is_right or before == "AT+CMGL=4")
+
+
+def test_an_ok_out_of_nowhere_keeps_no_message_waiting(tmp_path: Path, benches: list[Bench]) -> None:
+    """The selection of a store names how full it is: an answer that does not is another command's."""
+    bench = made(tmp_path, benches)
+    bench.run(1)
+    lied = lies(bench, "AT+CPMS=")
+    bench.receive("Kebakaran")
+    bench.run(2)
+    assert lied
+    assert bench.texts() == ["Kebakaran"]
