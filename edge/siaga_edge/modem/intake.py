@@ -216,7 +216,7 @@ class Intake:
         """One slot; None if it is empty, or if no two readings agree.
 
         An answer to +CMGR does not name its slot: after an OK out of nowhere each is that of the slot before,
-        and what lies in this one would be deleted unread. Two readings that agree are of this slot, and whole.
+        and what lies in this one would be deleted unread. Two readings that agree are of this slot.
         """
         seen: list[str] = []
         for _ in range(READINGS_MOST):

@@ -160,12 +160,12 @@ def test_an_ok_out_of_nowhere_has_no_message_deleted_for_another(
     assert (sorted(bench.texts()) == ["Banjir", "Kebakaran"]) == (is_right or before == "AT+CMGL=4")
 
 
-def test_an_ok_out_of_nowhere_keeps_no_message_waiting(tmp_path: Path, benches: list[Bench]) -> None:
+def test_an_ok_out_of_nowhere_is_noticed_before_the_listing(tmp_path: Path, benches: list[Bench]) -> None:
     """The selection of a store names how full it is: an answer that does not is another command's."""
     bench = made(tmp_path, benches)
-    bench.run(1)
     lied = lies(bench, "AT+CPMS=")
-    bench.receive("Kebakaran")
-    bench.run(2)
+    bench.world.at(3, lambda: bench.receive("Kebakaran"))
+    bench.run(4)
     assert lied
     assert bench.texts() == ["Kebakaran"]
+    assert [memory for memory, _ in bench.raw()] == ["SM"], "read as the listing that was asked for"
