@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from siaga_central.store import incidents
-from support.console import City, Served
+from support.console import PASSWORD, City, Served
 
 # What the page asks of Web Audio, counted from outside: the real oscillators still run.
 _COUNT = """
@@ -124,6 +124,60 @@ def test_every_new_word_of_a_taken_p1_ends_the_silence(counted: Page, city: City
         alarm_is(page, "sounding")
         page.keyboard.press("s")
         alarm_is(page, "silenced")
+
+
+@pytest.mark.sop("R05")
+def test_worse_words_of_a_p1_that_nobody_has_taken_end_the_silence(counted: Page, city: City) -> None:
+    page = counted
+    page.keyboard.press("b")
+    city.sms(_P1)
+    alarm_is(page, "sounding")
+    page.keyboard.press("s")
+    alarm_is(page, "silenced")
+    city.sms("ada anak kecil terjebak di lantai dua")
+    alarm_is(page, "sounding")
+
+
+@pytest.mark.sop("R05")
+def test_silence_ends_by_itself_for_a_p1_that_nobody_takes_and_stays_for_one_that_is_taken(
+    counted: Page, city: City
+) -> None:
+    page = counted
+    page.keyboard.press("b")
+    _take(city, city.sms(_P1, "+6281299990000"))
+    city.sms("api sudah ke lantai dua", "+6281299990000")
+    alarm_is(page, "sounding")
+    page.keyboard.press("s")
+    alarm_is(page, "silenced")
+    page.clock.fast_forward(600_000)
+    alarm_is(page, "silenced")
+    city.sms(_P1)
+    alarm_is(page, "sounding")
+    page.keyboard.press("s")
+    alarm_is(page, "silenced")
+    page.clock.fast_forward(115_000)
+    alarm_is(page, "silenced")
+    page.clock.fast_forward(6_000)
+    alarm_is(page, "sounding")
+
+
+@pytest.mark.sop("R05")
+def test_who_logs_in_next_has_silenced_nothing(counted: Page, city: City, served: Served) -> None:
+    page = counted
+    page.keyboard.press("b")
+    city.sms(_P1)
+    alarm_is(page, "sounding")
+    page.keyboard.press("s")
+    alarm_is(page, "silenced")
+    page.reload()
+    alarm_is(page, "silenced")
+    page.click("form[action='/keluar'] button")
+    page.wait_for_url("**/masuk")
+    page.context.request.post(f"{served.url}/masuk", form={"name": "supervisor", "password": PASSWORD})
+    page.goto(served.url)
+    alarm_is(page, "blocked")
+    page.keyboard.press("b")
+    alarm_is(page, "sounding")
 
 
 def test_a_new_word_of_a_taken_incident_chimes_and_one_that_sounds_like_p1_sounds(

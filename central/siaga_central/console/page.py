@@ -78,9 +78,14 @@ def _notices(console: Console) -> views.HubNotices:
 
 
 def _urgent(console: Console, visitor: Visitor) -> list[str]:
-    """Rows for which an open page sounds, P1 incidents that need action: `key@what silence is kept for`."""
+    """Rows for which an open page sounds, P1 incidents that need action: `key@what silence is kept for@untaken`."""
     if not visitor.may(Permission.SEE_INCIDENTS):
         return []
     with console.store.read() as connection:
         found = views.needs_action(connection).rows
-    return [f"incident-{line.incident.id}@{line.sound}" for line in found if line.priority == "P1"]
+    taken = {None: "untaken"}
+    return [
+        f"incident-{line.incident.id}@{line.sound}@{taken.get(line.incident.taken_by, '')}"
+        for line in found
+        if line.priority == "P1"
+    ]

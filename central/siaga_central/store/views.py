@@ -58,7 +58,7 @@ class IncidentLine:
     """One incident as a lane shows it; `fresh` when a reporter spoke after the last operator did.
 
     `newest`: what came last; `said`: the last reports, in the order in which they were spoken.
-    `sound`: what silence is kept for; it changes with new words to somebody who has the incident.
+    `sound`: what silence is kept for; it changes with every new word that nobody has answered by a deed.
     `pressing`: what was said sounds like P1, and a person has judged it otherwise before.
     `same_number`: other open incidents that a reporter of this one has reported.
     `spoken_us`: when its first reporter spoke; its age and deadline count from there.
@@ -403,8 +403,9 @@ def _lines(connection: Connection, found: Select[Any]) -> list[IncidentLine]:
 def _line(row: Row[Any], reports: Sequence[Row[Any]], same_number: list[str]) -> IncidentLine:
     newest = reports[-1] if reports else None
     sound = ""
-    if newest is not None and row.fresh:
-        word = f"{newest.id}.{newest.revision}"
+    if newest is not None and (row.fresh or row.taken_by is None):
+        # A call is one word, however often it rings; a text is another with each part that comes.
+        word = newest.id if newest.source == "call" else f"{newest.id}.{newest.revision}"
         sound = conversation.silence_for(word, [one.received_us for one in reports])
     return IncidentLine(
         incident=row,

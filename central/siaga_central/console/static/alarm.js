@@ -2,19 +2,35 @@
 // `data-alarm` on the body: quiet, sounding, silenced, or blocked (it should sound and the browser forbids it).
 const body = document.body;
 const EVERY_MS = 2000;
-// P1 incidents to be taken: row key -> what silence is kept for; a new word to somebody who has it ends that.
-const waiting = new Map(body.dataset.urgent.split(" ").filter(Boolean).map((it) => it.split("@")));
+// A P1 is to be taken within 20 s: silence gives time to read and to ask, and is no way to leave it lying.
+const UNTAKEN_QUIET_MS = 120_000;
+// P1 incidents that wait: row key -> [what silence is kept for, whether nobody has it]; a new word ends silence.
+const waiting = new Map(body.dataset.urgent.split(" ").filter(Boolean).map(read));
 let audio = null;
 let ringing = null;
 
 const isOn = () => audio?.state === "running";
 
+function read(entry) {
+  const [key, sound, untaken] = entry.split("@");
+  return [key, [sound, untaken === "untaken"]];
+}
+
+/** Row key@what for -> when it was silenced; of this login alone: who comes next has silenced nothing. */
 function silenced() {
   try {
-    return new Set(JSON.parse(localStorage.getItem("silenced") ?? "[]"));
+    const kept = JSON.parse(localStorage.getItem("silenced"));
+    return kept.login === body.dataset.login ? kept.at : {};
   } catch {
-    return new Set();
+    return {};
   }
+}
+
+const keep = (at) => localStorage.setItem("silenced", JSON.stringify({ login: body.dataset.login, at }));
+
+function isQuiet(at, isUntaken) {
+  const sinceMs = Date.now() - at; // not a number if it was not silenced
+  return isUntaken ? sinceMs >= 0 && sinceMs < UNTAKEN_QUIET_MS : !Number.isNaN(sinceMs);
 }
 
 function tones(pairs) {
@@ -40,7 +56,7 @@ const ring = () => tones([[0, 880], [0.25, 660], [0.5, 880], [0.75, 660]]);
 
 function show() {
   const quiet = silenced();
-  const loud = [...waiting].filter(([key, sound]) => !quiet.has(`${key}@${sound}`));
+  const loud = [...waiting].filter(([key, [sound, isUntaken]]) => !isQuiet(quiet[`${key}@${sound}`], isUntaken));
   const state = !waiting.size ? "quiet" : !loud.length ? "silenced" : isOn() ? "sounding" : "blocked";
   if (body.dataset.alarm !== state) body.dataset.alarm = state;
   if (state === "sounding" && !ringing) {
@@ -59,21 +75,21 @@ function show() {
 }
 
 /** The incident of row `key` now waits in the lane for action with priority P1, or does not. */
-export function urgent(key, isWaiting, sound) {
-  if (isWaiting) waiting.set(key, sound);
+export function urgent(key, isWaiting, sound, isUntaken) {
+  if (isWaiting) waiting.set(key, [sound, isUntaken]);
   else if (waiting.delete(key)) forget(key);
   show();
 }
 
 function forget(key) {
-  const quiet = [...silenced()];
-  const rest = quiet.filter((it) => !it.startsWith(`${key}@`));
-  if (rest.length < quiet.length) localStorage.setItem("silenced", JSON.stringify(rest));
+  const quiet = Object.entries(silenced());
+  const rest = quiet.filter(([it]) => !it.startsWith(`${key}@`));
+  if (rest.length < quiet.length) keep(Object.fromEntries(rest));
 }
 
-/** Quiet for the incidents that wait now, in every tab; the next one sounds again. */
+/** Quiet for the incidents that wait now, in every tab; the next one sounds again, so does a new word. */
 export function silence() {
-  localStorage.setItem("silenced", JSON.stringify([...waiting].map((it) => it.join("@"))));
+  keep(Object.fromEntries([...waiting].map(([key, [sound]]) => [`${key}@${sound}`, Date.now()])));
   show();
 }
 
@@ -104,5 +120,6 @@ export function begin() {
   document.getElementById("sound").addEventListener("pointerdown", (event) => event.stopPropagation());
   document.getElementById("sound").addEventListener("click", toggle);
   addEventListener("storage", show); // silenced in another tab
+  setInterval(show, 1000); // silence ends by itself
   show();
 }

@@ -63,7 +63,7 @@ function place(item, packetSeq) {
   const lane = item.lane && document.querySelector(`[data-lane="${item.lane}"]`);
   const row = item.lane ? parse(item.html) : null;
   const isUrgent = item.lane === "act" && row.dataset.priority === "P1";
-  alarm.urgent(item.key, isUrgent, row?.dataset.sound);
+  alarm.urgent(item.key, isUrgent, row?.dataset.sound, row?.dataset.untaken !== undefined);
   const stood = stoodAs.get(item.key) ?? (old && standing(old.closest("[data-lane]")?.dataset.lane, old));
   const stands = standing(item.lane, row);
   stoodAs.set(item.key, stands);
