@@ -51,9 +51,11 @@ class DeskHub:
         """Unix microseconds."""
         return self.clock.wall_ns() // 1000
 
-    def record(self, body: msgspec.Struct, kind: str, voice: NodeVoice | None = None) -> Record:
-        """The next record of the GSM node."""
-        return (voice or self.gsm).record("modem.urgent", next(self._seq), body, kind)
+    def record(self, body: msgspec.Struct, kind: str, voice: NodeVoice | None = None, had_us: int | None = None) -> Record:
+        """The next record of the GSM node, stamped now, or when the node had it."""
+        record = (voice or self.gsm).record("modem.urgent", next(self._seq), body, kind)
+        wall_ns = (self.now_us if had_us is None else had_us) * 1000
+        return msgspec.structs.replace(record, at=msgspec.structs.replace(record.at, wall_ns=wall_ns))
 
     def take(self, record: Record) -> None:
         """Keep and apply one record, as ingest does."""
@@ -67,16 +69,17 @@ class DeskHub:
         self.store.write(work)
 
     def sms(
-        self, text: str, sender: str = CITIZEN, *, report_id: str = "", revision: int = 1, **keys: Any
-    ) -> Record:
-        """A text, or a revision of one, comes in at the GSM node; its record."""
+        self, text: str, sender: str = CITIZEN, *, report_id: str = "", revision: int = 1,
+        had_us: int | None = None, **keys: Any,
+    ) -> Record:  # fmt: skip
+        """A text, or a revision of one, comes in at the GSM node, now or at `had_us`; its record."""
         parts = [SmsPart(number=1, pdu="00")]
         sms = Sms(**({"text": text, "parts": parts} | keys))
         given = Report(
             report_id=report_id or new_id(self.clock), revision=revision, source="sms", modem="modem",
             reporter=sender, reporter_e164=sender, sms=sms,
         )  # fmt: skip
-        record = self.record(given, "report")
+        record = self.record(given, "report", had_us=had_us)
         self.take(record)
         return record
 

@@ -27,25 +27,29 @@ NOTHING = Said()
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open incident that this number has reported before."""
+    """An open incident that this number has reported; `contact_us`: its contact nearest to the new one."""
 
     incident: str
-    last_contact_us: int
+    contact_us: int
     about: Said = NOTHING
 
 
 def belongs_to(
     number: str | None, open_incidents: Sequence[Open], at_us: int, said: Said = NOTHING
 ) -> str | None:
-    """Return the incident to attach to, or None for a new one. A withheld number is always new."""
+    """Return the incident to attach to, or None for a new one. A withheld number is always new.
+
+    All times are of when the reporter spoke: after an outage the hub has in a minute what took a night.
+    """
     if number is None:
         return None
-    recent = [one for one in open_incidents if abs(at_us - one.last_contact_us) <= SAME_WITHIN_US]
-    lasting = [one for one in open_incidents if abs(at_us - one.last_contact_us) <= FOLLOWS_WITHIN_US]
+    apart_us = {one.incident: abs(at_us - one.contact_us) for one in open_incidents}
+    recent = [one for one in open_incidents if apart_us[one.incident] <= SAME_WITHIN_US]
+    lasting = [one for one in open_incidents if apart_us[one.incident] <= FOLLOWS_WITHIN_US]
     alike = [one for one in lasting if not is_different(said, one.about)]
     same_kind = [one for one in alike if said.kind and one.about.kind == said.kind]
     found = recent or same_kind or alike
-    return max(found, key=lambda one: one.last_contact_us).incident if found else None
+    return min(found, key=lambda one: apart_us[one.incident]).incident if found else None
 
 
 def silence_for(newest: str, received_us: Sequence[int]) -> str:

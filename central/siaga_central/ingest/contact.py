@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, case, func, insert, select, update
 
 from siaga_central.domain import conversation
 from siaga_central.domain.place import Spot
 from siaga_central.ingest.policy import Policy
 from siaga_central.ingest.suggestion import Suggestion, named, suggest
-from siaga_central.store import attention, callbacks, commands, events, holds, incidents, nodes
+from siaga_central.store import attention, callbacks, commands, events, holds, incidents, nodes, spoken
 from siaga_central.store.schema import callback, event, incident, report
 from siaga_core.reading.lexicon import UNKNOWN
 from siaga_core.wire.command import SoundSiren
@@ -51,9 +51,11 @@ def _first(
 ) -> str:
     actor = f"node:{record.node}"
     suggestion = suggest(given)
-    open_ones = _open_of(connection, given.reporter_e164)
+    at = record.at
+    spoken_us = spoken.of_contact(connection, given.report_id, at.clock, at.wall_ns // 1000, now_us)
+    open_ones = _open_of(connection, given.reporter_e164, spoken_us)
     said = conversation.Said(_kind(suggestion.category), suggestion.spot)
-    incident_id = conversation.belongs_to(given.reporter_e164, open_ones, now_us, said)
+    incident_id = conversation.belongs_to(given.reporter_e164, open_ones, spoken_us, said)
     if incident_id is None and given.call is not None:
         incident_id = callbacks.incident_waiting(connection, given.reporter_e164)
     follows = incident_id is not None
@@ -164,7 +166,8 @@ def _raise(
 def _name_caller(connection: Connection, known: Row[Any], given: Report, now_us: int) -> str:
     """The number came after the first ring: fill it in, or join the open incident of the same number."""
     number = given.reporter_e164
-    joined = conversation.belongs_to(number, _open_of(connection, number), now_us)
+    at_us = spoken.of_contact(connection, known.id, known.clock, known.arrived_us, known.received_us)
+    joined = conversation.belongs_to(number, _open_of(connection, number, at_us), at_us)
     joined = joined or callbacks.incident_waiting(connection, number)
     waiting = callback.c.incident == known.incident
     if joined is None or joined == known.incident:
@@ -182,20 +185,27 @@ def _name_caller(connection: Connection, known: Row[Any], given: Report, now_us:
     return joined
 
 
-def _open_of(connection: Connection, number: str | None) -> list[conversation.Open]:
-    """Open incidents that this number has reported, and what they are about."""
+def _open_of(connection: Connection, number: str | None, at_us: int) -> list[conversation.Open]:
+    """Open incidents that this number has reported, what they are about, and when it spoke nearest to `at_us`."""
     if number is None:
         return []
+    spoken_us = spoken.of_report()
+    before_us = func.max(case((spoken_us <= at_us, spoken_us))).label("before_us")
+    after_us = func.min(case((spoken_us > at_us, spoken_us))).label("after_us")
     rows = connection.execute(
-        select(incident, func.max(report.c.received_us).label("last_us"))
+        select(incident, before_us, after_us)
         .join(report, incident.c.id == report.c.incident)
         .where(report.c.reporter_e164 == number, incident.c.closed_us.is_(None))
         .group_by(incident.c.id)
     )
-    return [
-        conversation.Open(row.id, row.last_us, conversation.Said(_kind(row.category), incidents.spot_of(row)))
-        for row in rows
-    ]
+    return [_open(row, at_us) for row in rows]
+
+
+def _open(row: Row[Any], at_us: int) -> conversation.Open:
+    spoke = [us for us in (row.before_us, row.after_us) if us is not None]
+    nearest_us = min(spoke, key=lambda us: abs(at_us - us))
+    about = conversation.Said(_kind(row.category), incidents.spot_of(row))
+    return conversation.Open(row.id, nearest_us, about)
 
 
 def _kind(category: str) -> str:

@@ -34,8 +34,8 @@ def commit(
     kept = records.keep(connection, key, given, moment.now_us)
     for record in kept.forked:
         _forked(connection, record, topic, moment)
+    timing.take(connection, key, kept.fresh, moment.now_us)  # first: when it was said decides what it joins
     _apply_all(connection, worth_applying(kept.fresh), topic, moment)
-    timing.take(connection, key, kept.fresh, moment.now_us)
     for _, batch in batches:
         _unreadable(connection, key, batch, topic, moment)
         _gaps(connection, key, batch, before, moment)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import BigInteger, Connection, and_, case, func, literal, select
 
 from siaga_central.store.schema import callback, correction, incident, report
 
@@ -16,18 +16,27 @@ _TRUSTED = ("hub", "ntp", "boots")
 
 def of_report() -> Any:
     """When a report was committed at its node, at the latest; when the hub had it if no clock tells."""
+    return _latest(report.c.id, report.c.clock, report.c.arrived_us, report.c.received_us)
+
+
+def of_contact(connection: Connection, id: str, clock: str, arrived_us: int, received_us: int) -> int:
+    """The same of a contact that is not yet a report; its record's time has been reckoned before."""
+    given = literal(id), literal(clock), literal(arrived_us, BigInteger), literal(received_us, BigInteger)
+    return int(connection.execute(select(_latest(*given))).scalar_one())
+
+
+def _latest(id: Any, clock: Any, arrived_us: Any, had_us: Any) -> Any:
     made = (
         select(case((correction.c.source.in_(_TRUSTED), correction.c.high_ns // 1000)))
-        .where(correction.c.subject == report.c.id)
+        .where(correction.c.subject == id)
         .order_by(correction.c.number.desc())
         .limit(1)
         .correlate(report)
         .scalar_subquery()
     )
-    stamped = case((report.c.clock.in_(CERTAIN), report.c.arrived_us))
-    had = report.c.received_us
-    latest = func.coalesce(made, stamped, had)
-    return case((latest.between(had - OLDEST_US, had), latest), else_=had)
+    stamped = case((clock.in_(CERTAIN), arrived_us))
+    latest = func.coalesce(made, stamped, had_us)
+    return case((latest.between(had_us - OLDEST_US, had_us), latest), else_=had_us)
 
 
 def of_incident() -> Any:

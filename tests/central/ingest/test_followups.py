@@ -131,3 +131,16 @@ def test_a_flood_of_words_is_heard_once_a_minute(hub: DeskHub) -> None:
     hub.clock.advance(1200)
     hub.sms("sudah selesai")
     assert lines(hub)[0].sound not in heard
+
+
+def test_what_a_text_joins_counts_from_when_it_was_written_not_from_when_the_hub_had_it(hub: DeskHub) -> None:
+    night_us, minute_us = hub.now_us, 60_000_000
+    hub.sms("pohon tumbang di jalan")
+    hub.clock.advance(_HOUR_S)
+    hub.sms("kebakaran rumah, ada korban", had_us=night_us + 8 * minute_us)
+    assert len(hub.rows(t.incident)) == 1, "eight minutes apart"
+    hub.sms("banjir setinggi dada", had_us=night_us + 50 * minute_us)
+    assert len(hub.rows(t.incident)) == 2, "another matter, 42 minutes later, of the same outage"
+    hub.sms("motor hanyut", had_us=night_us + 4 * minute_us)
+    reports = [row.incident for row in hub.rows(t.report)]
+    assert reports[-1] == reports[0], "what comes late stands with what was said near it"

@@ -126,8 +126,8 @@ def _made_ago(hub: DeskHub, age_us: int) -> None:
     """From now on records were made so long before they come."""
     given = DeskHub.record
 
-    def record(*words: Any) -> Record:
-        made = given(hub, *words)
+    def record(*words: Any, **keys: Any) -> Record:
+        made = given(hub, *words, **keys)
         at = msgspec.structs.replace(made.at, wall_ns=(hub.now_us - age_us) * 1000)
         return msgspec.structs.replace(made, at=at)
 
