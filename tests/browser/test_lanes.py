@@ -4,8 +4,9 @@ import time
 from pathlib import Path
 
 from playwright.sync_api import Page
+from sqlalchemy import Connection
 
-from siaga_central.store import clips, users
+from siaga_central.store import clips, events, users
 from support.console import City, Served
 from support.waiting import until
 
@@ -111,3 +112,21 @@ def test_a_page_whose_account_was_closed_goes_to_the_login(page: Page, city: Cit
     page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
     city.store.write(lambda c: users.disable(c, "operator", "admin", city.now_us))
     page.wait_for_url("**/masuk")
+
+
+def test_rows_of_the_same_moment_stand_live_as_they_stand_after_a_reload(page: Page, city: City) -> None:
+    page.wait_for_function("() => document.getElementById('link').textContent === 'tersambung'")
+    numbers = [city.sms("ada ular di dapur", f"+62812700{number:05}") for number in range(4)]
+    moment_us = city.now_us - 5_000_000
+
+    def at_once(c: Connection) -> None:
+        c.exec_driver_sql("UPDATE report SET arrived_us = ?", (moment_us,))
+        for row in c.exec_driver_sql("SELECT id FROM incident ORDER BY number DESC").fetchall():
+            events.append(c, city.now_us, "incident.noted", row.id, "hub", {})
+
+    city.store.write(at_once)
+    order = "[...document.querySelectorAll('[data-lane=act] .row')].map((row) => row.dataset.order)"
+    page.wait_for_function(f"() => new Set({order}).size === 1 && {order}.length === 4")
+    live = page.locator("[data-lane=act] .number").all_inner_texts()
+    page.reload()
+    assert page.locator("[data-lane=act] .number").all_inner_texts() == live == numbers

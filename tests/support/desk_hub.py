@@ -51,7 +51,9 @@ class DeskHub:
         """Unix microseconds."""
         return self.clock.wall_ns() // 1000
 
-    def record(self, body: msgspec.Struct, kind: str, voice: NodeVoice | None = None, had_us: int | None = None) -> Record:
+    def record(
+        self, body: msgspec.Struct, kind: str, voice: NodeVoice | None = None, had_us: int | None = None
+    ) -> Record:
         """The next record of the GSM node, stamped now, or when the node had it."""
         record = (voice or self.gsm).record("modem.urgent", next(self._seq), body, kind)
         wall_ns = (self.now_us if had_us is None else had_us) * 1000

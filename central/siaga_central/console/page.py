@@ -78,7 +78,7 @@ def _notices(console: Console) -> views.HubNotices:
 
 
 def _urgent(console: Console, visitor: Visitor) -> list[str]:
-    """Rows for which an open page sounds, P1 incidents that need action: `key@what silence is kept for@untaken`."""
+    """P1 incidents that need action, for which an open page sounds: `key@what silence is for@untaken`."""
     if not visitor.may(Permission.SEE_INCIDENTS):
         return []
     with console.store.read() as connection:

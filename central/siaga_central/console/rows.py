@@ -115,6 +115,6 @@ def _item(console: Console, language: str, seq: int, family: str, lane: str, row
         key, order = f"callback-{row.id}", row.place
         html = console.render("row_callback.html", language, row=row, seq=seq) if lane else ""
     else:
-        key, order = f"signal-{row.id}", -(getattr(row, "status_us", None) or row.heard_us or 0)
+        key, order = f"signal-{row.id}", row.place
         html = console.render("row_signal.html", language, row=row, seq=seq) if lane else ""
     return Item(family, lane, key, order, html)

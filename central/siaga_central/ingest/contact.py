@@ -186,7 +186,7 @@ def _name_caller(connection: Connection, known: Row[Any], given: Report, now_us:
 
 
 def _open_of(connection: Connection, number: str | None, at_us: int) -> list[conversation.Open]:
-    """Open incidents that this number has reported, what they are about, and when it spoke nearest to `at_us`."""
+    """Open incidents that this number has reported, each with its contact nearest to `at_us`."""
     if number is None:
         return []
     spoken_us = spoken.of_report()

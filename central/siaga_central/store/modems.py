@@ -9,7 +9,7 @@ from siaga_central.store.schema import mark, report, service_state
 
 MODEMS = ("modem", "modemb")
 # What keeps a text from leaving; a SIM that expires soon or a signal that is weak does not.
-_STOPS = ("modem", "modem.loop", "modem.network")
+STOPS = ("modem", "modem.loop", "modem.network")
 
 
 def sender(connection: Connection, node: str, number: str) -> Modem:
@@ -43,6 +43,6 @@ def _known(connection: Connection, node: str) -> set[str]:
 
 
 def _unwell(connection: Connection, node: str) -> set[str]:
-    of_stops = service_state.c.code.in_(_STOPS) & (service_state.c.level == "crit")
+    of_stops = service_state.c.code.in_(STOPS) & (service_state.c.level == "crit")
     found = select(service_state.c.service).where(service_state.c.node == node, of_stops)
     return set(connection.execute(found).scalars())

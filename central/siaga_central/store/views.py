@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, case, desc, func, or_, select
 
 from siaga_central.domain import conversation
-from siaga_central.store import attention, spoken
+from siaga_central.store import attention, modems, spoken
 from siaga_central.store import callbacks as rung
 from siaga_central.store import schema as t
 
@@ -95,8 +95,13 @@ class IncidentLine:
     @property
     def place(self) -> int:
         """Where it stands in its lane, the smallest on top; a browser's number holds it exactly."""
-        at_us = self.deadline_us if self.lane == "act" else -int(self.incident.changed_us)
-        return int(self.priority[1:]) * _PRIORITY_STEP + at_us // 1000
+        at_ms = self.deadline_us // 1000 if self.lane == "act" else -(int(self.incident.changed_us) // 1000)
+        return int(self.priority[1:]) * _PRIORITY_STEP + at_ms
+
+
+def _in_place(lines: Sequence[IncidentLine]) -> list[IncidentLine]:
+    """As a live page orders them: by place, and those of one millisecond by id, so that none ever jumps."""
+    return sorted(lines, key=lambda line: (line.place, line.incident.id))
 
 
 def last_seq(connection: Connection) -> int:
@@ -146,18 +151,19 @@ def needs_action(connection: Connection) -> Lane:
     total = _count(connection, wanted)
     by_urgency = _incidents().where(wanted).order_by(attention.priority(), _deadline(), t.incident.c.id)
     if total <= LANE_LIMIT:
-        return Lane(_lines(connection, by_urgency), total)
+        return Lane(_in_place(_lines(connection, by_urgency)), total)
     first = _lines(connection, by_urgency.limit(LANE_LIMIT - _NEWEST_KEPT))
     newest = _lines(connection, _incidents().where(wanted).order_by(desc("opened_us")).limit(_NEWEST_KEPT))
     lines = {line.incident.id: line for line in first + newest}
-    return Lane(sorted(lines.values(), key=lambda line: (line.priority, line.deadline_us)), total)
+    return Lane(_in_place(list(lines.values())), total)
 
 
 def running(connection: Connection) -> Lane:
     """Open incidents somebody works on, the gravest first, then the last changed."""
     wanted = and_(t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None), ~attention.is_fresh())
-    found = _incidents().where(wanted).order_by(t.incident.c.priority, desc("changed_us")).limit(LANE_LIMIT)
-    return Lane(_lines(connection, found), _count(connection, wanted))
+    order = t.incident.c.priority, desc("changed_us"), t.incident.c.id
+    found = _lines(connection, _incidents().where(wanted).order_by(*order).limit(LANE_LIMIT))
+    return Lane(_in_place(found), _count(connection, wanted))
 
 
 def counts_of_incidents(connection: Connection) -> tuple[int, int]:
@@ -175,13 +181,11 @@ def incident_line(connection: Connection, incident_id: str) -> IncidentLine | No
 
 
 def signals(connection: Connection) -> Lane:
-    """Cameras and nodes in trouble, the latest change first; items carry `what` camera or node."""
-    cameras = connection.execute(
-        _cameras().where(_camera_trouble()).order_by(desc("status_us")).limit(LANE_LIMIT)
-    ).all()
-    nodes = connection.execute(
-        _nodes().where(_node_trouble()).order_by(t.node.c.heard_us).limit(LANE_LIMIT)
-    ).all()
+    """Nodes and cameras in trouble, a dead SMS line first, then nodes; of each the latest change first."""
+    troubled = _cameras().where(_camera_trouble()).order_by("place", t.camera.c.id)
+    cameras = connection.execute(troubled.limit(LANE_LIMIT)).all()
+    troubled = _nodes().where(_node_trouble()).order_by("place", t.node.c.id)
+    nodes = connection.execute(troubled.limit(LANE_LIMIT)).all()
     total = sum(
         int(connection.execute(select(func.count()).select_from(table).where(trouble)).scalar_one())
         for table, trouble in ((t.camera, _camera_trouble()), (t.node, _node_trouble()))
@@ -450,6 +454,7 @@ def _cameras() -> Select[Any]:
             t.site.c.district,
             t.site.c.latitude.label("site_latitude"),
             t.site.c.longitude.label("site_longitude"),
+            (2 * _PRIORITY_STEP - func.coalesce(t.camera.c.status_us, 0) // 1000).label("place"),
         )
         .join(t.node, t.node.c.id == t.camera.c.node)
         .join(t.site, t.site.c.id == t.node.c.site)
@@ -457,9 +462,15 @@ def _cameras() -> Select[Any]:
 
 
 def _nodes() -> Select[Any]:
-    return select(t.node, t.site.c.name.label("site_name"), t.site.c.district).join(
-        t.site, t.site.c.id == t.node.c.site
+    line = t.service_state.c
+    dead = select(line.node).where(
+        line.service.in_(modems.MODEMS), line.code.in_(modems.STOPS), line.level == "crit"
     )
+    rank = case((t.node.c.id.in_(dead), 0), else_=1)
+    place = rank * _PRIORITY_STEP - func.coalesce(t.node.c.heard_us, 0) // 1000
+    site = t.site.c.name.label("site_name"), t.site.c.district
+    no_sms = case((t.node.c.id.in_(dead), 1), else_=0).label("no_sms")
+    return select(t.node, *site, no_sms, place.label("place")).join(t.site, t.site.c.id == t.node.c.site)
 
 
 def _callbacks() -> Select[Any]:

@@ -44,7 +44,7 @@ def _deed(connection: Connection, incident: str, actor: str, at_us: int) -> None
 
 def test_a_full_lane_shows_the_newest_report_and_says_how_many_it_hides(connection: Connection) -> None:
     for number in range(130):
-        _incident(connection, f"K-{number}", 1000 + number)
+        _incident(connection, f"K-{number}", 1000 * (1000 + number))
     lane = views.needs_action(connection)
     shown = [line.incident.number for line in lane.rows]
     assert (lane.total, len(shown), lane.hidden) == (130, 100, 30)
@@ -92,8 +92,8 @@ def test_a_p1_is_shown_behind_a_long_queue_of_older_ones(connection: Connection)
 
 def test_who_works_on_a_p1_stands_above_what_changed_later(connection: Connection) -> None:
     _incident(connection, "P1", 1, taken_by="ani", priority="P1")
-    _incident(connection, "new P3", 900, taken_by="ani", priority="P3")
-    _incident(connection, "newer P1", 5, taken_by="ani", priority="P1")
+    _incident(connection, "new P3", 900_000, taken_by="ani", priority="P3")
+    _incident(connection, "newer P1", 5000, taken_by="ani", priority="P1")
     lines = views.running(connection).rows
     assert [line.incident.number for line in lines] == ["newer P1", "P1", "new P3"]
 
@@ -124,3 +124,43 @@ def test_a_call_that_waited_for_the_link_is_rung_back_by_when_it_was_made(connec
         ("a", hour, True),
         ("c", 0, False),
     ]
+
+
+def test_incidents_of_one_millisecond_stand_by_their_id_in_both_lanes(connection: Connection) -> None:
+    at_us = 5_000_000
+    for name, later_us, taken_by in (("b", 0, None), ("a", 400, None), ("c", 900, None)):
+        _incident(connection, name, at_us + later_us, taken_by)
+        _incident(connection, f"{name}-run", at_us + later_us, "rina")
+    shown = [
+        [line.incident.id for line in lane(connection).rows] for lane in (views.needs_action, views.running)
+    ]
+    assert shown == [["a", "b", "c"], ["a-run", "b-run", "c-run"]]
+
+
+def test_a_dead_sms_line_stands_first_of_all_signals_and_places_go_on_downwards(
+    connection: Connection,
+) -> None:
+    connection.execute(insert(t.site).values(id="s", name="Nongsa", district=""))
+    for name, heard_us, level in (
+        ("n-1", 3_000_000, "crit"),
+        ("n-2", 2_000_000, "ok"),
+        ("n-3", 1_000_000, "crit"),
+    ):
+        node = {"id": name, "site": "s", "name": name, "state": "active", "online": True, "level": level}
+        connection.execute(insert(t.node).values(**node, heard_us=heard_us))
+    camera = {"name": "c", "node": "n-1", "status": "down"}
+    for id, status_us in (("c-1", 4_000_000), ("c-0", 4_000_000), ("c-2", 9_000_000)):
+        connection.execute(insert(t.camera).values(**camera, id=id, status_us=status_us))
+    state = {
+        "node": "n-2",
+        "service": "modemb",
+        "code": "modem",
+        "level": "crit",
+        "detail": "",
+        "changed_us": 1,
+    }
+    connection.execute(insert(t.service_state).values(**state))
+    rows = views.signals(connection).rows
+    assert [row.id for row in rows] == ["n-2", "n-1", "n-3", "c-2", "c-0", "c-1"]
+    assert [row.place for row in rows] == sorted(row.place for row in rows)
+    assert [bool(getattr(row, "no_sms", False)) for row in rows] == [True, *[False] * 5]

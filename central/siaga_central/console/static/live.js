@@ -76,11 +76,16 @@ function place(item, packetSeq) {
   const wasChosen = old?.classList.contains("chosen");
   const hadFocus = old?.contains(document.activeElement);
   old?.remove();
-  const after = [...lane.children].find((other) => Number(other.dataset.order) > item.order);
+  const after = [...lane.children].find((other) => isBehind(other.dataset, item));
   lane.insertBefore(row, after ?? null);
   if (wasChosen) row.classList.add("chosen");
   if (hadFocus) row.querySelector(".open")?.focus();
   return isNews;
+}
+
+/** Whether a row stands behind `item`: by place, then by key, as the page itself came. */
+function isBehind({ order, key }, item) {
+  return Number(order) > item.order || (Number(order) === item.order && key > item.key);
 }
 
 const standing = (lane, row) => `${lane} ${row?.dataset.sound ?? ""}`;
