@@ -164,7 +164,7 @@ def moment(event: Any) -> Moment:
     """Put an event into words."""
     body = _object(event.body)
     details = [(key, str(body[key])) for key in _SHOWN if body.get(key) and body[key] != event.actor]
-    if body.get("while_away"):
+    if body.get("while_away") or body.get("by_node"):
         details += _happened(int(body.get("at_us", event.at_us)), int(event.at_us))
     states = None
     if event.kind == "incident.moved":

@@ -20,6 +20,7 @@ from siaga_central.store import (
     nodes,
     records,
     replies,
+    spoken,
     wants,
 )
 from siaga_core.wire.command import Outcome
@@ -98,9 +99,10 @@ def apply(connection: Connection, record: Record, body: Struct, moment: Moment) 
         case Report():
             _report(connection, record, body, moment)
         case SmsState():
-            return _sms_state(connection, node, body, now_us)
+            return _sms_state(connection, record, body, now_us)
         case AutoReply():
-            if not replies.by_node(connection, node, body, record.at.wall_ns // 1000, now_us):
+            at_us = spoken.of_contact(connection, body.id, record.at.clock, record.at.wall_ns // 1000, now_us)
+            if not replies.by_node(connection, node, body, at_us, now_us):
                 return Misfit("foreign-report", f"{body.report_id} is not known here")
         case DutyState():
             if not assignments.from_node(connection, node, body, record.at.wall_ns // 1000, now_us):
@@ -136,15 +138,16 @@ def apply(connection: Connection, record: Record, body: Struct, moment: Moment) 
     return None
 
 
-def _sms_state(connection: Connection, node: str, body: SmsState, now_us: int) -> Misfit | None:
+def _sms_state(connection: Connection, record: Record, body: SmsState, now_us: int) -> Misfit | None:
     """Of an answer or an alert; one that a technician sent at the node concerns nobody here."""
-    id = body.message_id
+    id, actor = body.message_id, f"node:{record.node}"
     if assignments.find(connection, id) is not None:
         assignments.delivered(connection, id, body.state, body.detail, now_us)
     elif duty_texts.find(connection, id) is not None:
-        duty_texts.delivered(connection, id, body.state, body.detail, f"node:{node}", now_us)
+        duty_texts.delivered(connection, id, body.state, body.detail, actor, now_us)
     elif replies.is_known(connection, id):
-        replies.delivered(connection, id, body.state, body.detail, f"node:{node}", now_us)
+        at_us = spoken.of_contact(connection, id, record.at.clock, record.at.wall_ns // 1000, now_us)
+        replies.delivered(connection, id, body.state, body.detail, actor, now_us, at_us)
     elif commands.find(connection, id) is None and not id.startswith(AT_NODE):
         return Misfit("foreign-text", f"{id} was not ordered here")
     return None

@@ -56,7 +56,7 @@ def by_node(connection: Connection, node: str, said: AutoReply, at_us: int, now_
     actor = f"node:{node}"
     row = {"id": said.id, "incident": incident_id, "to": said.to, "text": said.text, "written_by": actor}
     connection.execute(insert(reply).values(**row, written_us=at_us, changed_us=now_us))
-    body = {"reply": said.id, "template": said.template}
+    body = {"reply": said.id, "template": said.template, "at_us": at_us, "by_node": True}
     events.append(connection, now_us, "reply.auto", incident_id, actor, body)
     return True
 
@@ -88,8 +88,16 @@ def is_known(connection: Connection, id: str) -> bool:
     return connection.execute(select(reply.c.id).where(reply.c.id == id)).first() is not None
 
 
-def delivered(connection: Connection, id: str, state: str, detail: str, actor: str, now_us: int) -> bool:
-    """Note a delivery state; False when it is not news or no reply of ours."""
+def delivered(
+    connection: Connection,
+    id: str,
+    state: str,
+    detail: str,
+    actor: str,
+    now_us: int,
+    at_us: int | None = None,
+) -> bool:
+    """Note a delivery state; False when it is not news or no reply of ours. `at_us`: by the node's clock."""
     row = connection.execute(select(reply).where(reply.c.id == id)).one_or_none()
     guessed = row is not None and row.state == "UNKNOWN" and row.detail == NOT_CONFIRMED
     if row is None or not replaces(row.state, state, guessed=guessed):
@@ -98,5 +106,6 @@ def delivered(connection: Connection, id: str, state: str, detail: str, actor: s
         update(reply).where(reply.c.id == id).values(state=state, detail=detail, changed_us=now_us)
     )
     body = {"reply": id, "state": state, "detail": detail}
+    body |= {} if at_us is None else {"at_us": at_us, "by_node": True}
     events.append(connection, now_us, "reply.state", row.incident, actor, body)
     return True

@@ -10,7 +10,9 @@ import pytest
 from bench.relay_hub import by_code
 from sqlalchemy import Connection
 
+from siaga_central.console import thread
 from siaga_central.console.refusal import REASONS
+from siaga_central.console.wording import clock_time
 from siaga_central.domain import texts
 from siaga_central.store import assignments, commands, fates, replies
 from siaga_central.store import schema as t
@@ -229,6 +231,20 @@ def test_what_a_node_answered_by_itself_stands_in_the_conversation(hub: DeskHub)
     hub.take(hub.record(SmsState(message_id=said.id, state="DELIVERED"), "sms.state"))
     (reply,) = hub.rows(t.reply)
     assert (reply.state, reply.written_by) == ("DELIVERED", "node:gsm-1")
+
+
+def test_what_a_node_answered_by_itself_and_how_it_went_has_the_nodes_time(hub: DeskHub) -> None:
+    report_id = msgspec.json.decode(hub.sms(FIRE).body, type=Report).report_id
+    said_us = hub.now_us + 2_000_000
+    hub.clock.advance(40)
+    id = "01KA6P3ZQ4N8S5T6V7W8000009"
+    said = AutoReply(id=id, report_id=report_id, to=CITIZEN, template="report", text="112 BATAM")
+    hub.take(hub.record(said, "reply.auto", had_us=said_us))
+    state = SmsState(message_id=id, state="SENT")
+    hub.take(hub.record(state, "sms.state", had_us=said_us + 3_000_000))
+    moments = [thread.moment(row) for row in hub.rows(t.event) if row.kind.startswith("reply.")]
+    happened = [clock_time(said_us), clock_time(said_us + 3_000_000)]
+    assert [dict(one.details).get("happened") for one in moments] == happened
 
 
 def test_reporters_are_told_once_that_somebody_sees_to_it(hub: DeskHub) -> None:
