@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from siaga_central.console.access import LANGUAGE_COOKIE, NotLoggedIn, Visitor, visitor_of
 from siaga_central.console.context import Console, console_of
 from siaga_central.domain.role import Permission
-from siaga_central.store import views
+from siaga_central.store import notices, views
 
 At = Annotated[Console, Depends(console_of)]
 # Pages name people: neither the browser nor a proxy keeps them.
@@ -72,9 +72,9 @@ def not_logged_in(request: Request, _error: NotLoggedIn) -> Response:
     return Response("log in first", 401, NO_STORE, media_type="text/plain")
 
 
-def _notices(console: Console) -> views.HubNotices:
+def _notices(console: Console) -> notices.HubNotices:
     with console.store.read() as connection:
-        return views.hub_notices(connection, console.clock.wall_ns() // 1000)
+        return notices.hub_notices(connection, console.clock.wall_ns() // 1000)
 
 
 def _urgent(console: Console, visitor: Visitor) -> list[str]:

@@ -40,6 +40,7 @@ EVENTS = {
     "dispatch.asked": N_("the answer does not say which alert it means, phone asked for the code"),
     "dispatch.unclear": N_("an answer that fits no open alert"),
     "dispatch.stranger": N_("a stranger answered with the code, not counted"),
+    "dispatch.silent": N_("no answer yet from"),
     "dispatch.unsent": N_("text to the phone on duty failed"),
     "away.sounded": N_("hub away: the node's siren sounded"),
     "away.told": N_("hub away: the node texted a phone on duty"),

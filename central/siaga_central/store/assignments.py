@@ -1,15 +1,16 @@
 """Alerts texted to duty phones, and what was answered: each phone of each alert is one assignment."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, exists, insert, select, update
 
 from siaga_central.domain import incident as life
 from siaga_central.domain import texts
 from siaga_central.domain.delivery import replaces
 from siaga_central.store import commands, duty_texts, events, incidents, modems
-from siaga_central.store.schema import assignment, incident, report
+from siaga_central.store.schema import assignment, event, incident, report
 from siaga_core.reading import field
 from siaga_core.wire.command import SendSms
 from siaga_core.wire.duty import DutyState
@@ -18,6 +19,9 @@ from siaga_core.wire.duty import DutyState
 TTL_S = 1800.0
 # An answer may come late; after this a code may mean something else again.
 KNOWN_US = 3 * 86_400 * 1_000_000
+# A team that was told has read it by then or somebody rings it (policy value; no rule of the city's yet).
+ANSWER_WITHIN_US = 5 * 60 * 1_000_000
+SILENT = "dispatch.silent"
 
 
 def tell(
@@ -121,6 +125,40 @@ def told(connection: Connection, now_us: int) -> list[field.Told]:
         field.Told(row.code, row.number, row.told_us, row.closed_us is None and row.state != "done")
         for row in rows
     ]
+
+
+def fallen_silent(connection: Connection, now_us: int) -> dict[str, list[str]]:
+    """Open incident -> teams that should have answered by now, where that has not been noted."""
+    late = assignment.c.told_us.between(now_us - KNOWN_US, now_us - ANSWER_WITHIN_US)
+    found = select(assignment.c.incident, assignment.c.name).where(_unanswered(), late, ~_is_noted())
+    is_open = incident.c.closed_us.is_(None)
+    return _names(connection, found.join(incident, incident.c.id == assignment.c.incident).where(is_open))
+
+
+def silent(connection: Connection, incident_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Incident -> teams that have not answered in time."""
+    mine = assignment.c.incident.in_(incident_ids)
+    return _names(
+        connection,
+        select(assignment.c.incident, assignment.c.name).where(mine, _unanswered(), _is_noted()),
+    )
+
+
+def _unanswered() -> Any:
+    return assignment.c.state == "told"
+
+
+def _is_noted() -> Any:
+    """Whether the silence of its incident's teams was noted after this one's time was over."""
+    noted = exists().where(event.c.subject == assignment.c.incident, event.c.kind == SILENT)
+    return noted.where(event.c.at_us >= assignment.c.told_us + ANSWER_WITHIN_US).correlate(assignment)
+
+
+def _names(connection: Connection, found: Select[Any]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for row in connection.execute(found.order_by(assignment.c.told_us, assignment.c.id)):
+        names.setdefault(row.incident, []).append(row.name)
+    return names
 
 
 def join(connection: Connection, id: str, code: str, phone: tuple[str, str], at_us: int) -> Row[Any]:

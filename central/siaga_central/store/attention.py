@@ -1,10 +1,10 @@
-"""Whether an incident calls for an operator again: a reporter spoke after the last thing one of them did."""
+"""Whether an incident calls for an operator again: after his last deed somebody spoke or an answer failed."""
 
 from typing import Any
 
 from sqlalchemy import and_, case, func, or_, select
 
-from siaga_central.store.schema import event, incident, report
+from siaga_central.store.schema import event, incident, reply, report
 
 # An event of this kind: what a reporter said sounds like P1, and a person has judged the incident otherwise.
 PRESSING = "incident.pressing"
@@ -25,6 +25,19 @@ def is_fresh() -> Any:
     )
     more = _last(GROWN) > _last_deed()
     return and_(incident.c.taken_by.is_not(None), or_(last_word > _last_deed(), more, is_pressing()))
+
+
+def failed_us() -> Any:
+    """When an answer to a reporter failed, if no operator has done anything since; else 0."""
+    found = select(func.coalesce(func.max(reply.c.changed_us), 0))
+    found = found.where(reply.c.incident == incident.c.id, reply.c.state == "FAILED")
+    last_us = found.correlate(incident).scalar_subquery()
+    return case((last_us > _last_deed(), last_us), else_=0)
+
+
+def calls() -> Any:
+    """Whether an incident that somebody has calls for an operator again."""
+    return or_(is_fresh(), and_(incident.c.taken_by.is_not(None), failed_us() > 0))
 
 
 def is_pressing() -> Any:

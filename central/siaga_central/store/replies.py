@@ -105,7 +105,7 @@ def delivered(
     connection.execute(
         update(reply).where(reply.c.id == id).values(state=state, detail=detail, changed_us=now_us)
     )
-    body = {"reply": id, "state": state, "detail": detail}
-    body |= {} if at_us is None else {"at_us": at_us, "by_node": True}
+    by_node = {} if at_us is None else {"at_us": at_us, "by_node": True}
+    body = {"reply": id, "state": state, "detail": detail, **by_node}
     events.append(connection, now_us, "reply.state", row.incident, actor, body)
     return True

@@ -1,6 +1,5 @@
 """What the console's pages read: queries over the projections, no writes."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, case, desc, func, or_, select
 
 from siaga_central.domain import conversation
-from siaga_central.store import attention, modems, spoken
+from siaga_central.store import assignments, attention, modems, spoken
 from siaga_central.store import callbacks as rung
 from siaga_central.store import schema as t
 
@@ -27,19 +26,6 @@ LATE_US = 60_000_000
 _NEWEST_KEPT = 10
 
 
-# A restored hub says so on every page for this long.
-_RESTORED_SHOWN_US = 24 * 3600 * 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class HubNotices:
-    """What everybody who works at the hub must know of the hub itself."""
-
-    restored_until_us: int | None = None  # what was entered after this is lost
-    backup_late_since_us: int | None = None
-    bus_down_since_us: int | None = None  # nothing comes in from nodes
-
-
 @dataclass(frozen=True, slots=True)
 class Lane:
     """The rows to show, and how many there are in all."""
@@ -55,11 +41,13 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class IncidentLine:
-    """One incident as a lane shows it; `fresh` when a reporter spoke after the last operator did.
+    """One incident as a lane shows it; `fresh` when a reporter spoke after the last operator acted.
 
     `newest`: what came last; `said`: the last reports, in the order in which they were spoken.
     `sound`: what silence is kept for; it changes with every new word that nobody has answered by a deed.
     `pressing`: what was said sounds like P1, and a person has judged it otherwise before.
+    `failed`: an answer to a reporter did not go out, and nobody has done anything since.
+    `silent`: teams that were told and have not answered in time.
     `same_number`: other open incidents that a reporter of this one has reported.
     `spoken_us`: when its first reporter spoke; its age and deadline count from there.
     """
@@ -71,6 +59,8 @@ class IncidentLine:
     fresh: bool
     sound: str
     pressing: bool
+    failed: bool
+    silent: list[str]
     same_number: list[str]
     spoken_us: int
     deadline_us: int
@@ -82,10 +72,10 @@ class IncidentLine:
 
     @property
     def lane(self) -> str:
-        """`act` while nobody has it or the reporter said more, `run` while somebody does, `` when closed."""
+        """`act` while nobody has it or it calls again, `run` while somebody has it, `` when closed."""
         if self.incident.closed_us is not None:
             return ""
-        return "act" if self.incident.taken_by is None or self.fresh else "run"
+        return "act" if self.incident.taken_by is None or self.fresh or self.failed else "run"
 
     @property
     def priority(self) -> str:
@@ -109,26 +99,6 @@ def last_seq(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.max(t.event.c.seq), 0))).scalar_one())
 
 
-def hub_notices(connection: Connection, now_us: int) -> HubNotices:
-    """Whether this database was restored lately, its backup is late, or the broker is away now."""
-    name = select(t.generation.c.name).order_by(desc(t.generation.c.number)).limit(1).scalar_subquery()
-    life = _newest(connection, name, "hub.generation")
-    body = json.loads(life.body) if life is not None and now_us - life.at_us < _RESTORED_SHOWN_US else {}
-    backup = _newest(connection, "hub", "backup.late", "backup.well")
-    late = backup is not None and backup.kind == "backup.late"
-    bus = _newest(connection, "hub", "bus.down", "bus.up")
-    down = bus is not None and bus.kind == "bus.down"
-    restored = body.get("why") == "restored"
-    return HubNotices(
-        body["until_us"] if restored else None, backup.at_us if late else None, bus.at_us if down else None
-    )
-
-
-def _newest(connection: Connection, subject: Any, *kinds: str) -> Any:
-    found = select(t.event).where(t.event.c.subject == subject, t.event.c.kind.in_(kinds))
-    return connection.execute(found.order_by(desc(t.event.c.seq)).limit(1)).one_or_none()
-
-
 def events_after(connection: Connection, seq: int, limit: int) -> Rows:
     """Events after `seq`, oldest first."""
     found = (
@@ -145,9 +115,7 @@ def needs_action(connection: Connection) -> Lane:
 
     However long the queue is, the newest are in.
     """
-    wanted = and_(
-        t.incident.c.closed_us.is_(None), or_(t.incident.c.taken_by.is_(None), attention.is_fresh())
-    )
+    wanted = and_(t.incident.c.closed_us.is_(None), or_(t.incident.c.taken_by.is_(None), attention.calls()))
     total = _count(connection, wanted)
     by_urgency = _incidents().where(wanted).order_by(attention.priority(), _deadline(), t.incident.c.id)
     if total <= LANE_LIMIT:
@@ -160,17 +128,17 @@ def needs_action(connection: Connection) -> Lane:
 
 def running(connection: Connection) -> Lane:
     """Open incidents somebody works on, the gravest first, then the last changed."""
-    wanted = and_(t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None), ~attention.is_fresh())
-    order = t.incident.c.priority, desc("changed_us"), t.incident.c.id
-    found = _lines(connection, _incidents().where(wanted).order_by(*order).limit(LANE_LIMIT))
-    return Lane(_in_place(found), _count(connection, wanted))
+    wanted = and_(t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None), ~attention.calls())
+    found = _incidents().where(wanted)
+    found = found.order_by(t.incident.c.priority, desc("changed_us"), t.incident.c.id).limit(LANE_LIMIT)
+    return Lane(_in_place(_lines(connection, found)), _count(connection, wanted))
 
 
 def counts_of_incidents(connection: Connection) -> tuple[int, int]:
     """How many incidents need action, and how many somebody works on."""
     is_open, is_taken = t.incident.c.closed_us.is_(None), t.incident.c.taken_by.is_not(None)
     total = _count(connection, is_open)
-    running_now = _count(connection, and_(is_open, is_taken, ~attention.is_fresh()))
+    running_now = _count(connection, and_(is_open, is_taken, ~attention.calls()))
     return total - running_now, running_now
 
 
@@ -381,8 +349,9 @@ def quarantined(connection: Connection, reason: str | None, limit: int = 50) -> 
 
 def _incidents() -> Select[Any]:
     calls = attention.is_fresh().label("fresh"), attention.is_pressing().label("pressing")
+    failed_us = attention.failed_us().label("failed_us")
     times = spoken.of_incident().label("spoken_us"), _deadline().label("deadline_us")
-    return select(t.incident, *calls, *times)
+    return select(t.incident, *calls, failed_us, *times)
 
 
 def _deadline() -> Any:
@@ -400,17 +369,25 @@ def _lines(connection: Connection, found: Select[Any]) -> list[IncidentLine]:
     found_reports = select(t.report, spoken.of_report().label("spoken_us")).where(wanted)
     for report in connection.execute(found_reports.order_by(t.report.c.received_us, t.report.c.id)):
         reports.setdefault(report.incident, []).append(report)
-    linked = same_number(connection, [row.id for row in incidents])
-    return [_line(row, reports.get(row.id, []), linked.get(row.id, [])) for row in incidents]
+    ids = [row.id for row in incidents]
+    linked, silent = same_number(connection, ids), assignments.silent(connection, ids)
+    return [
+        _line(row, reports.get(row.id, []), linked.get(row.id, []), silent.get(row.id, []))
+        for row in incidents
+    ]
 
 
-def _line(row: Row[Any], reports: Sequence[Row[Any]], same_number: list[str]) -> IncidentLine:
+def _line(
+    row: Row[Any], reports: Sequence[Row[Any]], same_number: list[str], silent: list[str]
+) -> IncidentLine:
     newest = reports[-1] if reports else None
     sound = ""
     if newest is not None and (row.fresh or row.taken_by is None):
         # A call is one word, however often it rings; a text is another with each part that comes.
         word = newest.id if newest.source == "call" else f"{newest.id}.{newest.revision}"
         sound = conversation.silence_for(word, [one.received_us for one in reports])
+    if row.failed_us:
+        sound += f".failed-{row.failed_us}"
     return IncidentLine(
         incident=row,
         newest=newest,
@@ -419,6 +396,8 @@ def _line(row: Row[Any], reports: Sequence[Row[Any]], same_number: list[str]) ->
         fresh=bool(row.fresh),
         sound=sound,
         pressing=bool(row.pressing),
+        failed=row.failed_us > 0,
+        silent=silent,
         same_number=same_number,
         spoken_us=row.spoken_us,
         deadline_us=row.deadline_us,

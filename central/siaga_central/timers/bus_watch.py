@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from siaga_central.store import events, views
+from siaga_central.store import events, notices
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Heartbeat, Stop
@@ -20,7 +20,7 @@ class BusWatch:
         self._store, self._clock, self._connection = store, clock, connection
         self._up_mono_s = clock.mono_s()
         with store.read() as reader:
-            self._said = views.hub_notices(reader, clock.wall_ns() // 1000).bus_down_since_us is not None
+            self._said = notices.hub_notices(reader, clock.wall_ns() // 1000).bus_down_since_us is not None
 
     def work(self, stop: Stop, heartbeat: Heartbeat) -> None:
         """Look every second until asked to stop."""

@@ -1,8 +1,18 @@
-"""What falls due: silent nodes, commands and octets whose time is over, endangered holds, call-backs."""
+"""What falls due: silent nodes and teams, commands and octets out of time, endangered holds, call-backs."""
 
 from sqlalchemy import Connection
 
-from siaga_central.store import callbacks, commands, coverage, erasure, events, fates, holds, nodes
+from siaga_central.store import (
+    assignments,
+    callbacks,
+    commands,
+    coverage,
+    erasure,
+    events,
+    fates,
+    holds,
+    nodes,
+)
 from siaga_central.store.writer import Store
 from siaga_core.service.clock import Clock
 from siaga_core.service.workers import Heartbeat, Stop
@@ -47,11 +57,12 @@ class Timers:
                 self._erased_mono_s = self._clock.mono_s()
 
 
-def _due(connection: Connection, now_us: int) -> tuple[list[str], list[str], list[str]]:
-    """(silent nodes, overdue commands, callers to be rung again)."""
+def _due(connection: Connection, now_us: int) -> tuple[list[str], list[str], list[str], dict[str, list[str]]]:
+    """(silent nodes, overdue commands, callers to be rung again, incidents whose teams do not answer)."""
     silent = nodes.unheard_since(connection, now_us - SILENT_AFTER_US)
     overdue = [row.id for row in commands.overdue(connection, now_us, GRACE_US)]
-    return silent, overdue, callbacks.fallen_due(connection, now_us)
+    waiting = callbacks.fallen_due(connection, now_us), assignments.fallen_silent(connection, now_us)
+    return silent, overdue, *waiting
 
 
 def _minute(connection: Connection, now_us: int) -> None:
@@ -61,7 +72,9 @@ def _minute(connection: Connection, now_us: int) -> None:
 
 def _note(connection: Connection, now_us: int) -> None:
     # Looked at again here, where nobody else writes: a node may have spoken since.
-    silent, overdue, to_ring = _due(connection, now_us)
+    silent, overdue, to_ring, unanswered = _due(connection, now_us)
+    for id, names in unanswered.items():
+        events.append(connection, now_us, assignments.SILENT, id, "hub", {"name": ", ".join(names)})
     for id in to_ring:
         events.append(connection, now_us, callbacks.DUE, id, "hub", {})
     for node in silent:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from siaga_central.store import assignments, attention, incidents, views
+from siaga_central.store import assignments, attention, incidents, replies, views
 from siaga_central.store import schema as t
-from support.desk_hub import OTHER, TEAM, DeskHub
+from support.desk_hub import CITIZEN, OTHER, TEAM, DeskHub
 
 _HOUR_S = 3600
 
@@ -144,3 +144,30 @@ def test_what_a_text_joins_counts_from_when_it_was_written_not_from_when_the_hub
     hub.sms("motor hanyut", had_us=night_us + 4 * minute_us)
     reports = [row.incident for row in hub.rows(t.report)]
     assert reports[-1] == reports[0], "what comes late stands with what was said near it"
+
+
+def test_an_answer_that_failed_calls_for_action_until_somebody_does_something(hub: DeskHub) -> None:
+    hub.sms("pohon tumbang di jalan")
+    row = handle(hub)
+
+    def write(c: Any, id: str) -> None:
+        replies.write(c, id, row.id, CITIZEN, "Regu menuju lokasi", "rina", hub.now_us, "gsm-1")
+
+    def failed(c: Any, id: str) -> None:
+        replies.delivered(c, id, "FAILED", "", "node:gsm-1", hub.now_us)
+
+    hub.store.write(lambda c: write(c, "a1"))
+    hub.clock.advance(60)
+    hub.store.write(lambda c: failed(c, "a1"))
+    (line,) = lines(hub)
+    assert (line.failed, line.fresh) == (True, False)
+    first = line.sound
+    hub.clock.advance(1)
+    hub.store.write(lambda c: write(c, "a2"))
+    assert not lines(hub, "run")[0].failed, "sent again"
+    hub.clock.advance(60)
+    hub.store.write(lambda c: failed(c, "a2"))
+    assert lines(hub)[0].sound not in ("", first), "each failure is heard"
+    hub.clock.advance(1)
+    hub.store.write(lambda c: incidents.note(c, row.id, "sudah ditelepon", "rina", hub.now_us))
+    assert not lines(hub, "run")[0].failed

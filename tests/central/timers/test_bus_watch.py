@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from siaga_central.store import views
+from siaga_central.store import notices
 from siaga_central.store.writer import Store
 from siaga_central.timers.bus_watch import DOWN_AFTER_S, BusWatch
 from support.clock import FakeClock
@@ -36,7 +36,7 @@ def _said(store: Store) -> list[str]:
 
 def _is_shown(store: Store, clock: FakeClock) -> bool:
     with store.read() as connection:
-        return views.hub_notices(connection, clock.wall_ns() // 1000).bus_down_since_us is not None
+        return notices.hub_notices(connection, clock.wall_ns() // 1000).bus_down_since_us is not None
 
 
 def _looks(watch: BusWatch, clock: FakeClock, seconds: int) -> None:

@@ -5,7 +5,18 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
-from siaga_central.store import callbacks, clips, commands, events, fates, incidents, nodes, replies, views
+from siaga_central.store import (
+    assignments,
+    callbacks,
+    clips,
+    commands,
+    events,
+    fates,
+    incidents,
+    nodes,
+    replies,
+    views,
+)
 from siaga_central.store.schema import clip, reply
 from siaga_central.store.writer import Store
 from siaga_central.timers.worker import GRACE_US, SILENT_AFTER_US, Timers
@@ -268,3 +279,35 @@ def test_who_did_not_take_the_call_is_due_again_once_after_each_try(store: Store
     store.write(lambda c: callbacks.settle(c, "b1", "reached", "rina", now_us(clock)))
     before = swept(0)
     assert swept(1000) == before
+
+
+def test_a_team_that_does_not_answer_is_noted_once_and_marked_until_it_does(
+    store: Store, clock: FakeClock
+) -> None:
+    told = "incident-2"
+
+    def begin(c: Connection) -> None:
+        opening = incidents.Opening("KBR", "P1", "call", "", "")
+        incidents.open_new(c, told, opening, "rina", now_us(clock))
+        assignments.tell(c, "a-2", told, ("Regu B", "+628111111112"), NODE, "rina", now_us(clock))
+
+    def silent() -> list[str]:
+        with store.read() as connection:
+            line = views.incident_line(connection, told)
+        assert line is not None
+        return line.silent
+
+    store.write(begin)
+    timers = Timers(store, clock)
+    clock.advance(299)
+    timers.sweep()
+    assert silent() == []
+    clock.advance(1)
+    for _ in range(3):
+        timers.sweep()
+    assert silent() == ["Regu B"]
+    assert kinds(store, told).count("dispatch.silent") == 1
+    row = store.write(lambda c: assignments.find(c, "a-2"))
+    assert row is not None
+    store.write(lambda c: assignments.answer(c, row, "accepted", "OTW", now_us(clock), now_us(clock)))
+    assert silent() == []
