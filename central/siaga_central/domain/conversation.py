@@ -27,11 +27,19 @@ NOTHING = Said()
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open incident that this number has reported; `contact_us`: its contact nearest to the new one."""
+    """An open incident that this number has reported; `contact_us`: its contact nearest to the new one.
+
+    `kinds`: what else its own texts spoke of; it may have become graver since.
+    """
 
     incident: str
     contact_us: int
     about: Said = NOTHING
+    kinds: frozenset[str] = frozenset()
+
+    def speaks_of(self, kind: str) -> bool:
+        """Whether this kind has been named of it."""
+        return bool(kind) and (kind == self.about.kind or kind in self.kinds)
 
 
 def belongs_to(
@@ -46,8 +54,8 @@ def belongs_to(
     apart_us = {one.incident: abs(at_us - one.contact_us) for one in open_incidents}
     recent = [one for one in open_incidents if apart_us[one.incident] <= SAME_WITHIN_US]
     lasting = [one for one in open_incidents if apart_us[one.incident] <= FOLLOWS_WITHIN_US]
-    alike = [one for one in lasting if not is_different(said, one.about)]
-    same_kind = [one for one in alike if said.kind and one.about.kind == said.kind]
+    alike = [one for one in lasting if not is_different(said, one)]
+    same_kind = [one for one in alike if one.speaks_of(said.kind)]
     found = recent or same_kind or alike
     return min(found, key=lambda one: apart_us[one.incident]).incident if found else None
 
@@ -59,8 +67,9 @@ def silence_for(newest: str, received_us: Sequence[int]) -> str:
     return newest if lately <= LOUD_MOST else f"minute-{last_us // _MINUTE_US}"
 
 
-def is_different(said: Said, about: Said) -> bool:
+def is_different(said: Said, one: Open) -> bool:
     """Whether a contact clearly speaks of something else: of another kind, or at a place too far away."""
-    kinds = bool(said.kind and about.kind and said.kind != about.kind)
+    about = one.about
+    kinds = bool(said.kind and about.kind) and not one.speaks_of(said.kind)
     places = said.spot is not None and about.spot is not None and contradicts(said.spot, about.spot)
     return kinds or places

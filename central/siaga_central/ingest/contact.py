@@ -13,12 +13,15 @@ from siaga_central.ingest.suggestion import Suggestion, named, suggest
 from siaga_central.store import attention, callbacks, commands, events, holds, incidents, nodes, spoken
 from siaga_central.store.schema import callback, event, incident, report
 from siaga_core.reading.lexicon import UNKNOWN
+from siaga_core.reading.text import read
 from siaga_core.wire.command import SoundSiren
 from siaga_core.wire.envelope import Record
 from siaga_core.wire.report import Report
 
 log = logging.getLogger(__name__)
 
+# Texts read again at either end of an incident, to know what it was about.
+_TEXTS_READ = 4
 _RANK = {"P1": 1, "P2": 2, "P3": 3, "P4": 4}
 
 
@@ -198,14 +201,26 @@ def _open_of(connection: Connection, number: str | None, at_us: int) -> list[con
         .where(report.c.reporter_e164 == number, incident.c.closed_us.is_(None))
         .group_by(incident.c.id)
     )
-    return [_open(row, at_us) for row in rows]
+    return [_open(connection, row, at_us) for row in rows.all()]
 
 
-def _open(row: Row[Any], at_us: int) -> conversation.Open:
+def _open(connection: Connection, row: Row[Any], at_us: int) -> conversation.Open:
     spoke = [us for us in (row.before_us, row.after_us) if us is not None]
     nearest_us = min(spoke, key=lambda us: abs(at_us - us))
     about = conversation.Said(_kind(row.category), incidents.spot_of(row))
-    return conversation.Open(row.id, nearest_us, about)
+    if abs(at_us - nearest_us) <= conversation.SAME_WITHIN_US:
+        return conversation.Open(row.id, nearest_us, about)  # whatever was said: a flood is not read again
+    return conversation.Open(row.id, nearest_us, about, _kinds_of(connection, row.id))
+
+
+def _kinds_of(connection: Connection, incident_id: str) -> frozenset[str]:
+    """What the first and the last texts of an incident spoke of."""
+    said = select(report.c.text).where(report.c.incident == incident_id, report.c.text != "")
+    ends = report.c.received_us, report.c.received_us.desc()
+    texts = {
+        text for end in ends for text in connection.execute(said.order_by(end).limit(_TEXTS_READ)).scalars()
+    }
+    return frozenset(_kind(read(text).kind) for text in texts) - {""}
 
 
 def _kind(category: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from siaga_central.store import assignments, attention, incidents, replies, views
 from siaga_central.store import schema as t
+from siaga_core.reading.text import read
 from support.desk_hub import CITIZEN, OTHER, TEAM, DeskHub
 
 _HOUR_S = 3600
@@ -171,3 +172,18 @@ def test_an_answer_that_failed_calls_for_action_until_somebody_does_something(hu
     hub.clock.advance(1)
     hub.store.write(lambda c: incidents.note(c, row.id, "sudah ditelepon", "rina", hub.now_us))
     assert not lines(hub, "run")[0].failed
+
+
+def test_words_of_the_kind_an_incident_had_before_it_became_graver_are_of_it(hub: DeskHub) -> None:
+    hub.sms("pohon tumbang di jalan")
+    hub.clock.advance(120)
+    hub.sms("tolong kecelakaan, motor tertimpa, ada korban terjepit")
+    (row,) = hub.rows(t.incident)
+    before, after = hub.rows(t.report)[0].text, row.category
+    assert after != read(before).kind, "the hub raised it"
+    hub.clock.advance(1200)
+    hub.sms("pohon makin turun, orang yang terjepit tidak sadar lagi")
+    assert [one.id for one in hub.rows(t.incident)] == [row.id]
+    hub.clock.advance(1200)
+    hub.sms("banjir setinggi dada")
+    assert len(hub.rows(t.incident)) == 2, "of a kind that nobody named"
