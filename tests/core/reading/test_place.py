@@ -154,3 +154,10 @@ def test_a_junction_tells_the_kecamatan_it_is_named_after_and_an_estate_does_not
 )
 def test_a_place_named_twice_is_said_once(text: str, words_of_it: str) -> None:
     assert where(text).words == words_of_it
+
+
+@pytest.mark.parametrize("state", ["berlubang", "rusak", "retak", "licin", "banjir", "macet", "amblas", "mati"])
+def test_the_state_of_a_road_is_no_streets_name(state: str) -> None:
+    assert where(f"jalan {state} di Tiban").words == "Tiban"
+    assert where(f"lampu jalan {state} di Tiban Indah").words == "Tiban Indah"
+    assert where(f"jalan melati {state}").words == "jalan melati"
