@@ -4,11 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from siaga_central.ingest import streams
+from siaga_central.ingest.projection import Moment
 from siaga_central.store import assignments, attention, incidents, replies, views
 from siaga_central.store import schema as t
 from siaga_core.reading.text import read
+from siaga_core.service.clock import new_id
+from siaga_core.wire.anchor import ClockAnchor
+from siaga_core.wire.envelope import Received, Stamp
+from siaga_core.wire.report import Report, Sms, SmsPart
 from support.desk_hub import CITIZEN, OTHER, TEAM, DeskHub
 
 _HOUR_S = 3600
@@ -187,3 +194,31 @@ def test_words_of_the_kind_an_incident_had_before_it_became_graver_are_of_it(hub
     hub.clock.advance(1200)
     hub.sms("banjir setinggi dada")
     assert len(hub.rows(t.incident)) == 2, "of a kind that nobody named"
+
+
+def test_a_text_of_a_node_without_a_clock_joins_by_the_time_that_the_hub_reckons(hub: DeskHub) -> None:
+    """Its record's time is known before the text is read; afterwards would be too late."""
+    minute_ns, began_ns = 60 * 10**9, hub.now_us * 1000
+
+    def give(body: msgspec.Struct, kind: str, boot_ns: int) -> None:
+        at = Stamp(boot_seq=1, boot_id="b", boot_ns=boot_ns, wall_ns=5 * 10**9, clock="unknown")
+        record = msgspec.structs.replace(hub.record(body, kind), at=at)
+        key = (record.node, record.stream, record.epoch)
+        batch = Received(*key, record.seq, record.seq, [record], [])
+        moment = Moment(hub.now_us, lambda: new_id(hub.clock), hub.policy)
+        hub.store.write(lambda c: streams.commit(c, key, [("test", batch)], moment))
+
+    def text(words: str) -> Report:
+        sms = Sms(text=words, parts=[SmsPart(number=1, pdu="00")])
+        return Report(
+            report_id=new_id(hub.clock), revision=1, source="sms", modem="modem",
+            reporter=CITIZEN, reporter_e164=CITIZEN, sms=sms,
+        )  # fmt: skip
+
+    hub.clock.advance(1)
+    give(ClockAnchor(boot_id="b", boot_ns=1, utc_ns=began_ns, source="hub", error_ms=10), "clock.anchor", 1)
+    give(text("pohon tumbang di jalan"), "report", 2)
+    hub.clock.advance(_HOUR_S)
+    give(text("kebakaran rumah, ada korban"), "report", 8 * minute_ns)
+    assert len(hub.rows(t.report)) == 2
+    assert len(hub.rows(t.incident)) == 1

@@ -156,7 +156,9 @@ def test_a_place_named_twice_is_said_once(text: str, words_of_it: str) -> None:
     assert where(text).words == words_of_it
 
 
-@pytest.mark.parametrize("state", ["berlubang", "rusak", "retak", "licin", "banjir", "macet", "amblas", "mati"])
+@pytest.mark.parametrize(
+    "state", ["berlubang", "rusak", "retak", "licin", "banjir", "macet", "amblas", "mati"]
+)
 def test_the_state_of_a_road_is_no_streets_name(state: str) -> None:
     assert where(f"jalan {state} di Tiban").words == "Tiban"
     assert where(f"lampu jalan {state} di Tiban Indah").words == "Tiban Indah"
