@@ -30,9 +30,8 @@ def is_fresh() -> Any:
 def failed_us() -> Any:
     """When an answer to a reporter failed, if no operator has done anything since; else 0."""
     found = select(func.coalesce(func.max(reply.c.changed_us), 0))
-    found = found.where(reply.c.incident == incident.c.id, reply.c.state == "FAILED")
-    last_us = found.correlate(incident).scalar_subquery()
-    return case((last_us > _last_deed(), last_us), else_=0)
+    failed = and_(reply.c.incident == incident.c.id, reply.c.state == "FAILED")
+    return found.where(failed, reply.c.changed_us > _last_deed()).correlate(incident).scalar_subquery()
 
 
 def calls() -> Any:

@@ -15,6 +15,7 @@ from siaga_core.reading.text import read
 from siaga_core.service.clock import new_id
 from siaga_core.wire.anchor import ClockAnchor
 from siaga_core.wire.envelope import Received, Stamp
+from siaga_core.wire.ids import NodeId
 from siaga_core.wire.report import Report, Sms, SmsPart
 from support.desk_hub import CITIZEN, OTHER, TEAM, DeskHub
 
@@ -204,7 +205,7 @@ def test_a_text_of_a_node_without_a_clock_joins_by_the_time_that_the_hub_reckons
         at = Stamp(boot_seq=1, boot_id="b", boot_ns=boot_ns, wall_ns=5 * 10**9, clock="unknown")
         record = msgspec.structs.replace(hub.record(body, kind), at=at)
         key = (record.node, record.stream, record.epoch)
-        batch = Received(*key, record.seq, record.seq, [record], [])
+        batch = Received(NodeId("gsm-1"), *key[1:], record.seq, record.seq, [record], [])
         moment = Moment(hub.now_us, lambda: new_id(hub.clock), hub.policy)
         hub.store.write(lambda c: streams.commit(c, key, [("test", batch)], moment))
 
