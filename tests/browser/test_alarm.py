@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from siaga_central.store import incidents
+from siaga_central.store import incidents, replies
 from support.console import PASSWORD, City, Served
 
 # What the page asks of Web Audio, counted from outside: the real oscillators still run.
@@ -197,6 +197,22 @@ def test_a_new_word_of_a_taken_incident_chimes_and_one_that_sounds_like_p1_sound
     city.sms("tolong anak saya digigit ular, tidak sadar")
     alarm_is(page, "sounding")
     assert page.is_visible(f"#incident-{id} [data-pressing]")
+
+
+def test_an_answer_that_failed_brings_its_row_back_with_a_chime(counted: Page, city: City) -> None:
+    page = counted
+    page.keyboard.press("b")
+    id = _take(city, city.sms(_P3))
+    answer = (id, "+6281270001234", "Regu menuju lokasi", "operator", city.now_us, "gsm-1")
+    city.store.write(lambda c: replies.write(c, "a1", *answer))
+    page.wait_for_selector(f"[data-lane=run] #incident-{id}")
+    before = started(page)
+    city.store.write(lambda c: replies.delivered(c, "a1", "FAILED", "", "node:gsm-1", city.now_us))
+    page.wait_for_selector(f"[data-lane=act] #incident-{id} [data-failed] >> text=balasan gagal")
+    page.wait_for_function("(before) => window.started === before + 2", arg=before)
+    city.store.write(lambda c: incidents.note(c, id, "ditelepon", "operator", city.now_us))
+    page.wait_for_selector(f"[data-lane=run] #incident-{id}")
+    assert not page.is_visible("[data-failed]")
 
 
 @pytest.fixture
