@@ -117,7 +117,8 @@ def _take(city: City, number: str) -> str:
 def test_every_new_word_of_a_taken_p1_ends_the_silence(counted: Page, city: City) -> None:
     page = counted
     page.keyboard.press("b")
-    _take(city, city.sms(_P1))
+    id = _take(city, city.sms(_P1))
+    page.wait_for_selector(f"[data-lane=run] #incident-{id}")
     alarm_is(page, "quiet")
     for text in ("api sudah ke lantai dua", "ada yang melompat"):
         city.sms(text)
@@ -144,7 +145,8 @@ def test_silence_ends_by_itself_for_a_p1_that_nobody_takes_and_stays_for_one_tha
 ) -> None:
     page = counted
     page.keyboard.press("b")
-    _take(city, city.sms(_P1, "+6281299990000"))
+    id = _take(city, city.sms(_P1, "+6281299990000"))
+    page.wait_for_selector(f"[data-lane=run] #incident-{id}")
     city.sms("api sudah ke lantai dua", "+6281299990000")
     alarm_is(page, "sounding")
     page.keyboard.press("s")
