@@ -315,7 +315,8 @@ class Duty:
     def _ask(self, number: str, told: Sequence[field.Told], now: Instant, records: Records) -> None:
         """Ask a phone that was texted which of its open alarms it means, or it believes that it has one.
 
-        Counts among the texts of a minute, but does not wait for them: open alarms may be many.
+        Counts among the texts of a minute, but does not wait for them: open alarms may be many. The hub hears
+        of it before it hears the answer, so that it does not ask again.
         """
         codes = list(dict.fromkeys(one.code for one in told if one.number == number and one.is_open))
         asked = self._connection.execute(
@@ -327,10 +328,10 @@ class Duty:
         id = self._new_id()
         self._connection.execute("INSERT INTO alarm_asked VALUES (?, ?, ?)", (id, number, now.wall_ns))
         self._ledger.queue(Outgoing(id, number, template.which(codes), False, 0), now.wall_ns)
-        for code in codes:
+        for code in reversed(codes):
             name = self._name(code, number)
             step = _step(self._row(code), "asked", id=id, name=name, number=number)
-            records.append((wire.KIND, step, "urgent"))
+            records.insert(0, (wire.KIND, step, "urgent"))
         log.info("duty phone asked which alarm to=%s open=%d", mask_number(number), len(codes))
 
     def _name(self, code: str, number: str) -> str:
