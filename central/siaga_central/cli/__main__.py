@@ -156,6 +156,7 @@ def _roster_commands(group: Any) -> None:
     modem = _add(group, "modem", "say which number a node's modem has; it then gets the roster")
     modem.add_argument("node")
     modem.add_argument("--number", required=True, help="as +62...")
+    modem.add_argument("--second", action="store_true", help="of the node's second modem, [modemb]")
     text = "it takes no urgent texts of nodes without internet (a camera site's own modem)"
     modem.add_argument("--sends-only", dest="takes_urgent", action="store_false", default=True, help=text)
     policy = _add(group, "policy", "decide times and limits of nodes that act by themselves")

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from siaga_central.cli.ledger import ADMIN, Answer, Office
-from siaga_central.store import policies, roster
+from siaga_central.store import modems, policies, roster
 
 
 def add_phone(office: Office, number: str, name: str) -> Answer:
@@ -20,10 +20,12 @@ def remove_phone(office: Office, number: str, reason: str = "") -> Answer:
     return _changed(office, lambda c: roster.remove_phone(c, number, ADMIN, now_us, reason))
 
 
-def set_modem(office: Office, node: str, number: str, takes_urgent: bool = True) -> Answer:
-    """Say which number a node's modem has."""
-    now_us = office.now_us()
-    return _changed(office, lambda c: roster.set_modem(c, node, number, takes_urgent, ADMIN, now_us))
+def set_modem(
+    office: Office, node: str, number: str, takes_urgent: bool = True, second: bool = False
+) -> Answer:
+    """Say which number a node's modem has, or its second one."""
+    now_us, service = office.now_us(), modems.MODEMS[second]
+    return _changed(office, lambda c: roster.set_modem(c, node, number, takes_urgent, ADMIN, now_us, service))
 
 
 def set_policy(office: Office, values: dict[str, Any]) -> Answer:
@@ -35,13 +37,19 @@ def set_policy(office: Office, values: dict[str, Any]) -> Answer:
 def show(office: Office) -> Answer:
     """Who is on duty, which modems are ours, and how far each node is with it."""
     with office.store.read() as connection:
-        phones, modems = roster.phones(connection), roster.modems(connection)
+        phones, ours = roster.phones(connection), roster.modems(connection)
         states = roster.convergence(connection)
         policy = policies.nodes(connection, office.now_us())[1]
     return {
         "phones": [{"number": row.number, "name": row.name} for row in phones],
         "modems": [
-            {"node": row.node, "number": row.number, "takes_urgent": row.takes_urgent} for row in modems
+            {
+                "node": row.node,
+                "modem": row.service,
+                "number": row.number,
+                "takes_urgent": row.takes_urgent,
+            }
+            for row in ours
         ],
         "nodes": [
             {"node": row.node, "version": row.version, "has": row.node_version, "state": row.node_state}

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 from siaga_central.domain.modem import Modem, choose
 from siaga_central.store.schema import mark, report, service_state
 
-MODEMS = ("modem", "modemb")
+MODEMS: tuple[Modem, Modem] = ("modem", "modemb")
 # What keeps a text from leaving; a SIM that expires soon or a signal that is weak does not.
 _STOPS = ("modem", "modem.loop", "modem.network")
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from siaga_central.domain.mask import masked
+from siaga_central.domain.modem import Modem
 from siaga_central.store import events, policies, wants
 from siaga_central.store.schema import duty_phone, modem_number, node, want
 from siaga_core.errors import SiagaError
@@ -69,17 +70,28 @@ def phone(connection: Connection, number: str) -> Row[Any]:
 
 
 def set_modem(
-    connection: Connection, node_id: str, number: str, takes_urgent: bool, actor: str, now_us: int
+    connection: Connection,
+    node_id: str,
+    number: str,
+    takes_urgent: bool,
+    actor: str,
+    now_us: int,
+    service: Modem = "modem",
 ) -> None:
-    """Say which number a node's modem has, and whether it takes others' urgent texts. Raises BadRoster."""
+    """Say which number a node's modem has, and whether it takes others' urgent texts. Raises BadRoster.
+
+    A number is of one modem: a SIM that was in another one has been moved.
+    """
     _checked(Gateway(node=node_id, number=number, takes_urgent=takes_urgent), Gateway, _BAD_MODEM)
     if connection.execute(select(node.c.id).where(node.c.id == node_id)).first() is None:
         raise BadRoster(f"there is no node {node_id}")
     if connection.execute(select(duty_phone.c.number).where(duty_phone.c.number == number)).first():
         raise BadRoster(_ON_DUTY)
-    connection.execute(delete(modem_number).where(modem_number.c.node == node_id))
-    connection.execute(insert(modem_number).values(node=node_id, number=number, takes_urgent=takes_urgent))
-    body = {"node": node_id, "number": number, "takes_urgent": takes_urgent}
+    its = and_(modem_number.c.node == node_id, modem_number.c.service == service)
+    connection.execute(delete(modem_number).where(or_(its, modem_number.c.number == number)))
+    row = {"node": node_id, "service": service, "number": number, "takes_urgent": takes_urgent}
+    connection.execute(insert(modem_number).values(row))
+    body = {"node": node_id, "modem": service, "number": number, "takes_urgent": takes_urgent}
     events.append(connection, now_us, "roster.modem", SUBJECT, actor, body)
 
 
@@ -89,8 +101,10 @@ def phones(connection: Connection) -> list[Row[Any]]:
 
 
 def modems(connection: Connection) -> list[Row[Any]]:
-    """Our modems and their numbers."""
-    return list(connection.execute(select(modem_number).order_by(modem_number.c.node)))
+    """Our modems and their numbers, a node's first one first."""
+    return list(
+        connection.execute(select(modem_number).order_by(modem_number.c.node, modem_number.c.service))
+    )
 
 
 def publish(connection: Connection, instead: str, actor: str, now_us: int) -> list[str]:
@@ -102,9 +116,10 @@ def publish(connection: Connection, instead: str, actor: str, now_us: int) -> li
     policy = policies.nodes(connection, now_us)[1]
     made = Roster(duty=duty, gateways=gateways, instead=instead, policy=policy)
     body = msgspec.to_builtins(_checked(made, Roster, _BAD_ROSTER))
-    for gateway in gateways:
-        wants.wish(connection, gateway.node, "modem", NAME, body, actor, now_us)
-    return [gateway.node for gateway in gateways]
+    nodes = list(dict.fromkeys(gateway.node for gateway in gateways))
+    for one in nodes:
+        wants.wish(connection, one, "modem", NAME, body, actor, now_us)
+    return nodes
 
 
 def convergence(connection: Connection) -> list[Row[Any]]:

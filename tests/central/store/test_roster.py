@@ -76,3 +76,16 @@ def test_a_modem_of_ours_is_no_phone_on_duty_and_a_phone_no_modem(hub: DeskHub) 
     with hub.store.read() as connection:
         assert [row.number for row in roster.phones(connection)] == [TEAM]
         assert [row.number for row in roster.modems(connection)] == [GATEWAY]
+
+
+def test_both_modems_of_a_node_are_ours_and_a_sim_that_moves_is_of_one(hub: DeskHub) -> None:
+    """A second number that replaced the first would leave a modem of ours that our nodes answer for ever."""
+    second = "+628222000222"
+    hub.store.write(lambda c: roster.set_modem(c, "gsm-1", second, True, "admin", hub.now_us, "modemb"))
+    assert publish(hub) == ["gsm-1"], "one node, one roster"
+    with hub.store.read() as connection:
+        (wish,) = [one for one in wants.all_of_them(connection) if one.name == "roster"]
+    assert [one.number for one in decode_roster(bytes(wish.body)).gateways] == [GATEWAY, second]
+    hub.store.write(lambda c: roster.set_modem(c, "gsm-1", second, True, "admin", hub.now_us))
+    with hub.store.read() as connection:
+        assert [(row.service, row.number) for row in roster.modems(connection)] == [("modem", second)]

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import Response
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from siaga_central.console import thread
 from siaga_central.console.access import Needs, Visitor
 from siaga_central.console.context import Console
 from siaga_central.console.page import At, page, see_other
 from siaga_central.console.terms import NODE_POLICY
+from siaga_central.domain.modem import Modem
 from siaga_central.domain.role import Permission
 from siaga_central.store import duty_texts, modems, policies, roster, views
 from siaga_core.service.clock import new_id
@@ -38,7 +39,9 @@ def show(console: At, visitor: See) -> Response:
             "seq": views.last_seq(connection),
         }
     values |= {
-        "unlisted_first": sorted(values["nodes"], key=lambda node: node["entry"] is not None),
+        "unlisted_first": sorted(
+            values["nodes"], key=lambda node: bool(node["entries"]) and not node["unlisted"]
+        ),
         "policy_words": NODE_POLICY,
         "bounds": policies.node_bounds(),
         "may_change": visitor.may(Permission.CHANGE_ROSTER),
@@ -99,11 +102,14 @@ def modem(
     visitor: Change,
     node: Annotated[str, Form()],
     number: Number,
+    service: Annotated[Modem, Form()] = "modem",
     takes_urgent: Annotated[str, Form()] = "",
 ) -> Response:
     """Say which number a node's modem has; the node then gets the roster."""
     written, takes, now_us = _international(number), bool(takes_urgent), console.now_us()
-    _change(console, visitor, lambda c: roster.set_modem(c, node, written, takes, visitor.name, now_us))
+    _change(
+        console, visitor, lambda c: roster.set_modem(c, node, written, takes, visitor.name, now_us, service)
+    )
     return see_other(f"/daftar-jaga#{node}")
 
 
@@ -140,13 +146,16 @@ def _history(connection: Connection) -> list[thread.Moment]:
 
 def _nodes(connection: Connection) -> list[dict[str, Any]]:
     """Every node that has a modem or is in the roster."""
-    services, entries = modems.by_node(connection), {row.node: row for row in roster.modems(connection)}
+    services, entries = modems.by_node(connection), dict[str, list[Row[Any]]]()
+    for entry in roster.modems(connection):
+        entries.setdefault(entry.node, []).append(entry)
     wants = {row.node: row for row in roster.convergence(connection)}
     return [
         {
             "row": row,
             "services": services.get(row.id, []),
-            "entry": entries.get(row.id),
+            "entries": entries.get(row.id, []),
+            "unlisted": set(services.get(row.id, [])) - {one.service for one in entries.get(row.id, [])},
             "want": wants.get(row.id),
             "states": [
                 state

@@ -99,6 +99,7 @@ modem_number = Table(
     "modem_number",
     metadata,
     Column("node", String(40), ForeignKey("node.id"), primary_key=True),
+    Column("service", String(8), primary_key=True),  # modem, or modemb: the node's second one
     Column("number", String(20), nullable=False),
     Column("takes_urgent", Boolean, nullable=False, server_default="1"),
 )
