@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 
 from siaga_core.service.clock import Boot
 from siaga_core.wire import report as wire
+from siaga_core.wire.command import Command, SendSms
 from siaga_core.wire.roster import DutyPhone, Gateway, Roster
 from siaga_core.wire.want import Want
 from siaga_edge.inbox import Inbox, InboxWriter
@@ -21,6 +23,7 @@ from siaga_edge.modem.at import Stored
 from siaga_edge.modem.call import Leg
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ledger import SCHEMA, Ledger
+from siaga_edge.modem.outbound import Outbound
 from siaga_edge.simulate.modem import tpdu
 from support.clock import FakeClock
 
@@ -113,6 +116,32 @@ class FrontDesk:
         self.journal.append_all(
             [(wire.KIND, call.report(leg, "modem"), "urgent")], lambda c: self.desk.missed(c, leg)
         )
+
+    def order(self, number: str, text: str) -> None:
+        """The hub has this node text a number; the service takes the order."""
+        now_ms = self.clock.wall_ns() // 10**6
+        writer = InboxWriter(self.folder / "inbox.db")
+        writer.put(
+            Command(
+                id=self.new_id(),
+                node="gsm-001",
+                service=self.service,  # type: ignore[arg-type]
+                order=SendSms(to=number, text=text),
+                issued_ms=now_ms,
+                expires_ms=now_ms + 600_000,
+                issuer="hub",
+            )
+        )
+        writer.close()
+        Outbound(self.journal, self.inbox, self.clock).take_orders()
+
+    def settled(self, text: str, state: str) -> None:
+        """How far a queued text has come, as the sending side notes it."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE outgoing SET state = ? WHERE text = ?", (state, text))
+
+        self.journal.append_all([], write)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass in steps of half a second, as the service's rounds do."""

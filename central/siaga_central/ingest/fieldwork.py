@@ -12,7 +12,8 @@ from siaga_core.wire.command import SoundSiren
 from siaga_core.wire.envelope import Record
 from siaga_core.wire.report import Report
 
-# An answer older than this is not asked about any more: it waited for a hub that was away.
+# An answer older than this is not asked about any more: it waited for a hub that was away. If its node
+# has asked about a younger one, that came before it.
 FRESH_US = 120_000_000
 # Whom an answer from a number is taken as: one assignment, or why it counts for nothing.
 Assigned = Callable[[Connection, field.FieldReply, str, int], Row[Any] | field.Unmatched]

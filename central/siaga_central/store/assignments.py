@@ -59,12 +59,7 @@ def from_node(connection: Connection, node: str, step: DutyState, at_us: int, no
         return False
     actor = f"node:{node}"
     if step.deed == "told":
-        if find(connection, step.id) is None:
-            _add(
-                connection, step.id, incident_id, step.code, node, step.name, step.number, "", actor, at_us,
-                away=True,
-            )  # fmt: skip
-            _away(connection, incident_id, "away.told", actor, step, at_us, now_us)
+        _told_away(connection, incident_id, node, step, at_us, now_us)
     elif step.deed in ("back", "asked"):
         duty_texts.by_node(connection, node, step, at_us, now_us)
         _away(connection, incident_id, f"away.{step.deed}", actor, step, at_us, now_us)
@@ -75,6 +70,23 @@ def from_node(connection: Connection, node: str, step: DutyState, at_us: int, no
         _away(connection, incident_id, f"away.{step.deed}", actor, step, at_us, now_us)
     incidents.touch(connection, incident_id, now_us)
     return True
+
+
+def _told_away(
+    connection: Connection, incident_id: str, node: str, step: DutyState, at_us: int, now_us: int
+) -> None:
+    """A phone is put to an incident once; texted again, as it became graver, it has no second task."""
+    if find(connection, step.id) is not None or duty_texts.find(connection, step.id) is not None:
+        return
+    actor = f"node:{node}"
+    if any(row.away for row in _of_phone(connection, step.code, step.number)):
+        duty_texts.by_node(connection, node, step, at_us, now_us)
+    else:
+        _add(
+            connection, step.id, incident_id, step.code, node, step.name, step.number, "", actor, at_us,
+            away=True,
+        )  # fmt: skip
+    _away(connection, incident_id, "away.told", actor, step, at_us, now_us)
 
 
 def answer(

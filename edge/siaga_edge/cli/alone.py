@@ -71,7 +71,7 @@ def out(config: NodeConfig, service: str) -> list[Out]:
     alarms = (
         "SELECT code, priority, state, wall_ns FROM alarm WHERE state != 'over' ORDER BY priority, wall_ns"
     )
-    told = "SELECT name FROM alarm_told WHERE code = ? ORDER BY wall_ns, id"
+    told = "SELECT name FROM alarm_told WHERE code = ? GROUP BY number ORDER BY min(wall_ns)"
     try:
         with closing(open_reader(config.journal_file(service))) as connection:
             return [

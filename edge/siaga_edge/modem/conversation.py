@@ -13,7 +13,9 @@ from siaga_core.wire.duty import Template
 from siaga_core.wire.roster import SHIPPED, NodePolicy
 
 # Each text there is; the hub knows four kinds of them (KIND).
-Text = Literal["report", "place", "call", "bounce", "bounce_call", "retraction", "retraction_call"]
+Text = Literal[
+    "report", "place", "call", "bounce", "bounce_call", "retraction", "retraction_placed", "retraction_call"
+]
 KIND: dict[Text, Template] = {
     "report": "report",
     "place": "place",
@@ -21,6 +23,7 @@ KIND: dict[Text, Template] = {
     "bounce": "bounce",
     "bounce_call": "bounce",
     "retraction": "report",
+    "retraction_placed": "report",
     "retraction_call": "call",
 }
 
@@ -69,7 +72,7 @@ TABLE: dict[tuple[State | None, Event], tuple[State, Text | None]] = {
     ("placed", "deserted"): ("bounced_placed", "bounce"),
     ("bounced", "placed"): ("bounced_placed", None),
     ("bounced", "taken"): ("asked", "retraction"),
-    ("bounced_placed", "taken"): ("placed", "retraction"),
+    ("bounced_placed", "taken"): ("placed", "retraction_placed"),
     ("bounced_rang", "text"): ("bounced", None),
     ("bounced_rang", "placed"): ("bounced_placed", None),
     ("bounced_rang", "taken"): ("rung", "retraction_call"),
@@ -78,6 +81,12 @@ TABLE: dict[tuple[State | None, Event], tuple[State, Text | None]] = {
 OWED: tuple[State, ...] = ("fresh", "located", "rang")
 # Whoever was told that nobody can read it hears when somebody has it, however long that takes.
 BOUNCED: tuple[State, ...] = ("bounced", "bounced_placed", "bounced_rang")
+# How a bounce is taken back, by the state that follows; of who gave a place none is asked for.
+RETRACTIONS: dict[State, Text] = {
+    "asked": "retraction",
+    "placed": "retraction_placed",
+    "rung": "retraction_call",
+}
 
 REMIND_AFTER_S = 120.0
 # A text after this begins anew: who writes an hour later has something new to say.
@@ -108,16 +117,38 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An automatic reply to a number, `age_s` ago; `elsewhere`: by this node's other modem."""
+    """What a number was sent, `age_s` ago: a reply, or `hub`, what the hub had one of the modems send it.
 
-    template: Text
+    `elsewhere`: by this node's other modem. `is_out`: it has left, as far as is known.
+    """
+
+    template: Text | Literal["hub"]
     age_s: float
     elsewhere: bool = False
+    is_out: bool = True
 
 
 def step(state: State | None, event: Event) -> tuple[State | None, Text | None]:
     """The state after `event` and the reply it calls for; what the table does not name changes nothing."""
     return TABLE.get((state, event), (state, None))
+
+
+def bounced_s(said: Sequence[Said]) -> float | None:
+    """How long ago this number was last told that nobody can read it, within a day."""
+    ages = (one.age_s for one in said if one.template in ("bounce", "bounce_call"))
+    return min((age_s for age_s in ages if age_s < RETRACTED_WITHIN_S), default=None)
+
+
+def stands(said: Sequence[Said]) -> bool:
+    """Whether a number still has to believe that nobody can read it: no modem and no hub said more."""
+    since_s = bounced_s(said)
+    later = (*RETRACTIONS.values(), "hub")
+    return since_s is not None and not any(one.template in later and one.age_s < since_s for one in said)
+
+
+def fitting(wanted: Text, after: State, said: Sequence[Said]) -> Text:
+    """What is said for `wanted`: a plain receipt would leave a bounce, of whichever modem, as it stands."""
+    return RETRACTIONS[after] if wanted in ("report", "call") and stands(said) else wanted
 
 
 def lasts_s(state: State) -> float:
@@ -149,17 +180,39 @@ def verdict(
     """
     if number is None or number in ours:
         return "never"
-    same = [one for one in said if one.template == template and one.age_s < _DAY_S]
-    if len(same) >= policy.same_reply_a_day:
+    if template in RETRACTIONS.values():
+        return _of_retraction(said, sent_last_minute)
+    replies = [one for one in said if one.template != "hub"]
+    same = [one for one in replies if one.template == template and one.age_s < _DAY_S]
+    if len(same) >= policy.same_reply_a_day or _has_heard(template, said):
         return "never"
-    if any(one.elsewhere and one.age_s < SESSION_S for one in same):
-        return "never"  # who wrote to both SIMs has heard it
-    if any(one.age_s < policy.between_replies_s for one in said):
+    if any(one.age_s < policy.between_replies_s for one in replies):
         return "later"
-    in_an_hour = sum(one.age_s < _HOUR_S for one in said)
+    in_an_hour = sum(one.age_s < _HOUR_S for one in replies)
     if in_an_hour >= policy.replies_an_hour or sent_last_minute >= BUDGET_A_MINUTE:
         return "later"
     return "now"
+
+
+def _of_retraction(said: Sequence[Said], sent_last_minute: int) -> Verdict:
+    """Once per bounce, and then at once: what was said is false now, and keeps him from waiting for help."""
+    if any(one.template == "hub" and not one.is_out for one in said):
+        return "later"  # what the hub says may reach him
+    if not stands(said):
+        return "never"
+    return "later" if sent_last_minute >= BUDGET_A_MINUTE else "now"
+
+
+def _has_heard(template: Text, said: Sequence[Said]) -> bool:
+    """Whether the other modem has said it of late, or after a bounce the hub that somebody has it."""
+    of_late = [one for one in said if one.age_s < SESSION_S]
+    since_s = bounced_s(of_late)
+    by_hub = since_s is not None and any(one.template == "hub" and one.age_s < since_s for one in of_late)
+    if by_hub and template in ("report", "call"):
+        return True
+    return any(
+        one.elsewhere and one.template != "hub" and KIND[one.template] == KIND[template] for one in of_late
+    )
 
 
 def is_echo(text: str, sent: Collection[str]) -> bool:

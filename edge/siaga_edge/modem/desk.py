@@ -16,7 +16,7 @@ from siaga_core.wire.want import Want, WantState
 from siaga_edge.inbox import Inbox, siren
 from siaga_edge.inbox.siren import LEASE_S, SirenLease
 from siaga_edge.journal import Journal
-from siaga_edge.modem import duty, talk, template
+from siaga_edge.modem import alarm_tables, talk, template
 from siaga_edge.modem.call import Leg
 from siaga_edge.modem.conversation import Instant
 from siaga_edge.modem.duty import Duty
@@ -28,7 +28,7 @@ from siaga_edge.modem.talk import Talk
 log = logging.getLogger(__name__)
 
 SCHEMA = (
-    f"{talk.SCHEMA};{duty.SCHEMA};"
+    f"{talk.SCHEMA};{alarm_tables.SCHEMA};"
     "CREATE TABLE IF NOT EXISTS applied_want (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
 )
 # Somebody waits for a word that may become true any moment; else only clocks run.

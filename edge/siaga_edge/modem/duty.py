@@ -5,6 +5,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from siaga_core.reading import field
 from siaga_core.reading.text import read
@@ -15,55 +16,17 @@ from siaga_core.wire.duty import DutyState
 from siaga_core.wire.report import Report
 from siaga_core.wire.roster import DutyPhone, NodePolicy, Roster
 from siaga_edge.journal import Journal
-from siaga_edge.modem import away, template
+from siaga_edge.modem import away, gravity, template
 from siaga_edge.modem.away import Alarm
 from siaga_edge.modem.conversation import SESSION_S, Instant
 from siaga_edge.modem.handover import Waiting
 from siaga_edge.modem.ledger import Ledger, Outgoing
 from siaga_edge.modem.neighbour import Neighbour
+from siaga_edge.modem.rises import Rises
 from siaga_edge.modem.same_matter import Decision, TheirAlarm, decide
 
 log = logging.getLogger(__name__)
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS alarm (
-    code TEXT PRIMARY KEY,
-    report_id TEXT NOT NULL,
-    party TEXT NOT NULL,
-    priority TEXT NOT NULL,
-    state TEXT NOT NULL,
-    text TEXT NOT NULL,
-    told INTEGER NOT NULL DEFAULT 0,
-    boot TEXT NOT NULL, boot_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL,
-    told_boot TEXT NOT NULL DEFAULT '', told_boot_ns INTEGER NOT NULL DEFAULT 0,
-    told_wall_ns INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS alarm_party ON alarm (party, wall_ns);
-CREATE TABLE IF NOT EXISTS alarm_told (
-    id TEXT PRIMARY KEY,
-    code TEXT NOT NULL,
-    number TEXT NOT NULL,
-    name TEXT NOT NULL,
-    wall_ns INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS alarm_back (
-    code TEXT NOT NULL,
-    number TEXT NOT NULL,
-    id TEXT NOT NULL,
-    wall_ns INTEGER NOT NULL,
-    PRIMARY KEY (code, number)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS alarm_untaken (code TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS alarm_asked (
-    id TEXT PRIMARY KEY,
-    number TEXT NOT NULL,
-    wall_ns INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS alarm_answer (
-    report_id TEXT PRIMARY KEY,
-    wall_ns INTEGER NOT NULL
-) STRICT, WITHOUT ROWID
-"""
 # Duty phones are texted within this, so that a flood of reports leaves the SIM able to send at all.
 TEXTS_A_MINUTE = 6
 # A round must not hold up the next sweep, however many wrote while the hub was away.
@@ -85,7 +48,7 @@ class Duty:
         """`journal` was opened with SCHEMA and the ledger's; `neighbour`: this node's other modem."""
         self._journal, self._new_id, self._neighbour = journal, new_id, neighbour
         self._connection = journal.connection
-        self._ledger = Ledger(journal.connection)
+        self._ledger, self._rises = Ledger(journal.connection), Rises(journal.connection)
         self._settled: set[str] = set()  # reports that have their alarm or need none
 
     def answered(self, report: Report, roster: Roster, now: Instant, records: Records) -> bool:
@@ -124,19 +87,27 @@ class Duty:
         return is_duty
 
     def raise_and_tell(self, now: Instant, waiting: Mapping[str, Waiting], roster: Roster) -> None:
-        """Raise alarms for reports that no hub takes, text the next phones, end what the hub has taken."""
+        """Raise alarms for reports that no hub takes, text the next phones, end what the hub has taken.
+
+        What is written since may make an open alarm graver: then phones that were texted are texted again.
+        """
         self._settled &= waiting.keys()
         due = [one for id, one in waiting.items() if id not in self._settled and _is_due(one, now, roster)]
         if due:
             self._raise(due, now, roster)
-        phones = [phone.number for phone in roster.duty]
+        phones, written = [phone.number for phone in roster.duty], _by_party(waiting)
         for row in self._not_over():
             if row["report_id"] not in waiting:
                 self._end(row)
                 continue
+            report = waiting[row["report_id"]].report
+            texts = self._texts(row, written[_party(report)], roster)
+            row = self._rise(row, texts, now)
+            self._tell_risen(row, report.reporter_e164, now)
             place = away.next_phone(_alarm(row, now), phones, roster.policy)
             if place is not None and self._texts_last_minute(now) < TEXTS_A_MINUTE:
-                self._tell(row, roster.duty[place], now)
+                text = self._rises.body(row, texts, report.reporter_e164, again=False)
+                self._tell(row, roster.duty[place], text, now)
         self._hand_back(now, waiting)
 
     def _raise(self, due: list[Waiting], now: Instant, roster: Roster) -> None:
@@ -193,7 +164,8 @@ class Duty:
     def siren(self, now: Instant) -> str:
         """Why the siren has to sound, empty if it need not."""
         rows = self._open()
-        if not away.siren([_alarm(row, now) for row in rows]):
+        alarms = [replace(_alarm(row, now), age_s=self._rises.age_s(row, now)) for row in rows]
+        if not away.siren(alarms):
             return ""
         return ", ".join(row["code"] for row in rows if row["state"] == "sounding")[:100]
 
@@ -210,13 +182,19 @@ class Duty:
         Wall time may have jumped: of what is not over the hub does not have the report, and it stays.
         """
         self._connection.execute("DELETE FROM alarm WHERE wall_ns < ? AND state = 'over'", (before_wall_ns,))
-        for table in ("alarm_told", "alarm_back", "alarm_untaken"):
+        for table in ("alarm_told", "alarm_back", "alarm_untaken", "alarm_rise", "alarm_heard"):
             self._connection.execute(f"DELETE FROM {table} WHERE code NOT IN (SELECT code FROM alarm)")  # noqa: S608
         for table in ("alarm_asked", "alarm_answer"):
             self._connection.execute(f"DELETE FROM {table} WHERE wall_ns < ?", (before_wall_ns,))  # noqa: S608
 
     def _wakes(self, one: Waiting, now: Instant, roster: Roster, ours: set[str]) -> bool:
-        report = one.report
+        if not self._calls(one.report, roster, ours):
+            return False
+        has_alarm = self._has_alarm(one)
+        return away.begins(one.since.until_s(now), has_alarm=has_alarm, policy=roster.policy)
+
+    def _calls(self, report: Report, roster: Roster, ours: set[str]) -> bool:
+        """Whether this is a call for help, and neither a record, nor our own, nor what a phone answered."""
         text = report.sms.text if report.sms else ""
         if carried.is_carried(text) or report.reporter_e164 in ours:
             return False
@@ -224,10 +202,46 @@ class Duty:
         if report.reporter_e164 in phones and field.parse(text) is not None:
             return False
         answer = "SELECT 1 FROM alarm_answer WHERE report_id = ?"
-        if self._connection.execute(answer, (report.report_id,)).fetchone() is not None:
-            return False
-        has_alarm = self._has_alarm(one)
-        return away.begins(one.since.until_s(now), has_alarm=has_alarm, policy=roster.policy)
+        return self._connection.execute(answer, (report.report_id,)).fetchone() is None
+
+    def _texts(self, row: sqlite3.Row, written: Sequence[Report], roster: Roster) -> list[str]:
+        """What the alarm's party, of which all is `written`, has texted from the alarm's report on."""
+        ours = {gateway.number for gateway in roster.gateways}
+        ids = [report.report_id for report in written]
+        first, *later = written[ids.index(row["report_id"]) :]
+        calls = [first, *(report for report in later if self._calls(report, roster, ours))]
+        return [report.sms.text for report in calls if report.sms is not None]
+
+    def _rise(self, row: sqlite3.Row, texts: Sequence[str], now: Instant) -> sqlite3.Row:
+        """The alarm, as grave as what was written since makes it."""
+        code = row["code"]
+        kinds = self._rises.kinds(code) or [gravity.reading(text).kind for text in texts[:1]]
+        text = gravity.graver(row["priority"], kinds, texts) if row["state"] in away.OPEN else None
+        if text is None:
+            return row
+        said = gravity.reading(text)
+        kind = kinds[-1] if said.kind == "LAIN" and kinds else said.kind
+        is_loud = row["state"] == "quiet" and away.first_state(said.priority) == "sounding"
+        state = "sounding" if is_loud else row["state"]
+
+        def write(connection: sqlite3.Connection) -> None:
+            given = (said.priority, state, code)
+            connection.execute("UPDATE alarm SET priority = ?, state = ? WHERE code = ?", given)
+            self._rises.add(code, kind, text, now)
+
+        self._journal.append_all([(wire.KIND, _step(row, "sounded"), "urgent")] if is_loud else [], write)
+        log.warning("alarm is graver code=%s was=%s is=%s", code, row["priority"], said.priority)
+        return self._row(code)
+
+    def _tell_risen(self, row: sqlite3.Row, number: str | None, now: Instant) -> None:
+        """Text again whom it was said to before it became so grave; a team may be on its way unprepared."""
+        if row["state"] not in away.OPEN:
+            return
+        for phone in self._rises.owed(row["code"]):
+            if self._texts_last_minute(now) >= TEXTS_A_MINUTE:
+                return
+            text = self._rises.body(row, [], number, again=True)
+            self._text(row, DutyPhone(name=phone["name"], number=phone["number"]), text, now)
 
     def _has_alarm(self, one: Waiting) -> bool:
         """One alarm per number and half hour: a flood is one alarm, and an old report raises none anew."""
@@ -248,6 +262,7 @@ class Duty:
         if also:
             what = f"(juga {also}) {what}"
         body = template.alarm(code, priority, what, report.reporter_e164)
+        kind = said.kind if said else ""
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -258,23 +273,40 @@ class Duty:
                     now.boot_id, now.boot_ns, now.wall_ns,
                 ),
             )  # fmt: skip
+            self._rises.add(code, kind, text, now, also)
 
         step = DutyState(code=code, report_id=report.report_id, deed="sounded")
         self._journal.append_all([(wire.KIND, step, "urgent")] if state == "sounding" else [], write)
         log.warning("hub not reached, alarm code=%s priority=%s state=%s", code, priority, state)
 
-    def _tell(self, row: sqlite3.Row, phone: DutyPhone, now: Instant) -> None:
-        id = self._new_id()
-
-        def write(connection: sqlite3.Connection) -> None:
+    def _tell(self, row: sqlite3.Row, phone: DutyPhone, text: str, now: Instant) -> None:
+        def count(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "UPDATE alarm SET told = told + 1, told_boot = ?, told_boot_ns = ?, told_wall_ns = ?"
                 " WHERE code = ?",
                 (now.boot_id, now.boot_ns, now.wall_ns, row["code"]),
             )
+
+        self._text(row, phone, text, now, count)
+
+    def _text(
+        self,
+        row: sqlite3.Row,
+        phone: DutyPhone,
+        text: str,
+        now: Instant,
+        also: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        """Queue an alert; what `also` writes is committed with it."""
+        id = self._new_id()
+
+        def write(connection: sqlite3.Connection) -> None:
+            if also is not None:
+                also(connection)
             told = (id, row["code"], phone.number, phone.name, now.wall_ns)
             connection.execute("INSERT INTO alarm_told VALUES (?, ?, ?, ?, ?)", told)
-            self._ledger.queue(Outgoing(id, phone.number, row["text"], True, 0), now.wall_ns)
+            self._rises.heard(row["code"], phone.number)
+            self._ledger.queue(Outgoing(id, phone.number, text, True, 0), now.wall_ns)
 
         step = _step(row, "told", id=id, name=phone.name, number=phone.number)
         self._journal.append_all([(wire.KIND, step, "urgent")], write)
@@ -283,7 +315,8 @@ class Duty:
     def _ask(self, number: str, told: Sequence[field.Told], now: Instant, records: Records) -> None:
         """Ask a phone that was texted which of its open alarms it means, or it believes that it has one.
 
-        Counts among the texts of a minute, but does not wait for them: open alarms may be many.
+        Counts among the texts of a minute, but does not wait for them: open alarms may be many. The hub hears
+        of it before it hears the answer, so that it does not ask again.
         """
         codes = list(dict.fromkeys(one.code for one in told if one.number == number and one.is_open))
         asked = self._connection.execute(
@@ -295,10 +328,10 @@ class Duty:
         id = self._new_id()
         self._connection.execute("INSERT INTO alarm_asked VALUES (?, ?, ?)", (id, number, now.wall_ns))
         self._ledger.queue(Outgoing(id, number, template.which(codes), False, 0), now.wall_ns)
-        for code in codes:
+        for code in reversed(codes):
             name = self._name(code, number)
             step = _step(self._row(code), "asked", id=id, name=name, number=number)
-            records.append((wire.KIND, step, "urgent"))
+            records.insert(0, (wire.KIND, step, "urgent"))
         log.info("duty phone asked which alarm to=%s open=%d", mask_number(number), len(codes))
 
     def _name(self, code: str, number: str) -> str:
@@ -373,7 +406,7 @@ class Duty:
             " FROM alarm_told t JOIN alarm a USING (code) LEFT JOIN alarm_untaken u USING (code)"
             " LEFT JOIN alarm_back b ON b.code = t.code AND b.number = t.number"
             " WHERE b.code IS NULL AND a.state IN ('over', 'done') AND t.wall_ns > ?"
-            " ORDER BY t.wall_ns, t.id",
+            " GROUP BY a.code, t.number ORDER BY min(t.wall_ns), t.id",
             (now.wall_ns - _KEPT_NS,),
         ).fetchall()
 
@@ -423,7 +456,7 @@ class Duty:
     def _texts_last_minute(self, now: Instant) -> int:
         since_wall_ns = now.wall_ns - 60 * 10**9
         row = self._connection.execute(
-            "SELECT (SELECT count(*) FROM alarm WHERE told > 0 AND told_wall_ns > ?)"
+            "SELECT (SELECT count(*) FROM alarm_told WHERE wall_ns > ?)"
             " + (SELECT count(DISTINCT id) FROM alarm_back WHERE wall_ns > ?)"
             " + (SELECT count(*) FROM alarm_asked WHERE wall_ns > ?)",
             (since_wall_ns,) * 3,
@@ -433,6 +466,14 @@ class Duty:
 
 def _is_due(one: Waiting, now: Instant, roster: Roster) -> bool:
     return one.since.until_s(now) >= roster.policy.away_after_s
+
+
+def _by_party(waiting: Mapping[str, Waiting]) -> dict[str, list[Report]]:
+    """What waits of each who wrote or rang, in the order it came."""
+    found: dict[str, list[Report]] = {}
+    for one in waiting.values():
+        found.setdefault(_party(one.report), []).append(one.report)
+    return found
 
 
 def _party(report: Report) -> str:

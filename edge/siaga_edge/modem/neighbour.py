@@ -29,6 +29,12 @@ SELECT a.code, a.party, a.state, a.boot, a.boot_ns, a.wall_ns,
         WHERE t.code = a.code AND o.state IN ('sent', 'handed over')) AS reached
 FROM alarm a WHERE a.state != 'over' OR a.wall_ns > ? ORDER BY a.wall_ns
 """
+# What the hub has ordered to a number; what did not leave has told it nothing.
+HUB_TEXTS = """
+SELECT at_wall_ns, state NOT IN ('queued', 'sending', 'left') AS is_out FROM outgoing
+WHERE recipient = ? AND state != 'failed' AND id IN (SELECT id FROM taken_command)
+"""
+_PLACED = "SELECT 1 FROM talk WHERE number = ? AND state IN ('located', 'placed', 'bounced_placed')"
 
 
 class Neighbour:
@@ -52,6 +58,14 @@ class Neighbour:
             Said(row["template"], Instant(row["boot"], row["boot_ns"], row["wall_ns"]).until_s(now), True)
             for row in rows
         ]
+
+    def hub_texts(self, number: str, now: Instant) -> list[Said]:
+        """What the hub had it send to a number."""
+        return [by_hub(row, now) for row in self._rows(HUB_TEXTS, number)]
+
+    def knows_place(self, number: str) -> bool:
+        """Whether who has this number gave it a place."""
+        return bool(self._rows(_PLACED, number))
 
     def alarms(self, now: Instant) -> dict[str, TheirAlarm]:
         """Its newest alarm for each who wrote or rang; none when they cannot be read: then all is alarmed."""
@@ -102,6 +116,11 @@ class Neighbour:
             yield True
         finally:
             lock.release()
+
+
+def by_hub(row: sqlite3.Row, now: Instant) -> Said:
+    """A row of HUB_TEXTS; its age goes by wall time, which is all that is kept of it."""
+    return Said("hub", (now.wall_ns - row["at_wall_ns"]) / 1e9, is_out=bool(row["is_out"]))
 
 
 def beside(config: NodeConfig, service: str) -> Neighbour | None:

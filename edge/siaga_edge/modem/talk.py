@@ -15,7 +15,7 @@ from siaga_edge.journal import Journal
 from siaga_edge.modem import conversation, template
 from siaga_edge.modem.conversation import KIND, Event, Instant, Said, State, Text
 from siaga_edge.modem.ledger import Ledger, Outgoing
-from siaga_edge.modem.neighbour import Neighbour
+from siaga_edge.modem.neighbour import HUB_TEXTS, Neighbour, by_hub
 
 log = logging.getLogger(__name__)
 
@@ -213,23 +213,36 @@ class Talk:
             self._move(row, after, None, now, roster.instead)
             return False
         with self._neighbour.turn() if self._neighbour else contextlib.nullcontext(True) as is_our_turn:
-            verdict = self._verdict(row["number"], wanted, now, ours, roster.policy)
+            text, verdict = self._verdict(row["number"], wanted, after, now, ours, roster.policy)
             if verdict == "later" or not is_our_turn:
                 return False
-            self._move(row, after, wanted if verdict == "now" else None, now, roster.instead)
+            self._move(row, after, text if verdict == "now" else None, now, roster.instead)
         return verdict == "now"
 
     def _verdict(
-        self, number: str, wanted: Text, now: Instant, ours: Collection[str], policy: NodePolicy
-    ) -> conversation.Verdict:
-        rows = self._connection.execute("SELECT * FROM said WHERE number = ?", (number,))
-        said = [Said(row["template"], _instant(row).until_s(now)) for row in rows]
-        of_late = self.said_last_minute(now)
+        self, number: str, wanted: Text, after: State, now: Instant, ours: Collection[str], policy: NodePolicy
+    ) -> tuple[Text, conversation.Verdict]:
+        """What fits what both modems and the hub have said to this number, and whether it may go."""
+        of_late, said = self.said_last_minute(now), self._said(number, now)
         verdict = conversation.verdict(wanted, number, ours, said, of_late, policy)
-        if verdict != "now" or self._neighbour is None:
-            return verdict
-        said += self._neighbour.said(number, now)
-        return conversation.verdict(wanted, number, ours, said, of_late, policy)
+        if after not in conversation.RETRACTIONS and verdict != "now":
+            return wanted, verdict
+        if of_late < conversation.BUDGET_A_MINUTE and self._neighbour is not None:
+            said += self._neighbour.said(number, now)
+        if conversation.bounced_s(said) is not None:
+            said += self._hub_texts(number, now)
+        text = conversation.fitting(wanted, after, said)
+        if text == "retraction" and self._neighbour is not None and self._neighbour.knows_place(number):
+            text = "retraction_placed"
+        return text, conversation.verdict(text, number, ours, said, of_late, policy)
+
+    def _said(self, number: str, now: Instant) -> list[Said]:
+        rows = self._connection.execute("SELECT * FROM said WHERE number = ?", (number,))
+        return [Said(row["template"], _instant(row).until_s(now)) for row in rows]
+
+    def _hub_texts(self, number: str, now: Instant) -> list[Said]:
+        ours = [by_hub(row, now) for row in self._connection.execute(HUB_TEXTS, (number,))]
+        return ours + (self._neighbour.hub_texts(number, now) if self._neighbour else [])
 
     def _move(self, row: sqlite3.Row, after: State, wanted: Text | None, now: Instant, instead: str) -> None:
         """Commit the new state, and with it the reply that it calls for: both or neither."""

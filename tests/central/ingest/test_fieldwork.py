@@ -190,6 +190,26 @@ def test_what_happened_without_the_hub_is_taken_once_and_shown_as_such(hub: Desk
     assert assignment.away
 
 
+def test_a_phone_that_a_node_texted_again_of_something_graver_has_one_task(hub: DeskHub) -> None:
+    report_id = msgspec.json.decode(hub.sms(FIRE).body, type=Report).report_id
+    common: dict[str, Any] = {"code": "4F7K", "report_id": report_id, "name": "Regu A", "number": TEAM}
+    ids = ["01KA6P3ZQ4N8S5T6V7W8000001", "01KA6P3ZQ4N8S5T6V7W8000002"]
+    for id in ids:
+        record = hub.record(DutyState(**common, deed="told", id=id), "duty")
+        hub.take(record)
+        hub.take(record)
+        hub.take(hub.record(SmsState(message_id=id, state="SENT"), "sms.state"))
+    hub.take(hub.record(DutyState(**common, deed="accepted", text="TERIMA 4F7K"), "duty"))
+    hub.sms("SELESAI 4F7K", TEAM)
+    assert hub.events("away.") == ["away.told", "away.told"]
+    assert [(row.id, row.state, row.sms_state) for row in hub.rows(t.assignment)] == [
+        (ids[0], "done", "SENT")
+    ]
+    assert [(row.id, row.state) for row in hub.rows(t.duty_text)] == [(ids[1], "SENT")]
+    assert [incident.state for incident in hub.rows(t.incident)] == ["done"]
+    assert hub.refused() == {}
+
+
 def test_that_a_phone_was_told_the_hub_is_back_stands_at_each_incident_and_its_text_is_known(
     hub: DeskHub,
 ) -> None:

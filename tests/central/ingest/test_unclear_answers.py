@@ -14,8 +14,10 @@ from siaga_central.store import assignments
 from siaga_central.store import schema as t
 from siaga_core.reading import field
 from siaga_core.service.clock import new_id
+from siaga_core.wire.duty import DutyState
 from siaga_core.wire.envelope import Record
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, septets
+from siaga_core.wire.report import Report
 from support.desk_hub import CITIZEN, OTHER, TEAM, DeskHub
 
 FIRES = ("Kebakaran besar di Nagoya", "Banjir di Batu Aji, lansia terjebak")
@@ -119,6 +121,23 @@ def test_an_answer_that_waited_for_the_hub_is_not_asked_about(hub: DeskHub) -> N
     _made_ago(hub, fieldwork.FRESH_US)
     hub.sms("1", TEAM)
     assert asked(hub) == []
+    assert len(hub.rows(t.incident)) == 2
+
+
+def test_what_the_node_has_asked_while_the_hub_was_away_is_not_asked_again(hub: DeskHub) -> None:
+    """A node hands over that it asked before it hands over the answer."""
+    reports = [msgspec.json.decode(hub.sms(text, sender).body, type=Report).report_id
+               for text, sender in zip(FIRES, (CITIZEN, "+6281255566677"), strict=True)]  # fmt: skip
+    _made_ago(hub, fieldwork.FRESH_US // 2)
+    question = new_id(hub.clock)
+    for deed in ("told", "asked"):
+        for code, report_id in zip(("4F7K", "9KLM"), reports, strict=True):
+            id = new_id(hub.clock) if deed == "told" else question
+            step = DutyState(code=code, report_id=report_id, deed=deed, id=id, name="Regu A", number=TEAM)
+            hub.take(hub.record(step, "duty"))
+    hub.sms("1", TEAM)
+    assert asked(hub) == []
+    assert hub.events("dispatch.unclear") == ["dispatch.unclear"] * 2
     assert len(hub.rows(t.incident)) == 2
 
 

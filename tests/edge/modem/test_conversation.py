@@ -40,7 +40,7 @@ def test_that_nobody_reads_is_said_only_when_nobody_does() -> None:
 
 def test_a_bounce_is_taken_back_only_when_somebody_has_it_and_a_callers_texts_are_a_callers() -> None:
     for (before, event), (after, said) in conversation.TABLE.items():
-        is_back = said in ("retraction", "retraction_call")
+        is_back = said in conversation.RETRACTIONS.values()
         assert is_back == (before in conversation.BOUNCED and event == "taken"), (before, event)
         if said is not None and said.startswith("bounce"):
             assert after in conversation.BOUNCED
@@ -96,6 +96,23 @@ def test_who_wrote_to_both_modems_of_a_node_is_answered_once() -> None:
     assert (
         verdict("report", CITIZEN, (), [Said("report", conversation.SESSION_S, elsewhere=True)], 0) == "now"
     )
+
+
+def test_a_bounce_is_taken_back_once_and_by_whoever_speaks_first() -> None:
+    bounce, own = Said("bounce", 60.0), Said("bounce", 60.0, elsewhere=True)
+    for said in ([bounce], [own], [bounce, Said("report", 20.0)], [Said("retraction", 90.0), bounce]):
+        assert verdict("retraction", CITIZEN, (), said, 0) == "now"
+        assert conversation.fitting("report", "placed", said) == "retraction_placed"
+    for later in (Said("retraction_placed", 5.0), Said("retraction", 5.0, elsewhere=True), Said("hub", 5.0)):
+        assert verdict("retraction", CITIZEN, (), [bounce, later], 0) == "never"
+        assert conversation.fitting("report", "placed", [bounce, later]) == "report"
+        assert verdict("report", CITIZEN, (), [own, later], 0) != "now"
+    assert verdict("retraction", CITIZEN, (), [bounce, Said("hub", 5.0, is_out=False)], 0) == "later"
+    assert verdict("retraction", CITIZEN, (), [bounce, Said("hub", 500.0)], 0) == "now"
+    assert verdict("retraction", CITIZEN, (), [bounce], conversation.BUDGET_A_MINUTE) == "later"
+    assert verdict("retraction", None, (), [bounce], 0) == "never"
+    assert verdict("retraction", CITIZEN, {CITIZEN}, [bounce], 0) == "never"
+    assert verdict("report", CITIZEN, (), [Said("hub", 5.0)], 0) == "now", "no bounce: nothing of the hub's"
 
 
 def test_the_citys_policy_counts_and_not_what_ships() -> None:

@@ -130,6 +130,14 @@ def test_an_answer_that_does_not_say_which_alarm_is_asked_for_it_once_in_five_mi
     assert (septets(template.which(["MMMM"] * 80)) or 999) <= SINGLE_SEPTETS
 
 
+def test_that_a_phone_was_asked_goes_to_the_hub_before_what_it_answered(node: FrontDesk) -> None:
+    """Else the hub, back again, would ask for the same answer once more."""
+    alarms(node, CITIZEN, OTHER)
+    node.text("1", FIRST.number)
+    kinds = [row["kind"] for row in node.journal.connection.execute("SELECT kind FROM record ORDER BY seq")]
+    assert kinds[-3:] == ["duty", "duty", "report"]
+
+
 def test_only_numbers_that_were_texted_are_asked(node: FrontDesk) -> None:
     codes = alarms(node, CITIZEN, OTHER)
     wrong = field.code_of(b"\x07" * 16, codes)

@@ -18,7 +18,9 @@ from support.modem_service import Service
 from support.simulated_modem import simulated_modem
 from support.waiting import until
 
-REPORT, PLACE, BOUNCE = (template.citizen(name) for name in ("report", "place", "bounce"))
+REPORT, PLACE, BOUNCE, BACK_PLACED = (
+    template.citizen(name) for name in ("report", "place", "bounce", "retraction_placed")
+)
 FIRE = "Tolong ada kebakaran besar"
 Desks = tuple[FrontDesk, FrontDesk]
 
@@ -81,6 +83,40 @@ def test_that_nobody_reads_is_said_by_one_of_them(desks: Desks) -> None:
         one.text(FIRE)
     pass_time(desks, 900)
     assert said(desks) == [BOUNCE]
+
+
+@pytest.mark.parametrize("first_acknowledged", [0, 1])
+def test_a_bounce_is_taken_back_by_the_modem_whose_report_the_hub_has(
+    desks: Desks, first_acknowledged: int
+) -> None:
+    for one in desks:
+        one.hub_takes_all = False
+    desks[0].text("Kebakaran besar di Nagoya depan Hotel Harmoni")
+    pass_time(desks, 90)
+    assert said(desks) == [BOUNCE]
+    desks[1].text("tolong cepat pak")
+    pass_time(desks, 1)
+    desks[first_acknowledged].hub_takes_all = True
+    pass_time(desks, 2)
+    assert said(desks) == [BOUNCE, BACK_PLACED], "he gave a place, to whichever"
+    for one in desks:
+        one.hub_takes_all = True
+    pass_time(desks, 1000)
+    assert said(desks) == [BOUNCE, BACK_PLACED]
+
+
+def test_what_the_hub_sent_through_the_other_modem_takes_a_bounce_back_too(desks: Desks) -> None:
+    for one in desks:
+        one.hub_takes_all = False
+    desks[0].text(FIRE)
+    pass_time(desks, 90)
+    desks[1].text(FIRE)
+    desks[1].order(CITIZEN, "112 BATAM: Laporan Anda sedang ditangani petugas.")
+    desks[1].settled("112 BATAM: Laporan Anda sedang ditangani petugas.", "sent")
+    for one in desks:
+        one.hub_takes_all = True
+    pass_time(desks, 100)
+    assert len(said(desks)) == 2, "neither taken back nor a plain receipt"
 
 
 def test_the_check_above_finds_modems_that_do_not_look_at_each_other(tmp_path: Path) -> None:

@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from siaga_core.wire.roster import NodePolicy
 from siaga_edge.modem import conversation, desk, talk, template
 from support.front_desk import CITIZEN, FIRST, OTHER, ROSTER, FrontDesk
 
-REPORT, PLACE, CALL, BOUNCE, BOUNCE_CALL, BACK, BACK_CALL = (
-    template.citizen(name)
-    for name in ("report", "place", "call", "bounce", "bounce_call", "retraction", "retraction_call")
+REPORT, PLACE, CALL, BOUNCE, BOUNCE_CALL = (
+    template.citizen(name) for name in ("report", "place", "call", "bounce", "bounce_call")
 )
+BACK, BACK_PLACED, BACK_CALL = (template.citizen(name) for name in conversation.RETRACTIONS.values())
 FIRE = "Tolong ada kebakaran besar"
+HANDLED = "112 BATAM: Laporan Anda sedang ditangani petugas."
 FIRE_AT = "Kebakaran besar di Nagoya depan Hotel Harmoni"
 
 
@@ -31,13 +34,83 @@ def test_when_the_hub_is_back_the_citizen_hears_once_that_his_report_is_there(no
     node.pass_time(90)
     assert node.queued(CITIZEN) == [BOUNCE]
     node.hub_takes_all = True
-    node.pass_time(60)
-    assert node.queued(CITIZEN) == [BOUNCE], "five minutes between two replies"
-    node.pass_time(300)
+    node.pass_time(2)
+    assert node.queued(CITIZEN) == [BOUNCE, BACK_PLACED], "at once, and he gave the place"
     node.restart()
-    node.pass_time(600)
-    assert node.queued(CITIZEN) == [BOUNCE, BACK], "and he gave the place"
+    node.pass_time(900)
+    assert node.queued(CITIZEN) == [BOUNCE, BACK_PLACED], "once"
     assert [body["template"] for body in node.bodies("reply.auto")] == ["bounce", "report"]
+
+
+def test_each_bounce_is_taken_back_once_whatever_the_limits_on_replies(node: FrontDesk) -> None:
+    policy = NodePolicy(replies_an_hour=1, same_reply_a_day=1)
+    node.roster(structs.replace(ROSTER, policy=policy), version=2)
+    node.text(FIRE)
+    node.pass_time(90)
+    node.hub_takes_all = True
+    node.pass_time(2)
+    assert node.queued(CITIZEN) == [BOUNCE, BACK]
+    node.text(FIRE)
+    node.pass_time(200)
+    assert node.queued(CITIZEN) == [BOUNCE, BACK]
+
+
+def test_a_bounce_is_taken_back_within_the_minutes_budget(node: FrontDesk) -> None:
+    for place in range(12):
+        node.text(FIRE, f"+62812444000{place:02d}")
+        node.pass_time(30)
+    node.pass_time(400)
+    assert node.queued().count(BOUNCE) == 12
+    node.hub_takes_all = True
+    node.pass_time(2)
+    assert node.queued().count(BACK) == conversation.BUDGET_A_MINUTE
+    node.pass_time(70)
+    assert node.queued().count(BACK) == 12
+
+
+def test_what_takes_a_bounce_back_names_it() -> None:
+    for back in (BACK, BACK_PLACED, BACK_CALL):
+        assert "tidak ada petugas" in back
+        assert "SUDAH" in back
+    assert "DI MANA" not in BACK_PLACED
+
+
+@pytest.mark.parametrize("text", [FIRE, FIRE_AT])
+def test_whoever_the_hub_itself_has_texted_since_hears_nothing_that_sounds_like_a_cancellation(
+    node: FrontDesk, text: str
+) -> None:
+    node.text(text)
+    node.pass_time(90)
+    node.order(CITIZEN, HANDLED)
+    node.hub_takes_all = True
+    node.pass_time(2)
+    assert node.queued(CITIZEN) == [BOUNCE, HANDLED], "it is on its way"
+    node.settled(HANDLED, "sent")
+    node.pass_time(110)
+    assert node.queued(CITIZEN) == [BOUNCE, HANDLED]
+
+
+def test_a_text_of_the_hub_that_did_not_leave_or_was_before_takes_nothing_back(node: FrontDesk) -> None:
+    node.order(CITIZEN, HANDLED)
+    node.settled(HANDLED, "sent")
+    node.pass_time(5)
+    node.text(FIRE_AT)
+    node.pass_time(90)
+    node.order(CITIZEN, HANDLED + " 2")
+    node.settled(HANDLED + " 2", "failed")
+    node.hub_takes_all = True
+    node.pass_time(2)
+    assert node.queued(CITIZEN) == [HANDLED, BOUNCE, HANDLED + " 2", BACK_PLACED]
+
+
+def test_who_writes_anew_before_his_bounce_was_taken_back_gets_no_plain_receipt(node: FrontDesk) -> None:
+    node.text(FIRE)
+    node.pass_time(90)
+    node.clock.advance(conversation.SESSION_S)
+    node.text(FIRE_AT)
+    node.hub_takes_all = True
+    node.pass_time(400)
+    assert node.queued(CITIZEN) == [BOUNCE, BACK_PLACED]
 
 
 @pytest.mark.parametrize("answers", [["TERIMA"], ["TERIMA", "SELESAI"]])
@@ -49,10 +122,10 @@ def test_when_a_phone_on_duty_takes_it_late_the_citizen_hears(node: FrontDesk, a
         node.text(f"{answer} {code}", FIRST.number)
         node.pass_time(5)
     node.pass_time(400)
-    assert node.queued(CITIZEN) == [BOUNCE, BACK]
+    assert node.queued(CITIZEN) == [BOUNCE, BACK_PLACED]
     node.hub_takes_all = True
     node.pass_time(600)
-    assert node.queued(CITIZEN) == [BOUNCE, BACK]
+    assert node.queued(CITIZEN) == [BOUNCE, BACK_PLACED]
 
 
 @pytest.mark.parametrize(("hours", "texts"), [(5, [BOUNCE, BACK]), (25, [BOUNCE])])
@@ -156,4 +229,4 @@ def test_a_bounce_is_taken_back_before_courtesies(node: FrontDesk) -> None:
         node.text("Lampu jalan mati di Nagoya", f"+62812444000{place:02d}")
     node.hub_takes_all = True
     node.pass_time(2)
-    assert node.queued(CITIZEN) == [BOUNCE, BACK]
+    assert node.queued(CITIZEN) == [BOUNCE, BACK_PLACED]
