@@ -312,11 +312,15 @@ def _replay(args: argparse.Namespace) -> int:
     no_journal = f"{journal}: bukan jurnal modem / is not a modem's journal"
     if not journal.is_file():
         raise Refused(no_journal)
-    logging.getLogger("siaga_edge.modem").setLevel(logging.ERROR)  # what it takes in was told when it came
+    logger = logging.getLogger("siaga_edge.modem")
+    before = logger.level
+    logger.setLevel(logging.ERROR)  # what it takes in was told when it came
     try:
         found = replay(journal)
     except sqlite3.DatabaseError as error:
         raise Refused(f"{no_journal} ({error})") from error
+    finally:
+        logger.setLevel(before)
     if args.json:
         print(json.dumps(msgspec.to_builtins(found) | {"is_same": found.is_same}))
     else:
