@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import logging
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -64,6 +65,7 @@ def main() -> int:
         parser.error(f"{options.name} has no part {options.part!r}; --list names them")
     seed = int(time.time()) if options.seed is None else options.seed
     part = (options.part,) if options.part else ()
+    logging.disable(logging.WARNING)  # thousands of bad inputs are told of by the figures
     outcome: Outcome = module.run(options.trials, seed, *part)
     found = asdict(outcome)
     extra = found.pop("extra")

@@ -7,7 +7,6 @@ Two hubs with worse rules must be found out by the same run: `control_loses`.
 
 import itertools
 import json
-import logging
 import random
 import signal
 import sqlite3
@@ -348,7 +347,6 @@ class Found:
 
 def run(trials: int, seed: int) -> Outcome:
     """`trials` urgent records; a tenth as many, at most, are tried on each worse hub."""
-    logging.disable(logging.WARNING)
     found = play(trials, seed, "sound")
     worse = [play(min(trials, CONTROL_TRIALS), seed, rules).accepted for rules in RULES[1:]]
     extra: dict[str, float] = {
