@@ -36,6 +36,15 @@ def alarm_is(page: Page, state: str) -> None:
     page.wait_for_selector(f"body[data-alarm={state}]")
 
 
+def silence_a_p1(page: Page, city: City) -> None:
+    """Sound on; a P1 that nobody takes rings and is silenced."""
+    page.keyboard.press("b")
+    city.sms(_P1)
+    alarm_is(page, "sounding")
+    page.keyboard.press("s")
+    alarm_is(page, "silenced")
+
+
 def started(page: Page) -> int:
     return int(page.evaluate("window.started"))
 
@@ -130,11 +139,7 @@ def test_every_new_word_of_a_taken_p1_ends_the_silence(counted: Page, city: City
 @pytest.mark.sop("R05")
 def test_worse_words_of_a_p1_that_nobody_has_taken_end_the_silence(counted: Page, city: City) -> None:
     page = counted
-    page.keyboard.press("b")
-    city.sms(_P1)
-    alarm_is(page, "sounding")
-    page.keyboard.press("s")
-    alarm_is(page, "silenced")
+    silence_a_p1(page, city)
     city.sms("ada anak kecil terjebak di lantai dua")
     alarm_is(page, "sounding")
 
@@ -166,11 +171,7 @@ def test_silence_ends_by_itself_for_a_p1_that_nobody_takes_and_stays_for_one_tha
 @pytest.mark.sop("R05")
 def test_who_logs_in_next_has_silenced_nothing(counted: Page, city: City, served: Served) -> None:
     page = counted
-    page.keyboard.press("b")
-    city.sms(_P1)
-    alarm_is(page, "sounding")
-    page.keyboard.press("s")
-    alarm_is(page, "silenced")
+    silence_a_p1(page, city)
     page.reload()
     alarm_is(page, "silenced")
     page.click("form[action='/keluar'] button")

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from siaga_edge.modem.at import Stored
 from siaga_edge.modem.call import Leg
 from siaga_edge.modem.intake import Intake
 from siaga_edge.modem.ledger import SCHEMA, Ledger
+from siaga_edge.modem.neighbour import Neighbour
 from siaga_edge.modem.outbound import Outbound
 from siaga_edge.simulate.modem import tpdu
 from support.clock import FakeClock
@@ -180,3 +182,22 @@ class FrontDesk:
     def new_id(self) -> str:
         """A fresh id."""
         return f"01KA6P3ZQ4N8S5T6V7W8{next(self._ids):06d}"
+
+
+def away(folder: Path, make: Callable[..., desk.Desk] = desk.Desk) -> FrontDesk:
+    """A front desk that has its roster and whose hub takes nothing."""
+    made = FrontDesk(folder, make)
+    made.roster(ROSTER)
+    made.hub_takes_all = False
+    return made
+
+
+def two_desks(folder: Path, kind: Callable[..., Neighbour] = Neighbour) -> tuple[FrontDesk, FrontDesk]:
+    """Both modems of a node; `kind`: what each knows of the other."""
+
+    def make(service: str, other: str) -> partial[desk.Desk]:
+        beside = kind(folder / f"journal-{other}.db", folder / "run" / "replies", other)
+        return partial(desk.Desk, service=service, neighbour=beside)
+
+    first = FrontDesk(folder, make("modem", "modemb"))
+    return first, FrontDesk(folder, make("modemb", "modem"), "modemb", first.clock)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from siaga_core.wire.gsm7 import SINGLE_SEPTETS, clipped, septets, transliterated
+from siaga_core.wire.gsm7 import SINGLE_SEPTETS, clipped, septets, transliterated, with_codes
 
 # To the reporter when an operator sets the incident being handled. Never a word of the report in it.
 HANDLED = (
@@ -45,13 +45,7 @@ def dispatch(code: str, priority: str, category: str, place: str, number: str) -
 
 def which(codes: Sequence[str]) -> str:
     """The question for a code: one part, codes beyond it are counted."""
-    made = [WHICH.format(codes=_named(codes, shown)) for shown in range(len(codes), 0, -1)]
-    return next((text for text in made if (septets(text) or 999) <= SINGLE_SEPTETS), made[-1])
-
-
-def _named(codes: Sequence[str], shown: int) -> str:
-    rest = len(codes) - shown
-    return ", ".join(codes[:shown]) + (f" dan {rest} lain" if rest else "")
+    return with_codes(WHICH, codes)
 
 
 def trial(name: str) -> str:

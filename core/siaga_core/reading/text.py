@@ -33,9 +33,14 @@ class Reading:
     links: tuple[str, ...] = ()
 
     @property
+    def is_placed(self) -> bool:
+        """True if it says where: by a place's name, a position, a map link or the phone's own location."""
+        return bool(self.place.known or self.positions or self.location or self.links)
+
+    @property
     def says_something(self) -> bool:
         """True if more than words of an unknown meaning were found."""
-        return bool(self.words or self.place.known or self.positions or self.location or self.links)
+        return bool(self.words) or self.is_placed
 
 
 def read(text: str) -> Reading:

@@ -1,6 +1,7 @@
 """The GSM 7-bit default alphabet (3GPP TS 23.038 §6.2.1): what fits into one part of an SMS. Pure."""
 
 import unicodedata
+from collections.abc import Sequence
 
 SINGLE_SEPTETS = 160
 DEFAULT = (
@@ -60,6 +61,24 @@ def clipped(text: str, most: int = SINGLE_SEPTETS) -> str:
     while plain and (septets(plain) or 0) + 3 > most:
         plain = plain[:-1]
     return f"{plain.rstrip()}..."
+
+
+def named(codes: Sequence[str], shown: int) -> str:
+    """The first `shown` codes, and how many more there are."""
+    rest = len(codes) - shown
+    return ", ".join(codes[:shown]) + (f" dan {rest} lain" if rest else "")
+
+
+def fits(text: str) -> bool:
+    """Whether one part holds `text`."""
+    count = septets(text)
+    return count is not None and count <= SINGLE_SEPTETS
+
+
+def with_codes(text: str, codes: Sequence[str]) -> str:
+    """`text` with as many codes for `{codes}` as one part holds, one at least; the others are counted."""
+    made = [transliterated(text.format(codes=named(codes, shown))) for shown in range(len(codes), 0, -1)]
+    return next((one for one in made if fits(one)), made[-1])
 
 
 def _letter(letter: str) -> str:

@@ -40,16 +40,15 @@ def words(gravest: str, texts: Sequence[str]) -> str:
     first = next((text for text in texts if text.startswith(gravest)), gravest)  # parts of it may have come
     at = texts.index(first) if first in texts else -1
     older, newer = list(reversed(texts[: max(at, 0)])), list(reversed(texts[at + 1 :]))
-    is_placed = any(_places(text) for text in (first, *newer))
-    where = [] if is_placed else [reading(text).place.words or text for text in older if _places(text)][:1]
+    is_placed = any(reading(text).is_placed for text in (first, *newer))
+    where = (
+        []
+        if is_placed
+        else [reading(text).place.words or text for text in older if reading(text).is_placed][:1]
+    )
     rest = [one for one in dict.fromkeys((*where, *newer, *older)) if one != first]
     if not rest:
         return first
     room = max(FIRST_LEAST, ROOM - len(" / ".join(("", *where, *newer)))) if where or newer else ROOM
     head = first if len(first) <= room else f"{first[: room - 3].rstrip()}..."
     return " / ".join((head, *rest))
-
-
-def _places(text: str) -> bool:
-    said = reading(text)
-    return said.place.known or bool(said.positions or said.links) or said.location is not None

@@ -75,8 +75,8 @@ class Talk:
             self._heard(number, "text", report.report_id, now, muted=True)
             return
         said = read(report.sms.text)
-        placed = said.place.known or bool(said.positions or said.links) or said.location is not None
-        self._heard(number, "placed" if placed else "text", report.report_id, now, priority=said.priority)
+        event: Event = "placed" if said.is_placed else "text"
+        self._heard(number, event, report.report_id, now, priority=said.priority)
 
     def rang(self, number: str | None, report_id: str, now: Instant) -> None:
         """Somebody rang in vain; belongs inside the transaction that notes the call's end."""

@@ -9,7 +9,16 @@ import msgspec
 from msgspec import Struct
 
 from siaga_core.errors import SiagaError
-from siaga_core.wire.gsm7 import SINGLE_SEPTETS, TYPOGRAPHY, clipped, septets, transliterated
+from siaga_core.wire.gsm7 import (
+    SINGLE_SEPTETS,
+    TYPOGRAPHY,
+    clipped,
+    fits,
+    named,
+    septets,
+    transliterated,
+    with_codes,
+)
 from siaga_edge.modem.conversation import KIND, Text
 
 INSTEAD_MOST = 60
@@ -81,34 +90,20 @@ def back(codes: Sequence[str], untaken: Sequence[str] = (), given: Texts | None 
     """
     duty = (given or texts()).duty
     if not untaken:
-        return _with_codes(duty["back"], codes)
+        return with_codes(duty["back"], codes)
     if not codes:
-        return _with_codes(duty["untaken"], untaken)
+        return with_codes(duty["untaken"], untaken)
     for shown in range(len(codes), 0, -1):
-        text = duty["mixed"].replace("{codes}", _named(codes, shown)).replace("{untaken}", "{codes}")
-        made = _with_codes(text, untaken)
-        if _fits(made) and all(code in made for code in untaken):
+        text = duty["mixed"].replace("{codes}", named(codes, shown)).replace("{untaken}", "{codes}")
+        made = with_codes(text, untaken)
+        if fits(made) and all(code in made for code in untaken):
             return made
     return made
 
 
 def which(codes: Sequence[str], given: Texts | None = None) -> str:
     """The text to a duty phone whose answer does not say which of its alarms it means."""
-    return _with_codes((given or texts()).duty["which"], codes)
-
-
-def _with_codes(text: str, codes: Sequence[str]) -> str:
-    made = (transliterated(text.format(codes=_named(codes, shown))) for shown in range(len(codes), 0, -1))
-    return next((one for one in made if _fits(one)), transliterated(text.format(codes=_named(codes, 1))))
-
-
-def _named(codes: Sequence[str], shown: int) -> str:
-    rest = len(codes) - shown
-    return ", ".join(codes[:shown]) + (f" dan {rest} lain" if rest else "")
-
-
-def _fits(text: str) -> bool:
-    return (septets(text) or SINGLE_SEPTETS + 1) <= SINGLE_SEPTETS
+    return with_codes((given or texts()).duty["which"], codes)
 
 
 def _filled(text: str, instead: str) -> str:

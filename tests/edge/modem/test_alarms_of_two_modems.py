@@ -2,30 +2,24 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from siaga_edge.modem import desk, same_matter
+from siaga_edge.modem import same_matter
 from siaga_edge.modem.neighbour import Neighbour
 from siaga_edge.modem.same_matter import TheirAlarm, decide, is_same
 from siaga_edge.modem.status import ModemStatus, write_status
-from support.front_desk import FIRST, OTHER, ROSTER, FrontDesk
+from support.front_desk import FIRST, OTHER, ROSTER, FrontDesk, two_desks
 
 FIRE, FIRE_AT = "Tolong ada kebakaran besar", "Kebakaran besar di Nagoya depan Hotel Harmoni"
 Desks = tuple[FrontDesk, FrontDesk]
 
 
 def two(folder: Path, kind: Callable[..., Neighbour] = Neighbour) -> Desks:
-    def make(service: str, other: str) -> partial[desk.Desk]:
-        beside = kind(folder / f"journal-{other}.db", folder / "run" / "replies", other)
-        return partial(desk.Desk, service=service, neighbour=beside)
-
-    first = FrontDesk(folder, make("modem", "modemb"))
-    desks = first, FrontDesk(folder, make("modemb", "modem"), "modemb", first.clock)
-    first.roster(ROSTER)
+    desks = two_desks(folder, kind)
+    desks[0].roster(ROSTER)
     for one in desks:
         one.hub_takes_all = False
         one.pass_time(0.5)

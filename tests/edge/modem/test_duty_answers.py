@@ -9,7 +9,7 @@ import pytest
 from siaga_core.reading import field
 from siaga_core.wire.gsm7 import SINGLE_SEPTETS, septets
 from siaga_edge.modem import desk, duty, template
-from support.front_desk import CITIZEN, FIRST, OTHER, ROSTER, SECOND, FrontDesk
+from support.front_desk import CITIZEN, FIRST, OTHER, ROSTER, SECOND, FrontDesk, away
 
 FIRE_AT = "Kebakaran besar di Nagoya depan Hotel Harmoni"
 THIRD = "+6281377766655"
@@ -17,9 +17,7 @@ THIRD = "+6281377766655"
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[FrontDesk]:
-    made = FrontDesk(tmp_path)
-    made.roster(ROSTER)
-    made.hub_takes_all = False
+    made = away(tmp_path)
     yield made
     made.end()
 
@@ -187,9 +185,7 @@ def test_a_code_that_nobody_took_is_never_told_of_as_if_it_were_settled(
         made.duty = kind(given[0], given[4])
         return made
 
-    node = FrontDesk(tmp_path, make)
-    node.roster(ROSTER)
-    node.hub_takes_all = False
+    node = away(tmp_path, make)
     (code,) = alarms(node)
     node.hub_takes_all = True
     node.pass_time(60)

@@ -13,7 +13,7 @@ from siaga_core.wire.roster import DutyPhone
 from siaga_edge.cli import alone
 from siaga_edge.modem import desk, duty, gravity, template
 from siaga_edge.node import Hub, Node, NodeConfig
-from support.front_desk import FIRST, OTHER, ROSTER, SECOND, FrontDesk
+from support.front_desk import FIRST, OTHER, ROSTER, SECOND, FrontDesk, away
 
 LEANS = "pohon condong"
 FELL = "pohonnya roboh menimpa motor, pengendara tidak bergerak, darah banyak"
@@ -25,13 +25,6 @@ def node(tmp_path: Path) -> Iterator[FrontDesk]:
     made = away(tmp_path)
     yield made
     made.end()
-
-
-def away(folder: Path, make: Any = desk.Desk) -> FrontDesk:
-    made = FrontDesk(folder, make)
-    made.roster(ROSTER)
-    made.hub_takes_all = False
-    return made
 
 
 def config(folder: Path) -> NodeConfig:

@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from siaga_edge.modem import desk, template
 from siaga_edge.modem.neighbour import Neighbour
 from siaga_edge.uplink.delivery import Mark
 from siaga_edge.uplink.ledger import Ledger
-from support.front_desk import CITIZEN, OTHER, FrontDesk
+from support.front_desk import CITIZEN, OTHER, FrontDesk, two_desks
 from support.modem_service import Service
 from support.simulated_modem import simulated_modem
 from support.waiting import until
@@ -32,18 +32,9 @@ class Strange(Neighbour):
         return []
 
 
-def two(folder: Path, kind: Callable[..., Neighbour] = Neighbour) -> Desks:
-    def make(service: str, other: str) -> partial[desk.Desk]:
-        beside = kind(folder / f"journal-{other}.db", folder / "run" / "replies")
-        return partial(desk.Desk, service=service, neighbour=beside)
-
-    first = FrontDesk(folder, make("modem", "modemb"))
-    return first, FrontDesk(folder, make("modemb", "modem"), "modemb", first.clock)
-
-
 @pytest.fixture
 def desks(tmp_path: Path) -> Iterator[Desks]:
-    made = two(tmp_path)
+    made = two_desks(tmp_path)
     yield made
     for one in made:
         one.end()
@@ -120,7 +111,7 @@ def test_what_the_hub_sent_through_the_other_modem_takes_a_bounce_back_too(desks
 
 
 def test_the_check_above_finds_modems_that_do_not_look_at_each_other(tmp_path: Path) -> None:
-    desks = two(tmp_path, Strange)
+    desks = two_desks(tmp_path, Strange)
     for one in desks:
         one.text(FIRE)
     pass_time(desks, 2)

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from siaga_core.wire.roster import NodePolicy
 from siaga_edge.modem import conversation, desk, talk, template
-from support.front_desk import CITIZEN, FIRST, OTHER, ROSTER, FrontDesk
+from support.front_desk import CITIZEN, FIRST, OTHER, ROSTER, FrontDesk, away
 
 REPORT, PLACE, CALL, BOUNCE, BOUNCE_CALL = (
     template.citizen(name) for name in ("report", "place", "call", "bounce", "bounce_call")
@@ -22,9 +22,7 @@ FIRE_AT = "Kebakaran besar di Nagoya depan Hotel Harmoni"
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[FrontDesk]:
-    made = FrontDesk(tmp_path)
-    made.roster(ROSTER)
-    made.hub_takes_all = False
+    made = away(tmp_path)
     yield made
     made.end()
 

@@ -139,8 +139,15 @@ class OnceIsEnough(intake.Intake):
         return None if read is None else at.Stored(index, *read)
 
 
-@pytest.mark.parametrize("before", ["AT+CMGL=4", "AT+CMGR=0"])
-@pytest.mark.parametrize(("kind", "is_right"), [(intake.Intake, True), (OnceIsEnough, False)])
+@pytest.mark.parametrize(
+    ("before", "kind", "is_right"),
+    [
+        ("AT+CMGL=4", intake.Intake, True),
+        ("AT+CMGL=4", OnceIsEnough, True),  # the port has found its place again before the first slot
+        ("AT+CMGR=0", intake.Intake, True),
+        ("AT+CMGR=0", OnceIsEnough, False),
+    ],
+)
 def test_an_ok_out_of_nowhere_has_no_message_deleted_for_another(
     tmp_path: Path, benches: list[Bench], before: str, kind: type[intake.Intake], is_right: bool
 ) -> None:
@@ -157,7 +164,7 @@ def test_an_ok_out_of_nowhere_has_no_message_deleted_for_another(
     bench.receive("Banjir")
     bench.run(700)
     assert lied
-    assert (sorted(bench.texts()) == ["Banjir", "Kebakaran"]) == (is_right or before == "AT+CMGL=4")
+    assert (sorted(bench.texts()) == ["Banjir", "Kebakaran"]) is is_right
 
 
 def test_an_ok_out_of_nowhere_is_noticed_before_the_listing(tmp_path: Path, benches: list[Bench]) -> None:
